@@ -1,0 +1,126 @@
+"""From whole periods to dates and back, over calendar days or over working days."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flow_forecaster.engine.caveats import Caveat
+from flow_forecaster.engine.history import DAY, Period, ThroughputHistory
+from flow_forecaster.engine.invalid import InvalidInput
+
+_EPOCH = np.datetime64("1970-01-01")
+_EPOCH_WEEKDAY = 3  # a Thursday
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkingCalendar:
+    """The days that are worked: some weekdays (0 = Monday), less the days off.
+
+    Raises:
+        InvalidInput: no weekday is worked.
+    """
+
+    weekdays: frozenset[int]
+    days_off: frozenset[date] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not self.weekdays:
+            detail = "A working calendar needs at least one weekday."
+            raise InvalidInput("calendar", "weekdays", code="no_working_day", detail=detail)
+
+    def works_on(self, day: date) -> bool:
+        """Tell whether `day` is worked."""
+        return day.weekday() in self.weekdays and day not in self.days_off
+
+    def working_days(self, start: date, numbers: NDArray[np.int64]) -> NDArray[np.datetime64]:
+        """Find working days from `start` on by their numbers, 0 being the earliest."""
+        return np.busday_offset(np.datetime64(start), numbers, roll="forward", weekmask=self._mask, holidays=self._holidays)
+
+    def count(self, start: date, last: date) -> int:
+        """Count the working days from `start` to `last`, both included."""
+        after = last + timedelta(days=1)
+        return int(np.busday_count(np.datetime64(start), np.datetime64(after), weekmask=self._mask, holidays=self._holidays))
+
+    @property
+    def _mask(self) -> NDArray[np.bool_]:
+        return np.array([weekday in self.weekdays for weekday in range(7)])
+
+    @property
+    def _holidays(self) -> NDArray[np.datetime64]:
+        return np.array(sorted(self.days_off), dtype="datetime64[D]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """The periods of a forecast: period k ends at the end of day start + k*L - 1.
+
+    With a working calendar only working days count, so period k ends with the k*L-th of them.
+    """
+
+    start: date
+    period: Period
+    calendar: WorkingCalendar | None = None
+
+    def end_of(self, periods: int) -> date:
+        """Find the last day of the `periods`-th period (periods >= 1)."""
+        return self.ends_of([periods])[0]
+
+    def ends_of(self, periods: Sequence[int]) -> list[date]:
+        """Find the last days of several periods, counted from 1."""
+        length = self.period.days
+        if self.calendar is None:
+            return [self.start + timedelta(days=number * length - 1) for number in periods]
+        days = self.calendar.working_days(self.start, np.asarray(periods) * length - 1)
+        return [date.fromisoformat(str(day)) for day in days]
+
+    def periods_until(self, last: date) -> tuple[int, int]:
+        """Count the whole periods that end on or before `last`, and the days left over after them."""
+        if self.calendar is None:
+            return divmod((last - self.start).days + 1, self.period.days)
+        return divmod(self.calendar.count(self.start, last), self.period.days)
+
+    def weekdays(self, count: int) -> NDArray[np.int64]:
+        """List the weekdays (0 = Monday) of the first `count` days that count."""
+        if self.calendar is None:
+            return (self.start.weekday() + np.arange(count)) % 7
+        days = self.calendar.working_days(self.start, np.arange(count)) - _EPOCH
+        return (days.astype(np.int64) + _EPOCH_WEEKDAY) % 7
+
+
+def working_history(
+    history: ThroughputHistory, calendar: WorkingCalendar
+) -> tuple[ThroughputHistory, tuple[Caveat, ...]]:
+    """Keep the working days of a dated daily history, and say how many items moved to one.
+
+    Items finished on a day off count on the next working day (on the last one, if none follows): nothing is lost.
+    A history without a start, or of longer periods, is taken to list working time already.
+
+    Raises:
+        InvalidInput: the history spans no working day.
+    """
+    if history.period != DAY or history.start is None:
+        return history, ()
+    kept: list[int] = []
+    waiting = moved = 0
+    for offset, count in enumerate(history.throughput):
+        if calendar.works_on(history.start + timedelta(days=offset)):
+            kept.append(count + waiting)
+            waiting = 0
+        else:
+            waiting, moved = waiting + count, moved + count
+    if not kept:
+        detail = "No day of the history is a working day of the calendar."
+        raise InvalidInput("calendar", code="no_working_day", detail=detail)
+    kept[-1] += waiting
+    working = ThroughputHistory(throughput=tuple(kept), period=DAY, start=history.start)
+    return working, _moved(moved)
+
+
+def _moved(items: int) -> tuple[Caveat, ...]:
+    if not items:
+        return ()
+    detail = f"{items} items were finished on days off; they count on the next working day."
+    return (Caveat(code="work_on_days_off", detail=detail),)

@@ -1,0 +1,121 @@
+"""The one result vocabulary: a distribution on whole periods or whole items, with what lies beyond it in sight."""
+
+from dataclasses import dataclass
+from math import fsum, sqrt
+
+import numpy as np
+
+from flow_forecaster.engine.arrays import Counts, Floats
+
+# An exact probability carries the rounding of its sums; without this slack 0.5 could miss a confidence of 0.5.
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """P(X = first + i) for i = 0 .. n-1, and P(X > last) as `beyond`.
+
+    `mass` and `cumulative` have shape (n,) and are probabilities; `cumulative[i]` = P(X <= first + i).
+    `mean` and `standard_deviation` are None when mass lies beyond, where no value is known.
+    Every quantile of the service is computed here and only here, without interpolation.
+    """
+
+    first: int
+    mass: Floats
+    cumulative: Floats
+    beyond: float
+    mean: float | None
+    standard_deviation: float | None
+
+    @classmethod
+    def from_counts(cls, counts: Counts) -> "Distribution":
+        """Build from a histogram: counts[v] trials gave v, the last bin counts those beyond. Exact in integers."""
+        trials = int(counts.sum())
+        inside, beyond = counts[:-1], int(counts[-1])
+        first, last = _support(inside)
+        listed = inside[first : last + 1]
+        mean, deviation = (None, None) if beyond else _moments_of_counts(first, listed, trials)
+        return cls(
+            first=first,
+            mass=listed / trials,
+            cumulative=np.cumsum(listed) / trials,
+            beyond=beyond / trials,
+            mean=mean,
+            standard_deviation=deviation,
+        )
+
+    @classmethod
+    def from_mass(cls, mass: Floats, *, beyond: float) -> "Distribution":
+        """Build from probabilities: mass[v] = P(X = v), and P(X > last value) = beyond."""
+        beyond = beyond if beyond > ROUNDING else 0.0
+        first, last = _support(mass)
+        listed = mass[first : last + 1]
+        mean, deviation = (None, None) if beyond else _moments_of_mass(first, listed)
+        return cls(
+            first=first,
+            mass=listed,
+            cumulative=np.minimum(np.cumsum(listed), 1.0),
+            beyond=beyond,
+            mean=mean,
+            standard_deviation=deviation,
+        )
+
+    @property
+    def last(self) -> int:
+        """The largest value that is listed."""
+        return self.first + len(self.mass) - 1
+
+    def at_most(self, value: int) -> float:
+        """P(X <= value), for a value up to the last one listed."""
+        if value < self.first:
+            return 0.0
+        return float(self.cumulative[min(value, self.last) - self.first])
+
+    def at_least(self, value: int) -> float:
+        """P(X >= value)."""
+        return 1.0 - self.at_most(value - 1)
+
+    def probability(self, first: int, last: int) -> float:
+        """P(first <= X <= last), for listed values."""
+        return float(self.mass[first - self.first : last - self.first + 1].sum())
+
+    def present(self) -> list[int]:
+        """List the values that have any mass."""
+        return [self.first + offset for offset in np.flatnonzero(self.mass).tolist()]
+
+    def when(self, confidence: float) -> int | None:
+        """Find the smallest k with P(X <= k) >= confidence; None if it lies beyond."""
+        reached = np.flatnonzero(self.cumulative >= confidence - ROUNDING)
+        return self.first + int(reached[0]) if reached.size else None
+
+    def how_many(self, confidence: float) -> int | None:
+        """Find the largest n with P(X >= n) >= confidence; None if it lies beyond."""
+        if self.beyond >= confidence - ROUNDING:
+            return None
+        below = np.concatenate(([0.0], self.cumulative[:-1]))
+        return self.first + int(np.flatnonzero(1.0 - below >= confidence - ROUNDING)[-1])
+
+
+def _support(weights: Counts | Floats) -> tuple[int, int]:
+    """Find the first and last value with any mass; an empty distribution lists its last value with mass 0."""
+    present = np.flatnonzero(weights)
+    if not present.size:
+        return len(weights) - 1, len(weights) - 1
+    return int(present[0]), int(present[-1])
+
+
+def _moments_of_counts(first: int, counts: Counts, trials: int) -> tuple[float, float]:
+    total = squares = 0
+    for offset in np.flatnonzero(counts).tolist():
+        value, count = first + offset, int(counts[offset])
+        total += value * count
+        squares += value * value * count
+    return total / trials, sqrt(squares * trials - total * total) / trials
+
+
+def _moments_of_mass(first: int, mass: Floats) -> tuple[float, float]:
+    values = np.arange(first, first + len(mass), dtype=np.float64)
+    whole = fsum(mass.tolist())
+    mean = fsum((values * mass).tolist()) / whole
+    variance = fsum(((values - mean) ** 2 * mass).tolist()) / whole
+    return mean, sqrt(variance)

@@ -1,0 +1,160 @@
+"""The two laws behind every question: T, when items are finished, and N, how many are finished by then."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from flow_forecaster.engine.calendar import Timeline
+from flow_forecaster.engine.caveats import Caveat
+from flow_forecaster.engine.distribution import Distribution
+from flow_forecaster.engine.history import ThroughputHistory
+from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.kernels import convolution
+from flow_forecaster.engine.samplers import Pace, Sampler
+from flow_forecaster.engine.simulation import Machine, histogram
+
+Method: TypeAlias = Literal["exact", "monte_carlo"]
+
+MOST_BINS = 4_194_304
+MOST_HORIZON = 5_000
+# A multiply-add of the convolution takes about a fifth of the time of a bootstrap draw (make bench prints both).
+OPERATIONS_PER_DRAW = 5
+
+
+def default_horizon(history: ThroughputHistory, items: int) -> int:
+    """Choose how many periods to simulate: thirty times what the mean pace needs, and at least 104.
+
+    Only trials that are far behind ever get that far, so a long horizon costs next to nothing.
+    """
+    return min(MOST_HORIZON, max(104, ceil(30 * items / history.mean)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Basis:
+    """What every question stands on: the history, where its periods lie in time, and how to draw from it."""
+
+    history: ThroughputHistory
+    timeline: Timeline
+    sampler: Sampler
+    method: Literal["auto", "exact", "monte_carlo"]
+    trials: int
+    seed: int
+    caveats: tuple[Caveat, ...] = ()
+
+    @cached_property
+    def values(self) -> tuple[np.ndarray, np.ndarray]:
+        """Distinct throughputs and their shares of the history."""
+        values, times = np.unique(self.history.counts, return_counts=True)
+        return values, times / len(self.history)
+
+    def choose(self, *, operations: float, draws: float) -> Method:
+        """Settle `auto`: exact where the sampler allows it and it is the cheaper one."""
+        if not self.sampler.independent:
+            if self.method == "exact":
+                detail = (
+                    f"The sampler '{self.sampler.kind}' has no exact answer; take 'auto', 'monte_carlo' or 'bootstrap'."
+                )
+                raise InvalidInput("method", code="no_exact_answer", detail=detail)
+            return "monte_carlo"
+        if self.method == "auto":
+            return "exact" if operations / OPERATIONS_PER_DRAW <= draws else "monte_carlo"
+        return self.method
+
+    def pace(self, horizon: int) -> Pace:
+        """Prepare the sampler for `horizon` periods."""
+        return self.sampler.pace(self.history, self.timeline, horizon)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finish:
+    """When are `items` done? The law of T, the first period whose cumulative pace reaches them, up to `horizon`."""
+
+    basis: Basis
+    items: int
+    horizon: int
+
+    @cached_property
+    def draws_per_trial(self) -> float:
+        """Expected draws of one trial."""
+        return min(self.horizon, self.items / self.basis.history.mean + 1)
+
+    @cached_property
+    def operations(self) -> float:
+        """Multiply-adds of the convolution: periods x items still in play x distinct values."""
+        return self.draws_per_trial * self.items * len(self.basis.values[0])
+
+    @cached_property
+    def method(self) -> Method:
+        """How it is answered."""
+        return self.basis.choose(operations=self.operations, draws=self.basis.trials * self.draws_per_trial)
+
+    @property
+    def cost(self) -> float:
+        """Estimated cost in draws of the bootstrap."""
+        if self.method == "exact":
+            return self.operations / OPERATIONS_PER_DRAW
+        return self.basis.trials * self.draws_per_trial * self.basis.sampler.draw_cost
+
+    def distribution(self, machine: Machine) -> Distribution:
+        """Compute the law of T."""
+        if self.method == "exact":
+            mass = np.zeros(self.horizon + 1)
+            beyond = convolution.finish(*self.basis.values, self.items, mass)
+            return Distribution.from_mass(mass, beyond=beyond)
+        counts = histogram(
+            self.basis.pace(self.horizon).finish(self.basis.seed, self.items),
+            count=self.basis.trials,
+            bins=self.horizon + 2,
+            draws_per_trial=self.draws_per_trial * self.basis.sampler.draw_cost,
+            machine=machine,
+        )
+        return Distribution.from_counts(counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Production:
+    """How many items are done in `periods` periods? The law of N, the whole items of their cumulative pace."""
+
+    basis: Basis
+    periods: int
+
+    def __post_init__(self) -> None:
+        if self.basis.history.highest * self.periods >= MOST_BINS:
+            detail = f"The most that can be finished by then is over {MOST_BINS} items; ask for fewer periods."
+            raise InvalidInput("periods", code="range_too_large", detail=detail)
+
+    @cached_property
+    def operations(self) -> float:
+        """Multiply-adds of the convolution: half of periods^2 x largest count x distinct values."""
+        return self.periods**2 * self.basis.history.highest * len(self.basis.values[0]) / 2 + 1
+
+    @cached_property
+    def method(self) -> Method:
+        """How it is answered."""
+        return self.basis.choose(operations=self.operations, draws=self.basis.trials * self.periods)
+
+    @property
+    def cost(self) -> float:
+        """Estimated cost in draws of the bootstrap."""
+        if self.method == "exact":
+            return self.operations / OPERATIONS_PER_DRAW
+        return self.basis.trials * self.periods * self.basis.sampler.draw_cost
+
+    def distribution(self, machine: Machine) -> Distribution:
+        """Compute the law of N."""
+        if self.method == "exact":
+            mass = np.zeros(self.basis.history.highest * self.periods + 1)
+            convolution.produce(*self.basis.values, self.periods, mass)
+            return Distribution.from_mass(mass, beyond=0.0)
+        bound = min(self.basis.sampler.bound(self.basis.history, self.periods), MOST_BINS)
+        counts = histogram(
+            self.basis.pace(self.periods).produce(self.basis.seed, self.periods),
+            count=self.basis.trials,
+            bins=bound + 2,
+            draws_per_trial=max(1, self.periods) * self.basis.sampler.draw_cost,
+            machine=machine,
+        )
+        return Distribution.from_counts(counts)

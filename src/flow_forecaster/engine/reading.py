@@ -1,0 +1,242 @@
+"""What a history says about itself: is it long, busy and stable enough to forecast from?"""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from datetime import timedelta
+from math import erfc, exp, sqrt
+
+import numpy as np
+
+from flow_forecaster.engine.arrays import Counts, Floats
+from flow_forecaster.engine.caveats import Caveat
+from flow_forecaster.engine.history import Period, ThroughputHistory
+
+_COVERAGE = 0.80
+_FEWEST_BUSY = 5
+_STABILITY_FROM = 10
+_LEVEL = 0.01
+
+_PAIRS_UP_TO = 260
+"""Five years of weeks. Up to here a loop counts pairs sooner than arrays do, and all slopes take under 2 ms."""
+
+
+def read(history: ThroughputHistory) -> tuple[Caveat, ...]:
+    """Say what makes a forecast from this history shaky; an empty tuple says that nothing was found.
+
+    In this order, each at most once:
+
+    - `few_samples`: (n - 1) / (n + 1) < 0.80, so fewer than 9 periods.
+    - `few_nonzero_periods`: fewer than 5 periods with a finished item.
+    - `trend`: Mann-Kendall, two-sided at 1 %, from 10 periods on.
+    - `level_shift`: Pettitt's test at 1 %, from 10 periods on; its approximate p cannot fall so low below 16.
+
+    A steady trend often looks like a shift to Pettitt's test and a shift nearly always like a trend to Mann-Kendall's,
+    and a person told both would think that two things had happened. So when both fire, only the one stays that
+    explains more of the variance of the ranks: a step at the change point or a straight line; the line if they tie.
+    Both readings mean that old periods mislead; a shift adds since when, a trend adds how fast.
+
+    Both tests take periods for independent. Those of real teams hang together, so both fire more often there than the
+    level says: they show that this was not one stable pace, never why.
+    """
+    return (*_few_samples(history), *_few_nonzero_periods(history), *_instability(history))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranks:
+    """Where each period stands among all: what both tests need of a history.
+
+    `excess` has shape (periods,): how many periods are lower than this one, less how many are higher, which is
+    2 * midrank - n - 1. `tied` is the sum over groups of t equal periods of t (t - 1) (2 t + 5).
+    """
+
+    excess: Counts
+    tied: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MannKendall:
+    """S = sum over i < j of sgn(x_j - x_i), its variance under stability, and the two-sided p."""
+
+    score: int
+    variance: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pettitt:
+    """K = max over t of |U_t|, the number of periods before the change (the first t that reaches K), and p."""
+
+    statistic: int
+    before: int
+    p: float
+
+
+def rank(counts: Counts) -> Ranks:
+    """Rank periods in O(n log n)."""
+    order = counts.argsort(kind="stable")
+    ascending = counts[order]
+    lower = ascending.searchsorted(ascending)
+    not_higher = ascending.searchsorted(ascending, side="right")
+    ties = not_higher - lower
+    excess = np.empty_like(counts)
+    excess[order] = lower + not_higher - len(counts)
+    return Ranks(excess=excess, tied=int((ties - 1) @ (2 * ties + 5)))
+
+
+def mann_kendall(ranks: Ranks) -> MannKendall:
+    """Test for a trend.
+
+    Var S = (n (n - 1) (2 n + 5) - tied) / 18, z = (S - sgn S) / sqrt(Var S), p = erfc(|z| / sqrt 2); p = 1 when all
+    periods are equal. References: Mann (1945), Kendall (1975) for ties and continuity.
+    """
+    n = len(ranks.excess)
+    score = _score_by_loop(ranks.excess) if n <= _PAIRS_UP_TO else _score_by_bits(ranks.excess)
+    variance = (n * (n - 1) * (2 * n + 5) - ranks.tied) / 18
+    p = erfc((abs(score) - 1) / sqrt(2 * variance)) if score else 1.0
+    return MannKendall(score=score, variance=variance, p=p)
+
+
+def pettitt(ranks: Ranks) -> Pettitt:
+    """Test for a change point, in at least 2 periods.
+
+    U_t = sum over i <= t < j of sgn(x_i - x_j), which is the sum of the first t excesses, as pairs within them cancel;
+    p is about 2 exp(-6 K^2 / (n^3 + n^2)), on the safe side in small samples and with ties. Reference: Pettitt (1979).
+    """
+    n = len(ranks.excess)
+    sizes = np.abs(ranks.excess[:-1].cumsum())
+    best = int(sizes.argmax())
+    statistic = int(sizes[best])
+    p = min(1.0, 2 * exp(-6 * statistic**2 / (n**3 + n**2)))
+    return Pettitt(statistic=statistic, before=best + 1, p=p)
+
+
+def slope(counts: Counts) -> float:
+    """Estimate the change of throughput from one period to the next, in items per period.
+
+    Theil-Sen: the median of (x_j - x_i) / (j - i) over all pairs, up to 260 periods. Beyond, over the pairs half a
+    history apart (Theil's incomplete method, 1950): it uses every period too, and 50 million pairs would take a second.
+    """
+    n = len(counts)
+    if n > _PAIRS_UP_TO:
+        half = n // 2
+        return float(np.median(counts[half:] - counts[:-half])) / half
+    return float(np.median(_slopes(counts)))
+
+
+def _few_samples(history: ThroughputHistory) -> tuple[Caveat, ...]:
+    n = len(history)
+    coverage = (n - 1) / (n + 1)
+    if coverage >= _COVERAGE:
+        return ()
+    detail = (
+        f"The history has only {_periods(n, history.period)}: the next one can be counted on to fall between the "
+        f"lowest ({min(history.throughput)}) and the highest ({history.highest}) seen with a probability of only "
+        f"({n} - 1) / ({n} + 1) = {coverage:.0%}."
+    )
+    return (Caveat(code="few_samples", detail=detail),)
+
+
+def _few_nonzero_periods(history: ThroughputHistory) -> tuple[Caveat, ...]:
+    n = len(history)
+    busy = n - history.throughput.count(0)
+    if busy >= _FEWEST_BUSY:
+        return ()
+    detail = (
+        f"Items were finished in only {busy} of {_periods(n, history.period)}; "
+        f"fewer than {_FEWEST_BUSY} such {history.period}s say little about the pace."
+    )
+    return (Caveat(code="few_nonzero_periods", detail=detail),)
+
+
+def _instability(history: ThroughputHistory) -> tuple[Caveat, ...]:
+    if len(history) < _STABILITY_FROM:
+        return ()
+    ranks = rank(history.counts)
+    trend, shift = mann_kendall(ranks), pettitt(ranks)
+    if shift.p < _LEVEL and (trend.p >= _LEVEL or _is_rather_a_step(ranks, shift)):
+        return (_level_shift(history, shift),)
+    if trend.p < _LEVEL:
+        return (_trend(history, trend),)
+    return ()
+
+
+def _is_rather_a_step(ranks: Ranks, shift: Pettitt) -> bool:
+    """Compare the variance of the ranks that a step at the change point and a straight line explain.
+
+    Step: K^2 n / (t (n - t)). Line: (sum of i * excess_i)^2 / ((n^3 - n) / 12), where the sum is minus that of U.
+    """
+    n, t = len(ranks.excess), shift.before
+    step = shift.statistic**2 * n / (t * (n - t))
+    line = int(ranks.excess.cumsum().sum()) ** 2 * 12 / (n**3 - n)
+    return step > line
+
+
+def _trend(history: ThroughputHistory, trend: MannKendall) -> Caveat:
+    period, step = history.period, slope(history.counts)
+    towards = "up" if trend.score > 0 else "down"
+    pace = f"by about {abs(step):.2g} items per {period} with each {period}"
+    if step * trend.score <= 0:
+        pace = f"in steps too uneven for one slope (the median slope is {step:.2g})"
+    detail = (
+        f"Throughput goes {towards} over the {_periods(len(history), period)}, {pace}; a stable pace shows so clear a "
+        f"trend by chance in fewer than 1 of 100 histories (Mann-Kendall test). Old {period}s may mislead."
+    )
+    return Caveat(code="trend", detail=detail)
+
+
+def _level_shift(history: ThroughputHistory, shift: Pettitt) -> Caveat:
+    period, n, t = history.period, len(history), shift.before
+    since = f"{period} {t + 1} of {n}"
+    if history.start is not None:
+        since = f"{(history.start + timedelta(days=t * period.days)).isoformat()} ({since})"
+    before, after = history.counts[:t].mean(), history.counts[t:].mean()
+    detail = (
+        f"The pace changed about {since}: {before:.3g} items per {period} on average in the {_periods(t, period)} "
+        f"before, {after:.3g} in the {_periods(n - t, period)} since; a stable pace shows so clear a change by chance "
+        f"in fewer than 1 of 100 histories (Pettitt test). The {period}s before may mislead."
+    )
+    return Caveat(code="level_shift", detail=detail)
+
+
+def _periods(count: int, period: Period) -> str:
+    return f"{count} {period}" if count == 1 else f"{count} {period}s"
+
+
+def _score_by_loop(excess: Counts) -> int:
+    """Compare each period with the sorted ones before it: O(n^2) in moves of memory, and quickest when n is small."""
+    seen: list[int] = []
+    score = 0
+    for index, value in enumerate(excess.tolist()):
+        lower, not_higher = bisect_left(seen, value), bisect_right(seen, value)
+        score += lower + not_higher - index
+        seen.insert(lower, value)
+    return score
+
+
+def _score_by_bits(excess: Counts) -> int:
+    """Sort by one bit after the other, from the highest, and score each bit: O(n log n).
+
+    Two unequal ranks differ first in exactly one bit, and there they share all higher bits. So S is the sum, over bits
+    and over groups of m ranks that share their higher bits, of b_j - b_i over i < j, and that is the sum of
+    b_j (2 j - m + 1) with j = 0 .. m - 1 in order of time.
+    """
+    n = len(excess)
+    ranks = (excess + n).astype(np.uint16)  # below 2 n <= 20,000; 16 bits make the stable sort a radix sort
+    twice = np.arange(1, 2 * n, 2)
+    score = 0
+    for bit in reversed(range((2 * n).bit_length())):
+        group = ranks >> (bit + 1)
+        sizes = np.bincount(group)
+        middles = 2 * sizes.cumsum() - sizes  # start + end of each group: 2 j - m + 1 = 2 position + 1 - (start + end)
+        score += int(((ranks >> bit) & 1) @ (twice - middles[group]))
+        ranks = ranks[(ranks >> bit).argsort(kind="stable")]
+    return score
+
+
+def _slopes(counts: Counts) -> Floats:
+    """List (x_j - x_i) / (j - i) of all i < j, shape (n (n - 1) / 2,)."""
+    times = np.arange(len(counts))
+    runs = np.subtract.outer(times, times)
+    later = runs > 0
+    slopes: Floats = np.subtract.outer(counts, counts)[later] / runs[later]
+    return slopes

@@ -1,0 +1,3 @@
+"""Two engines of one version give the same bytes for the same request and seed."""
+
+ENGINE_VERSION = "1.0"

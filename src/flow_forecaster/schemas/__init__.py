@@ -1,0 +1,1 @@
+"""What crosses the wire: requests and responses, and their mapping to engine values."""

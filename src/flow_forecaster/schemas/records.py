@@ -1,0 +1,47 @@
+"""A stored forecast as the API shows it."""
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+from pydantic import Field
+
+from flow_forecaster.schemas.base import Response
+from flow_forecaster.schemas.forecasts import ForecastRequest
+from flow_forecaster.schemas.results import ForecastResult
+
+Status: TypeAlias = Literal["queued", "running", "succeeded", "failed", "canceled"]
+
+
+class Failure(Response):
+    """Why a forecast failed."""
+
+    code: str
+    detail: str
+
+
+class ForecastSummary(Response):
+    """A forecast without its request and result."""
+
+    id: UUID
+    kind: str
+    status: Status
+    progress: float = Field(ge=0, le=1, description="Finished share of the computation.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: Failure | None = None
+
+
+class Forecast(ForecastSummary):
+    """A forecast: the request as resolved, and the result once it has succeeded."""
+
+    request: ForecastRequest
+    result: ForecastResult | None = Field(default=None, discriminator="kind")
+
+
+class ForecastPage(Response):
+    """Forecasts, newest first."""
+
+    items: list[ForecastSummary]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")

@@ -1,0 +1,227 @@
+"""What a forecast answers. Each result is built from the request as resolved and the engine's answer."""
+
+from collections.abc import Sequence
+import datetime
+from typing import Literal, TypeAlias
+
+from pydantic import Field
+
+from flow_forecaster.engine import forecasts as engine
+from flow_forecaster.engine.calendar import Timeline
+from flow_forecaster.engine.caveats import Caveat
+from flow_forecaster.engine.distribution import Distribution
+from flow_forecaster.engine.laws import Method
+from flow_forecaster.engine.version import ENGINE_VERSION
+from flow_forecaster.schemas.base import Response
+from flow_forecaster.schemas.forecasts import DeadlineRequest, ForecastFields, HowManyRequest, WhenRequest
+
+MOST_ROWS = 1_000
+MethodUsed: TypeAlias = Literal["exact", "monte_carlo"]
+
+
+class Warning(Response):  # noqa: A001 - the field's own name
+    """What limits this answer."""
+
+    code: str = Field(description="Stable; the list of codes may grow.", examples=["few_samples"])
+    detail: str
+
+
+class WhenAnswer(Response):
+    """With this confidence, done by the end of this date; null if that lies beyond the horizon."""
+
+    confidence: float
+    periods: int | None
+    date: datetime.date | None
+
+
+class HowManyAnswer(Response):
+    """With this confidence, at least so many items."""
+
+    confidence: float
+    items: int | None
+
+
+class WhenRow(Response):
+    """P(T = periods), joined with the rows left out before it, and P(T <= periods)."""
+
+    periods: int
+    probability: float
+    cumulative: float
+    date: datetime.date
+
+
+class HowManyRow(Response):
+    """P(N = items), joined with the rows left out after it, and P(N >= items)."""
+
+    items: int
+    probability: float
+    cumulative: float
+
+
+class WhenReading(Response):
+    """The distribution of T, the first period in which the scope is finished."""
+
+    answers: list[WhenAnswer]
+    distribution: list[WhenRow]
+    mean: float | None = Field(description="Mean periods; null when some cases are unfinished.")
+    standard_deviation: float | None
+    unfinished: float = Field(description="Share of cases not finished within the horizon.")
+
+
+class HowManyReading(Response):
+    """The distribution of N, the items finished by the end of the last period."""
+
+    answers: list[HowManyAnswer]
+    distribution: list[HowManyRow]
+    mean: float | None
+    standard_deviation: float | None
+
+
+class Provenance(Response):
+    """How an answer came about: enough to repeat it to the byte."""
+
+    method: MethodUsed
+    sampler: str
+    trials: int | None = Field(description="Null for an exact answer.")
+    seed: int
+    engine_version: str
+    warnings: list[Warning]
+
+
+class WhenResult(WhenReading, Provenance):
+    """Answer to when."""
+
+    kind: Literal["when"] = "when"
+
+
+class HowManyResult(HowManyReading, Provenance):
+    """Answer to how many."""
+
+    kind: Literal["how_many"] = "how_many"
+    periods: int = Field(description="Whole periods looked ahead.")
+    until: datetime.date | None = Field(description="End of the last of them; null if there is none.")
+
+
+class RequiredThroughput(Response):
+    """Mean throughput at which the deadline would hold with this confidence, the spread growing with the pace."""
+
+    confidence: float
+    per_period: float | None = Field(description="Null if nothing is finished by then with this confidence.")
+
+
+class DeadlineResult(Provenance):
+    """Answer to a deadline."""
+
+    kind: Literal["deadline"] = "deadline"
+    probability: float = Field(description="P(the scope is finished by the deadline).")
+    periods: int = Field(description="Whole periods until the deadline.")
+    when: WhenReading
+    how_many: HowManyReading
+    required_throughput: list[RequiredThroughput]
+
+
+ForecastResult: TypeAlias = WhenResult | HowManyResult | DeadlineResult
+
+
+def when_result(request: WhenRequest, question: engine.When, answer: engine.WhenAnswer) -> WhenResult:
+    """Present the answer to when."""
+    reading = _when_reading(request.confidence, answer.when, question.basis.timeline)
+    provenance = _provenance(request, answer.method, answer.caveats + _joined(answer.when))
+    return WhenResult(**dict(reading), **dict(provenance))
+
+
+def how_many_result(request: HowManyRequest, question: engine.HowMany, answer: engine.HowManyAnswer) -> HowManyResult:
+    """Present the answer to how many."""
+    reading = _how_many_reading(request.confidence, answer.how_many)
+    provenance = _provenance(request, answer.method, answer.caveats + _joined(answer.how_many))
+    until = question.basis.timeline.end_of(question.periods) if question.periods else None
+    return HowManyResult(**dict(reading), **dict(provenance), periods=question.periods, until=until)
+
+
+def deadline_result(
+    request: DeadlineRequest, question: engine.Deadline, answer: engine.DeadlineAnswer
+) -> DeadlineResult:
+    """Present the answer to a deadline."""
+    caveats = answer.caveats + (_joined(answer.when) or _joined(answer.how_many))
+    required = [
+        RequiredThroughput(confidence=confidence, per_period=question.required_throughput(answer.how_many, confidence))
+        for confidence in request.confidence
+    ]
+    return DeadlineResult(
+        **dict(_provenance(request, answer.method, caveats)),
+        probability=answer.probability,
+        periods=question.periods,
+        when=_when_reading(request.confidence, answer.when, question.basis.timeline),
+        how_many=_how_many_reading(request.confidence, answer.how_many),
+        required_throughput=required,
+    )
+
+
+def _when_reading(confidences: Sequence[float], law: Distribution, timeline: Timeline) -> WhenReading:
+    periods = [law.when(confidence) for confidence in confidences]
+    ends = timeline.ends_of([number for number in periods if number is not None])
+    dates = dict(zip((number for number in periods if number is not None), ends, strict=True))
+    answers = [
+        WhenAnswer(confidence=confidence, periods=number, date=None if number is None else dates[number])
+        for confidence, number in zip(confidences, periods, strict=True)
+    ]
+    return WhenReading(
+        answers=answers,
+        distribution=_when_rows(law, timeline),
+        mean=law.mean,
+        standard_deviation=law.standard_deviation,
+        unfinished=law.beyond,
+    )
+
+
+def _when_rows(law: Distribution, timeline: Timeline) -> list[WhenRow]:
+    rows = [(group[-1], law.probability(group[0], group[-1])) for group in _groups(law)]
+    ends = timeline.ends_of([number for number, _ in rows])
+    return [
+        WhenRow(periods=number, probability=probability, cumulative=law.at_most(number), date=end)
+        for (number, probability), end in zip(rows, ends, strict=True)
+    ]
+
+
+def _how_many_reading(confidences: Sequence[float], law: Distribution) -> HowManyReading:
+    answers = [HowManyAnswer(confidence=confidence, items=law.how_many(confidence)) for confidence in confidences]
+    rows = [
+        HowManyRow(
+            items=group[0], probability=law.probability(group[0], group[-1]), cumulative=law.at_least(group[0])
+        )
+        for group in _groups(law)
+    ]
+    return HowManyReading(
+        answers=answers, distribution=rows, mean=law.mean, standard_deviation=law.standard_deviation
+    )
+
+
+def _groups(law: Distribution) -> list[list[int]]:
+    """Sort the values with any mass into at most MOST_ROWS groups of neighbours."""
+    values = law.present()
+    size = -(-len(values) // MOST_ROWS)
+    return [values[index : index + size] for index in range(0, len(values), max(1, size))]
+
+
+def _joined(law: Distribution) -> tuple[Caveat, ...]:
+    count = len(law.present())
+    if count <= MOST_ROWS:
+        return ()
+    detail = (
+        f"The distribution has {count} values; neighbours are joined into at most {MOST_ROWS} rows, "
+        "whose cumulative probabilities are those of the values named."
+    )
+    return (Caveat(code="distribution_joined", detail=detail),)
+
+
+def _provenance(request: ForecastFields, method: Method, caveats: Sequence[Caveat]) -> Provenance:
+    if request.seed is None:
+        raise ValueError("A request is resolved before it is answered.")
+    return Provenance(
+        method=method,
+        sampler=request.sampler.kind,
+        trials=None if method == "exact" else request.trials,
+        seed=request.seed,
+        engine_version=ENGINE_VERSION,
+        warnings=[Warning(code=caveat.code, detail=caveat.detail) for caveat in caveats],
+    )
