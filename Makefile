@@ -69,10 +69,11 @@ lock: environment-dev ## write requirements/ after a change of pyproject.toml (A
 	@"$(BIN)/python" scripts/lock.py $(ARGS)
 
 openapi: environment-dev ## write openapi.json after a change of the interface
-	@"$(BIN)/flow-forecaster" openapi > openapi.json.new && mv openapi.json.new openapi.json
+	@"$(BIN)/flow-forecaster" openapi > openapi.json.new || { rm -f openapi.json.new; exit 1; }
+	@mv openapi.json.new openapi.json
 
 clean: ## remove the environments and caches, never the data in var/
-	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist openapi.json.new
+	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment:

@@ -144,8 +144,8 @@ def demand_python(version: tuple[int, ...]) -> None:
 def demand_ensurepip() -> None:
     """Refuse a Python that cannot put pip into an environment, and name the package that mends it."""
     try:
-        import ensurepip  # noqa: F401, PLC0415 - whether it can be imported is the question
-        import venv  # noqa: F401, PLC0415
+        import venv  # noqa: F401, PLC0415 - whether it can be imported is the question
+        from ensurepip import version  # noqa: F401, PLC0415 - an emptied folder would still import by its bare name
     except ImportError as error:
         package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
         raise CannotPrepareError(

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
@@ -36,7 +37,7 @@ def outcome(content: str | bytes, period: str | None = None) -> ReadHistory | st
 
 def refusal(content: str | bytes, period: str | None = None) -> str:
     line = outcome(content, period)
-    assert isinstance(line, str), line
+    assert isinstance(line, str)
     assert line.isprintable()
     return line.removeprefix("standard input")
 
@@ -113,19 +114,16 @@ def test_no_bytes_whatever_get_anything_but_a_history_or_one_line(data: bytes) -
         if isinstance(history, str):
             assert history.isprintable()
         else:
-            assert history.throughput
-            assert all(type(count) is int and 0 <= count <= LARGEST_COUNT for count in history.throughput)
+            assert set(map(type, history.throughput)) == {int}
+            assert 0 <= min(history.throughput) <= max(history.throughput) <= LARGEST_COUNT
 
 
-def test_rows_seven_days_apart_are_weeks() -> None:
-    history = read("date,completed\n2026-01-05,5\n2026-01-12,0\n2026-01-19,7\n")
-    assert history == ReadHistory(throughput=(5, 0, 7), period="week", start=MONDAY, notes=())
-
-
-def test_rows_dated_by_the_end_of_the_week_are_the_weeks_that_hold_those_dates() -> None:
-    history = read("date,completed\n2026-01-11,5\n2026-01-18,6\n")
-    assert (history.throughput, history.period, history.start) == ((5, 6), "week", MONDAY)
-    assert "rows are dated by Sundays: each is taken as the week, Monday to Sunday, that holds" in history.notes[0]
+def test_rows_seven_days_apart_are_weeks_whichever_day_they_are_dated_by() -> None:
+    weeks = ReadHistory(throughput=(5, 0, 7), period="week", start=MONDAY, notes=())
+    assert read("date,completed\n2026-01-05,5\n2026-01-12,0\n2026-01-19,7\n") == weeks
+    sundays = read("date,completed\n2026-01-11,5\n2026-01-18,0\n2026-01-25,7\n")
+    assert replace(sundays, notes=()) == weeks
+    assert "rows are dated by Sundays: each is taken as the week, Monday to Sunday, that holds" in sundays.notes[0]
 
 
 def test_a_week_that_a_weekly_file_leaves_out_counts_as_zero_and_a_note_says_so() -> None:
@@ -137,10 +135,9 @@ def test_a_week_that_a_weekly_file_leaves_out_counts_as_zero_and_a_note_says_so(
 def test_rows_a_constant_number_of_days_apart_are_iterations_of_that_length() -> None:
     history = read("date,completed\n2026-01-05,5\n2026-01-19,6\n2026-02-16,7\n")
     assert (history.throughput, history.period, history.start) == ((5, 6, 0, 7), 14, MONDAY)
-    assert history.notes == (
-        "rows are 14 days apart: taken as periods of 14 days, each dated by its first day",
-        "no row for 1 of the 4 periods from 2026-01-05 to 2026-02-16: counted as 0",
-    )
+    length, absent = history.notes
+    assert length == "rows are 14 days apart: taken as periods of 14 days, each dated by its first day"
+    assert absent == "no row for 1 of the 4 periods from 2026-01-05 to 2026-02-16: counted as 0"
 
 
 def test_rows_at_irregular_dates_are_days_and_the_days_between_count_as_zero() -> None:
@@ -179,7 +176,6 @@ def test_a_single_row_needs_to_be_told_its_period() -> None:
     one = "date,completed\n2026-01-07,5\n"
     assert refusal(one) == ": has a single row, which does not say how long its period is; add --period"
     assert read(one, "week").start == MONDAY
-    assert read(one, "10").period == 10
 
 
 def test_weeks_cannot_be_turned_into_days_nor_into_periods_that_cut_them() -> None:
@@ -195,9 +191,9 @@ def test_weeks_cannot_be_turned_into_days_nor_into_periods_that_cut_them() -> No
 def test_undated_days_have_no_weeks_but_can_be_summed_by_number() -> None:
     undated = json.dumps({"throughput": [1] * 9, "period": "day"})
     assert "add a start date" in refusal(undated, "week")
-    (note,) = read(undated, "7").notes
-    assert read(undated, "7").throughput == (7,)
-    assert note == "left out 2 of the counts, at the start, with 2 finished: not a whole period of 7 days"
+    history = read(undated, "7")
+    assert history.throughput == (7,)
+    assert history.notes[0] == "left out 2 of the counts, at the start, with 2 finished: not a whole period of 7 days"
     assert read(undated).period == "day"
 
 
@@ -212,8 +208,7 @@ def test_the_object_of_the_api_says_its_own_period_and_start() -> None:
     said = {"throughput": [5, 6, 7], "period": {"days": 10}, "start": "2026-01-05"}
     assert read(json.dumps(said)) == ReadHistory(throughput=(5, 6, 7), period=10, start=MONDAY, notes=())
     days = {"throughput": [1] * 15, "period": "day", "start": "2026-01-05"}
-    assert read(json.dumps(days)).period == "day"
-    assert read(json.dumps(days), "week").throughput == (7, 7)
+    assert (read(json.dumps(days)).period, read(json.dumps(days), "week").throughput) == ("day", (7, 7))
     assert read('{"throughput": [5], "period": null, "start": null}').period == "week"
 
 
@@ -224,15 +219,12 @@ def test_a_request_body_gives_its_history_and_a_note_names_what_is_not_read() ->
     assert "not known there: 'trails'; known are confidence, deadline, " in refusal(json.dumps(body | {"trails": 9}))
 
 
-def test_other_columns_are_not_read_and_a_note_names_them() -> None:
-    history = read("team,date,completed,note\nA,2026-01-05,5,\nA,2026-01-12,6,x\n")
+def test_comments_blank_rows_and_other_columns_are_not_read_and_a_note_names_the_columns() -> None:
+    history = read(
+        '# "so" it is\n\nteam,date,completed,note\nA,2026-01-05,5,\n,,,\n#A,2026-01-06,9,\nA,2026-01-12,6,x\n'
+    )
     assert history.throughput == (5, 6)
     assert history.notes == ("columns that are not read: 'team', 'note'",)
-
-
-def test_blank_lines_and_comments_of_a_table_are_no_rows() -> None:
-    history = read('# made up, "so" it is\n\ndate,completed\n2026-01-05,5\n,\n#2026-01-06,9\n2026-01-12,6\n\n')
-    assert history.throughput == (5, 6)
 
 
 def test_a_text_is_read_in_any_encoding_that_announces_itself_and_with_any_line_ends() -> None:
@@ -242,9 +234,7 @@ def test_a_text_is_read_in_any_encoding_that_announces_itself_and_with_any_line_
 
 COUNT_REFUSALS = {
     "-3": "is -3; a count of finished items cannot be negative",
-    "-0.5": "is -0.5; a count of finished items cannot be negative",
     "1.5": "is 1.5; a count of finished items is a whole number",
-    "1e-400000": "is 1e-400000; a count of finished items is a whole number",
     "1e999": "is 1e999; a count is at most 1,000,000",
     "1000001": "is 1000001; a count is at most 1,000,000",
     "9" * 5000: f"is {'9' * 37}...; a count is at most 1,000,000",
@@ -271,25 +261,20 @@ STEPS = "steps of %d days; a history has at most 10,000 periods of at most 90 da
 PERIOD = '/period must be "day", "week" or {"days": N} with N from 1 to 90'
 NO_DATE = "which is not a date such as 2026-01-05"
 NO_TEXT = "is not text in UTF-8, nor in UTF-16 with a byte order mark"
-NUL = "holds a NUL character: this is no text, or UTF-16 without a byte order mark"
 KINDS = {'"5"': "text", "true": "a boolean", "null": "null", "[1]": "a list", "{}": "an object"}
 REFUSALS: dict[str | bytes, str] = {
     "": ": is empty",
     "\ufeff": ": holds no counts",
-    "\n # only words\n": ": holds no counts",
     "[]": ": the list holds no counts",
     b"\x89PNG\r\n\x1a\n": f", line 1: {NO_TEXT}",
     b"5\n6\n\xe9\n": f", line 3: {NO_TEXT}",
     b"\xff\xfe5\x00\n": f": {NO_TEXT}",
-    b"5\n\x7fELF\0\0": f", line 2: {NUL}",
-    b"5\0\n\0": f", line 1: {NUL}",
+    b"5\n\x7fELF\0\0": ", line 2: holds a NUL character: this is no text, or UTF-16 without a byte order mark",
     "5,6,7\n": f", line 1: the number is '5,6,7', which is not a number; {NO_TABLE}",
     "2026-01-05,5\n": f", line 1: the number is '2026-01-05,5', which is not a number; {NO_TABLE}",
-    "date,done\n": f", line 1: {HEADER}",
     "\ncompleted\n5\n": f", line 2: {HEADER}",
     "date,completed,Date\n": f", line 1: {HEADER}",
     "date,completed\n": ": has a header and no rows",
-    "date,completed\n2026-01-05\n": ", line 2: the header has 2 columns, this row 1",
     "date;completed\n2026-01-05;1;5\n": ", line 2: the header has 2 columns, this row 3",
     "date,completed\n2026-01-05,\n": ", line 2: 'completed' is empty; a period without finished items is written as 0",
     "date,completed\n05.01.2026,5\n": f", line 2: 'date' is '05.01.2026', {NO_DATE}",
@@ -300,22 +285,17 @@ REFUSALS: dict[str | bytes, str] = {
     "date,completed\n2025-01-05,1\n2026-01-05,1\n": f": spans 2025-01-05 to 2026-01-05 in {STEPS % 365}",
     'date,completed\n"2026-01-05,5\n': ", line 3: is not a well-formed CSV: unexpected end of data",
     "[1, 2,\n 3": ", line 2: is not well-formed JSON: expecting ',' delimiter",
-    "[1] 2": ", line 1: is not well-formed JSON: extra data",
     "[" * 200_000: ": is JSON nested too deeply",
     "[1, -3]": ": /1 is -3; a count of finished items cannot be negative",
     "[1, NaN]": ": /1 is 'NaN', which is not a number",
     **{f"[{item}]": f": /0 is {kind}, not a number" for item, kind in KINDS.items()},
     "{}": ": the object has no 'throughput' and no 'history'",
     '{"throughput": 5}': ": /throughput is a number, not a list of numbers",
-    '{"throughput": []}': ": /throughput holds no counts",
     '{"throughput": [5], "throughput": [6]}': ": has the key 'throughput' twice in one object",
     '{"a": 1, "throughput": [5]}': ": the object has what is not known there: 'a'; known are period, start, throughput",
-    **{
-        f'{{"throughput": [5], "period": {period}}}': f": {PERIOD}" for period in ('"month"', '{"days": 91}', "7", "{}")
-    },
+    **{f'{{"throughput": [5], "period": {said}}}': f": {PERIOD}" for said in ('"month"', '{"days": 91}', "7")},
     '{"throughput": [5], "start": 20260105}': ": /start is a number, not a date such as 2026-01-05",
     '{"history": null}': ": /history is null, not an object",
-    '{"history": {}}': ": /history has no 'throughput'",
     '{"history": {"throughput": [-1]}}': ": /history/throughput/0 is -1; a count of finished items cannot be negative",
 }
 
@@ -385,17 +365,12 @@ def test_an_error_names_its_source_and_line_even_where_the_name_is_strange(tmp_p
     assert str(caught.value).endswith(rf"two\nlines\udcff.csv, {line}")
 
 
-def test_a_period_is_a_name_or_a_number_of_days() -> None:
+def test_a_period_is_a_name_or_a_number_of_days_and_another_is_refused_as_the_option_it_came_from() -> None:
     periods = {"day": "day", " Week ": "week", "14": 14, "1 day": 1, "10 days": 10, "90d": 90}
     assert {text: parse_period(text) for text in periods} == periods
-
-
-@pytest.mark.parametrize("text", ["", "month", "0", "91", "-7", "1.5", "9" * 5000, "٣"])
-def test_another_period_is_refused_as_the_option_it_came_from(text: str) -> None:
-    with pytest.raises(
-        InputError, match=r"^--period: '.* is not a period; write day, week or a number of days from 1 to 90$"
-    ):
-        read("5\n", text)
+    for text in ("", "month", "0", "91", "-7", "1.5", "9" * 5000, "٣"):
+        why = "is not a period; write day, week or a number of days from 1 to 90"
+        assert re.fullmatch(f"--period: '.*' {why}", refusal("5\n", text))
 
 
 @pytest.mark.parametrize(("name", "weeks"), [("team-weekly.csv", 26), ("team-daily.csv", 20), ("team.txt", 12)])

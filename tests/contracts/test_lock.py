@@ -103,7 +103,9 @@ def test_what_the_project_asks_for_is_pinned_within_its_bounds_on_every_platform
         for name, lines in asked.items():
             pinned = pins(name, environment)
             for requirement in map(Requirement, lines):
-                assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), requirement
+                version = pinned.get(canonicalize_name(requirement.name))
+                assert version is not None, f"{name} does not hold {requirement}"
+                assert requirement.specifier.contains(version), f"{name} holds {version} for {requirement}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,8 +93,7 @@ class PostgresServer:
         self.keeper.start()
 
     def _client(self, program: str, *arguments: str) -> str:
-        where = (f"--host={self.folder}", f"--port={_PORT}", f"--username={_SUPERUSER}")
-        return _run([self.install / "bin" / program, *where, *arguments])
+        return _run([self.install / "bin" / program, *_at(self.folder), *arguments])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +194,7 @@ def _initialise(account: Account, folder: Path) -> None:
 def _launch(account: Account, folder: Path, install: Path) -> Launch:
     program = account.install / "bin" / "postgres"
     settings = [f"--{setting}" for setting in (*_SETTINGS, f"unix_socket_directories={folder}")]
-    probe = (install / "bin" / "pg_isready", "--quiet", f"--host={folder}", f"--port={_PORT}")
+    probe: list[str | Path] = [install / "bin" / "pg_isready", "--quiet", *_at(folder)]
     return Launch(
         command=(*account.prefix, program, "-D", folder / "data", *settings),
         folder=folder,
@@ -203,6 +202,10 @@ def _launch(account: Account, folder: Path, install: Path) -> Launch:
         ready=lambda: subprocess.run(probe, env=_environment(), check=False).returncode == 0,
         uid=account.uid,
     )
+
+
+def _at(folder: Path) -> tuple[str, ...]:
+    return f"--host={folder}", f"--port={_PORT}", f"--username={_SUPERUSER}"
 
 
 def _run(command: Sequence[str | Path], cwd: Path | None = None, uid: int | None = None) -> str:

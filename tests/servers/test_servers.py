@@ -228,9 +228,12 @@ def test_nobody_else_may_enter_the_folder_of_a_server(postgres: PostgresServer, 
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_nothing_is_left_when_the_block_ends() -> None:
-    with running_postgres() as postgres, running_valkey() as valkey:
+def test_without_given_servers_the_tests_start_their_own_and_leave_nothing() -> None:
+    with postgres_for_tests({"TEST_DATABASE_URL": ""}) as postgres, valkey_for_tests({}) as valkey:
+        assert isinstance(postgres, PostgresServer)
+        assert isinstance(valkey, ValkeyServer)
         pids, folders = [postgres.keeper.pid, valkey.keeper.pid], [postgres.folder, valkey.folder]
+        assert len(what_is_left(pids, folders)) == 4
     assert what_is_left(pids, folders) == []
 
 
@@ -370,12 +373,6 @@ async def test_a_given_redis_server_is_used_as_our_own(valkey: ValkeyServer) -> 
     for database, expected in ((3, b"value"), (0, None)):
         async with Redis.from_url(f"{valkey.url}?db={database}") as client:
             assert await client.get("key") == expected
-
-
-def test_without_given_servers_the_tests_start_their_own() -> None:
-    with postgres_for_tests({"TEST_DATABASE_URL": ""}) as postgres, valkey_for_tests({}) as valkey:
-        assert isinstance(postgres, PostgresServer)
-        assert isinstance(valkey, ValkeyServer)
 
 
 def test_the_packages_are_only_carriers_of_binaries() -> None:

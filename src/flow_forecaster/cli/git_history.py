@@ -20,7 +20,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _MAIN = ("refs/remotes/origin/HEAD", "refs/heads/main", "refs/heads/master", "HEAD")
 # A repository brings its own configuration, and some of its keys name commands to run. None of them may run here, and
 # no missing object may be fetched. The encoding is set because a log in UTF-16 would not read as numbers.
-_SAFE = ("--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "log.showSignature=false")
+_SAFE = ("--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 _LOG = ("log", "--first-parent", "--no-show-signature", "--encoding=UTF-8", "--format=%ct")
 _SAFE_ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",

@@ -1,0 +1,1 @@
+"""How HTTP asks: parse, call one verb, present."""

@@ -1,0 +1,1 @@
+"""How jobs run: one claim loop, two doorbells."""

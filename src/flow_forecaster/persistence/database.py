@@ -1,0 +1,127 @@
+"""One engine for SQLite and PostgreSQL, and the transactions on it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from flow_forecaster.errors import DatabaseUnavailable
+from flow_forecaster.persistence.forecasts import ForecastRepository
+
+_READ_ONLY = "flow_forecaster_read_only"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """What can be read and written together."""
+
+    forecasts: ForecastRepository
+
+
+class Database:
+    """Hands out transactions. Nothing is connected before the first one."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, statement_timeout_seconds: float = 15.0) -> None:
+        self.engine = _engine(url, pool_size=pool_size, statement_timeout_seconds=statement_timeout_seconds)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Transaction]:
+        """Open a transaction that commits at its end, or leaves no trace.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        """
+        async with _translated(), self.engine.begin() as connection:
+            yield Transaction(forecasts=ForecastRepository(connection))
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """Open a transaction for reading, which on SQLite does not wait for a writer."""
+        async with _translated(), self.engine.connect() as connection:
+            await connection.execution_options(**{_READ_ONLY: True})
+            yield Transaction(forecasts=ForecastRepository(connection))
+
+    async def revision(self) -> str | None:
+        """Read which migration the schema is at; None before the first."""
+        async with _translated(), self.engine.connect() as connection:
+            return await connection.run_sync(_revision)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def _revision(connection: Any) -> str | None:
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return found
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
+        raise DatabaseUnavailable from error
+    except DBAPIError as error:
+        if error.connection_invalidated or _is_outage(error.orig):
+            raise DatabaseUnavailable from error
+        raise
+
+
+def _is_outage(error: BaseException | None) -> bool:
+    """Tell by SQLSTATE: connection, resources, operator's intervention (time-outs too), system error."""
+    return str(getattr(error, "sqlstate", None) or "")[:2] in {"08", "53", "57", "58"}
+
+
+def _engine(url: str, *, pool_size: int, statement_timeout_seconds: float) -> AsyncEngine:
+    parsed = make_url(url)
+    texts: dict[str, Any] = {"json_serializer": str, "json_deserializer": str}
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_async_engine(
+            parsed, **texts, pool_size=pool_size, connect_args={"timeout": statement_timeout_seconds}
+        )
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    milliseconds = str(int(statement_timeout_seconds * 1000))
+    return create_async_engine(
+        parsed,
+        **texts,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=statement_timeout_seconds,
+        connect_args={
+            "timeout": statement_timeout_seconds,
+            "command_timeout": statement_timeout_seconds,
+            "server_settings": {
+                "application_name": "flow-forecaster",
+                "statement_timeout": milliseconds,
+                "idle_in_transaction_session_timeout": milliseconds,
+                "timezone": "UTC",
+            },
+        },
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not open transactions of its own: BEGIN is ours, see _begin_sqlite.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # A deferred transaction that starts by reading cannot become a writer once another has written.
+    reading = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,0 +1,54 @@
+"""Bring the schema to the newest revision, and say whether it is there."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+def newest_revision() -> str | None:
+    """Name the revision that this code needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def is_current(revision: str | None) -> bool:
+    """Tell whether a schema at `revision` serves this code.
+
+    A revision that this code does not know comes from a newer version, whose migrations keep older code running.
+    """
+    if revision is None:
+        return False
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return revision == newest_revision() or revision not in known
+
+
+async def migrate(engine: AsyncEngine) -> str | None:
+    """Upgrade to the newest revision in one transaction, one process at a time; return the revision."""
+    async with engine.begin() as connection:
+        await connection.run_sync(_upgrade)
+    return newest_revision()
+
+
+def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        # SQLite's BEGIN IMMEDIATE lets one process through at a time; PostgreSQL is asked to.
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7316029418)")
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_scripts()))
+    return config
+
+
+def _scripts() -> Path:
+    """Find the migrations: inside the installed package, or beside src in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_alembic"
+    return installed if installed.is_dir() else package.parents[1] / "alembic"

@@ -1,0 +1,75 @@
+"""/v1/forecasts: every simulation is a forecast, whatever its kind."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Header, Query, Response
+
+from flow_forecaster.routers.dependencies import ForecastsDep
+from flow_forecaster.routers.documents import CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
+from flow_forecaster.routers.presenting import forecast_response, summary
+from flow_forecaster.schemas.forecasts import ForecastRequest
+from flow_forecaster.schemas.records import Forecast, ForecastPage, Status
+
+router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"])
+
+Wanted = Annotated[str | None, Header(description="`respond-async` queues the forecast whatever its size.")]
+Known = Annotated[str | None, Header(description="ETag of the forecast that the caller has.")]
+Asked = Annotated[ForecastRequest, Body(openapi_examples=CREATE_EXAMPLES)]
+_CREATED: dict[int | str, dict[str, Any]] = {
+    201: {"description": "Computed at once."},
+    202: {"model": Forecast, "description": "Accepted; look again at Location after Retry-After seconds."},
+}
+
+
+@router.post(
+    "", operation_id="createForecast", status_code=201, response_model=Forecast, responses=_CREATED | INVALID | DATABASE_DOWN
+)
+async def create(request: Asked, forecasts: ForecastsDep, prefer: Wanted = None) -> Response:
+    """Ask for a forecast: small ones are answered at once, large ones are accepted and computed by a worker."""
+    wanted = {part.strip().lower() for part in (prefer or "").split(",")}
+    record = await forecasts.create(request, respond_async="respond-async" in wanted)
+    return forecast_response(record, 201 if record.is_finished else 202)
+
+
+@router.get("", operation_id="listForecasts", response_model=ForecastPage, responses=INVALID | DATABASE_DOWN)
+async def page(
+    forecasts: ForecastsDep,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")] = None,
+    kind: Annotated[str | None, Query(max_length=32, description="Only this kind.")] = None,
+    status: Annotated[Status | None, Query(description="Only this status.")] = None,
+) -> ForecastPage:
+    """List forecasts, newest first, without their requests and results."""
+    found = await forecasts.page(limit=limit, cursor=cursor, kind=kind, status=status)
+    return ForecastPage(items=[summary(record) for record in found.items], next_cursor=found.next_cursor)
+
+
+@router.get(
+    "/{forecast_id}",
+    operation_id="getForecast",
+    response_model=Forecast,
+    responses={304: {"description": "Unchanged."}} | NOT_FOUND | INVALID | DATABASE_DOWN,
+)
+async def get(forecast_id: UUID, forecasts: ForecastsDep, if_none_match: Known = None) -> Response:
+    """Look at a forecast. Once it is finished it never changes."""
+    return forecast_response(await forecasts.get(forecast_id), 200, if_none_match=if_none_match)
+
+
+@router.post(
+    "/{forecast_id}/cancel",
+    operation_id="cancelForecast",
+    response_model=Forecast,
+    responses=NOT_FOUND | INVALID | DATABASE_DOWN,
+)
+async def cancel(forecast_id: UUID, forecasts: ForecastsDep) -> Response:
+    """Cancel a forecast that is not finished. A running one ends at its worker's next heartbeat."""
+    return forecast_response(await forecasts.cancel(forecast_id), 200)
+
+
+@router.delete(
+    "/{forecast_id}", operation_id="deleteForecast", status_code=204, responses=NOT_FOUND | INVALID | DATABASE_DOWN
+)
+async def delete(forecast_id: UUID, forecasts: ForecastsDep) -> None:
+    """Forget a forecast, whatever its state."""
+    await forecasts.delete(forecast_id)

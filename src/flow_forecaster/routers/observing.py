@@ -1,0 +1,73 @@
+"""Around every request: an id, one log line, its count and duration, and a problem where all else failed."""
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from flow_forecaster.routers.problems import problem_response
+
+ID_HEADER = "X-Request-Id"
+_QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class Observing:
+    """The outermost middleware, in plain ASGI."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        self._requests = Counter(
+            "flow_forecaster_http_requests_total", "Requests.", ("method", "route", "status"), registry=registry
+        )
+        self._seconds = Histogram(
+            "flow_forecaster_http_request_seconds", "Duration of requests.", ("method", "route"), registry=registry
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Observe an HTTP request; let everything else pass."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        seen = _Seen(send, request_id)
+        started = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, seen.send)
+            except Exception:
+                structlog.get_logger().exception("request_crashed")
+                if not seen.status:
+                    detail = "A defect of the service; its log has the request id."
+                    answer = problem_response(request_id, 500, "internal_error", detail)
+                    await answer(scope, receive, seen.send)
+            finally:
+                self._note(scope, seen.status, time.perf_counter() - started)
+
+    def _note(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._requests.labels(scope["method"], route, str(status)).inc()
+        self._seconds.labels(scope["method"], route).observe(seconds)
+        if scope["path"] not in _QUIET_PATHS:
+            structlog.get_logger().info(
+                "request", method=scope["method"], route=route, status=status, milliseconds=round(seconds * 1000, 2)
+            )
+
+
+class _Seen:
+    """Passes messages on, noting the status and adding the request's id."""
+
+    def __init__(self, send: Callable[[Message], Awaitable[None]], request_id: str) -> None:
+        self._send, self._request_id = send, request_id
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)[ID_HEADER] = self._request_id
+        await self._send(message)

@@ -1,0 +1,118 @@
+"""Every error as an RFC 9457 problem. The table says with which status the service's own errors are told."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.errors import (
+    DatabaseUnavailable,
+    ForecastNotFound,
+    InvalidCursor,
+    MediaTypeNotSupported,
+    ProjectNotFound,
+    ServiceError,
+)
+from flow_forecaster.routers.pointers import field_errors, pointer
+from flow_forecaster.schemas.problems import PROBLEM_TYPE, FieldError, Problem
+
+RETRY_AFTER_SECONDS = "2"
+STATUSES: Mapping[type[ServiceError], int] = {
+    ForecastNotFound: HTTPStatus.NOT_FOUND,
+    ProjectNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
+    InvalidCursor: HTTPStatus.UNPROCESSABLE_ENTITY,
+    MediaTypeNotSupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+POINTERS: Mapping[type[ServiceError], str] = {ProjectNotFound: "/project_id", InvalidCursor: "/cursor"}
+_HTTP_CODES: Mapping[int, str] = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    400: "bad_request",
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(InvalidInput, _invalid_input)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+def problem_response(
+    request_id: str, status: int, code: str, detail: str, *, errors: Sequence[FieldError] = (), **headers: str
+) -> Response:
+    """Write a problem."""
+    problem = Problem(
+        type=f"urn:flow-forecaster:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request_id,
+        errors=list(errors),
+    )
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(problem.model_dump_json(), status, names, media_type=PROBLEM_TYPE)
+
+
+def _answer(request: Request, status: int, code: str, detail: str, **more: Any) -> Response:
+    return problem_response(request.state.request_id, status, code, detail, **more)
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ServiceError):
+        raise error
+    status = STATUSES[type(error)]
+    where = POINTERS.get(type(error))
+    errors = [] if where is None else [FieldError(pointer=where, code=error.code, detail=error.detail)]
+    headers = {"retry_after": RETRY_AFTER_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return _answer(request, status, error.code, error.detail, errors=errors, **headers)
+
+
+async def _invalid_input(request: Request, error: Exception) -> Response:
+    if not isinstance(error, InvalidInput):
+        raise error
+    errors = [FieldError(pointer=pointer(error.path), code=error.code, detail=error.detail)]
+    return _invalid(request, errors)
+
+
+async def _invalid_request(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    if _has_body(request) and not _is_json(request):
+        return await _service_error(request, MediaTypeNotSupported())
+    if any(item["type"] == "json_invalid" for item in error.errors()):
+        detail = "The body is not JSON."
+        return _answer(request, HTTPStatus.BAD_REQUEST, "malformed_json", detail)
+    return _invalid(request, field_errors(error.errors(), error.body))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    code = _HTTP_CODES.get(error.status_code, "http_error")
+    detail = HTTPStatus(error.status_code).description or HTTPStatus(error.status_code).phrase
+    headers = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
+    return _answer(request, error.status_code, code, detail, **headers)
+
+
+def _invalid(request: Request, errors: list[FieldError]) -> Response:
+    detail = errors[0].detail if len(errors) == 1 else f"{len(errors)} things are wrong with the request."
+    return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, errors=errors)
+
+
+def _has_body(request: Request) -> bool:
+    return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+
+
+def _is_json(request: Request) -> bool:
+    media = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    return media == "application/json" or (media.startswith("application/") and media.endswith("+json"))

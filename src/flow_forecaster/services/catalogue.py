@@ -1,0 +1,97 @@
+"""Each kind of forecast, once: HTTP, the worker and the command line all go through here.
+
+A kind is a request schema that maps itself to an engine question, and a function that presents the engine's answer.
+docs/how-to/add-a-forecast.md shows the steps of adding one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+from flow_forecaster.engine.simulation import Machine
+from flow_forecaster.errors import ProjectNotFound
+from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.version import ENGINE_VERSION
+from flow_forecaster.schemas.base import Response
+from flow_forecaster.schemas.forecasts import DeadlineRequest, ForecastFields, HowManyRequest, WhenRequest
+from flow_forecaster.schemas.results import deadline_result, how_many_result, when_result
+
+
+class Question(Protocol):
+    """What the engine answers: its cost in draws is known before it is computed."""
+
+    @property
+    def cost(self) -> float:
+        """Estimated cost in draws of the bootstrap."""
+
+    def answer(self, machine: Machine) -> Any:
+        """Compute the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of forecast."""
+
+    name: str
+    request: type[ForecastFields]
+    present: Callable[[Any, Any, Any], Response]
+    """(resolved request, question, answer) -> result."""
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(name="when", request=WhenRequest, present=when_result),
+    Kind(name="how_many", request=HowManyRequest, present=how_many_result),
+    Kind(name="deadline", request=DeadlineRequest, present=deadline_result),
+)
+_BY_NAME = {kind.name: kind for kind in KINDS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A resolved request and its question, ready to be computed."""
+
+    kind: Kind
+    request: ForecastFields
+    question: Question
+
+    @property
+    def cost(self) -> float:
+        """Estimated cost in draws."""
+        return self.question.cost
+
+    @property
+    def engine_version(self) -> str:
+        """The engine that will answer."""
+        return ENGINE_VERSION
+
+    def compute(self, machine: Machine) -> Response:
+        """Ask the engine and present its answer."""
+        return self.kind.present(self.request, self.question, self.question.answer(machine))
+
+
+def prepare(request: Any, *, today: date, seed: int) -> Job:
+    """Resolve a request and put its question.
+
+    Raises:
+        InvalidInput: the request cannot be answered, with the field that is to blame.
+        ProjectNotFound: the project that it names does not exist.
+    """
+    _one_source(request)
+    resolved = request.resolved(today=today, seed=seed)
+    return Job(kind=_BY_NAME[resolved.kind], request=resolved, question=resolved.question())
+
+
+def restore(kind: str, request: str) -> Job:
+    """Put the question of a stored, resolved request again."""
+    entry = _BY_NAME[kind]
+    resolved: Any = entry.request.model_validate_json(request)
+    return Job(kind=entry, request=resolved, question=resolved.question())
+
+
+def _one_source(request: ForecastFields) -> None:
+    if request.history is not None and request.project_id is not None:
+        detail = "Give either a history or a project_id, not both."
+        raise InvalidInput("project_id", code="history_or_project", detail=detail)
+    if request.project_id is not None:
+        raise ProjectNotFound

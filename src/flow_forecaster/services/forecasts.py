@@ -1,0 +1,123 @@
+"""Forecasts as a caller meets them: ask, look, list, cancel, delete."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from uuid import UUID
+
+from flow_forecaster.errors import ForecastNotFound, InvalidCursor
+from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast
+from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.schemas.forecasts import ForecastFields
+from flow_forecaster.services.catalogue import Job, prepare
+from flow_forecaster.services.computing import Computer
+from flow_forecaster.services.ports import Clock, Dice, Doorbell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Forecasts, newest first, and where the next page begins."""
+
+    items: list[ForecastRecord]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecasts:
+    """The verbs on forecasts."""
+
+    database: Database
+    computer: Computer
+    doorbell: Doorbell
+    clock: Clock
+    dice: Dice
+    inline_draws: float
+
+    async def create(self, request: ForecastFields, *, respond_async: bool) -> ForecastRecord:
+        """Answer a small request at once; accept a large one for a worker.
+
+        Raises:
+            InvalidInput: the request cannot be answered.
+            ProjectNotFound: it names an unknown project.
+            DatabaseUnavailable: it was not stored.
+        """
+        job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
+        if respond_async or job.cost > self.inline_draws:
+            return await self._accept(job)
+        result = await self.computer.small(job)
+        async with self.database.writing() as transaction:
+            return await transaction.forecasts.add_succeeded(_new(job), result)
+
+    async def get(self, forecast_id: UUID) -> ForecastRecord:
+        """Look at a forecast.
+
+        Raises:
+            ForecastNotFound: there is none with this id.
+        """
+        async with self.database.reading() as transaction:
+            return _found(await transaction.forecasts.get(forecast_id))
+
+    async def page(self, *, limit: int, cursor: str | None, kind: str | None, status: str | None) -> Page:
+        """List forecasts, newest first.
+
+        Raises:
+            InvalidCursor: the cursor was not given out by this list.
+        """
+        before = None if cursor is None else _decode(cursor)
+        async with self.database.reading() as transaction:
+            found = await transaction.forecasts.page(limit=limit + 1, before=before, kind=kind, status=status)
+        items = found[:limit]
+        return Page(items=items, next_cursor=_encode(items[-1].id) if len(found) > limit else None)
+
+    async def cancel(self, forecast_id: UUID) -> ForecastRecord:
+        """Cancel a forecast that is not finished; a finished one stays as it is.
+
+        Raises:
+            ForecastNotFound: there is none with this id.
+        """
+        async with self.database.writing() as transaction:
+            return _found(await transaction.forecasts.cancel(forecast_id))
+
+    async def delete(self, forecast_id: UUID) -> None:
+        """Forget a forecast, whatever its state.
+
+        Raises:
+            ForecastNotFound: there is none with this id.
+        """
+        async with self.database.writing() as transaction:
+            if not await transaction.forecasts.delete(forecast_id):
+                raise ForecastNotFound
+
+    async def _accept(self, job: Job) -> ForecastRecord:
+        async with self.database.writing() as transaction:
+            record = await transaction.forecasts.add_queued(_new(job))
+        await self.doorbell.ring()
+        return record
+
+
+def _new(job: Job) -> NewForecast:
+    return NewForecast(
+        id=new_id(),
+        kind=job.kind.name,
+        request=job.request.model_dump_json(),
+        seed=job.request.seed or 0,
+        engine_version=job.engine_version,
+    )
+
+
+def _found(record: ForecastRecord | None) -> ForecastRecord:
+    if record is None:
+        raise ForecastNotFound
+    return record
+
+
+def _encode(forecast_id: UUID) -> str:
+    return base64.urlsafe_b64encode(forecast_id.bytes).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> UUID:
+    try:
+        return UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise InvalidCursor from error

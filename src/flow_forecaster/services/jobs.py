@@ -1,0 +1,139 @@
+"""Accepted forecasts as a worker meets them: claim one, compute it under a vigil, bring it back, sweep.
+
+Every accepted forecast reaches a terminal, visible outcome: it is computed, fails with a reason, is canceled or
+deleted by its owner, or is given up after its last attempt.
+"""
+
+import asyncio
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from structlog.stdlib import BoundLogger, get_logger
+
+from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.simulation import Stopped
+from flow_forecaster.errors import DatabaseUnavailable
+from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.forecasts import Claim, Swept
+from flow_forecaster.services.catalogue import restore
+from flow_forecaster.services.computing import Computer, Vigil
+
+Reason: TypeAlias = Literal["canceled", "lost"]
+EXHAUSTED = {"code": "attempts_exhausted", "detail": "The workers that computed this forecast ended, each time."}
+INTERNAL = {"code": "internal_error", "detail": "The computation failed; the service's log says why."}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms a worker holds a forecast."""
+
+    lease_seconds: float = 10.0
+    heartbeat_seconds: float = 2.5
+    most_attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """The verbs of a worker."""
+
+    database: Database
+    computer: Computer
+    terms: Terms = field(default_factory=Terms)
+
+    async def work(self) -> bool:
+        """Claim the oldest waiting forecast and bring it to its end; False if none waits.
+
+        When it is cancelled, the forecast is given back and the attempt is not counted.
+        """
+        async with self.database.writing() as transaction:
+            claim = await transaction.forecasts.claim(lease_seconds=self.terms.lease_seconds)
+        if claim is None:
+            return False
+        log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt, kind=claim.kind)
+        log.info("forecast_claimed")
+        try:
+            await self._bring_back(claim, log)
+        except asyncio.CancelledError:
+            await self._release(claim, log)
+            raise
+        return True
+
+    async def sweep(self) -> Swept:
+        """Queue again what lost its worker, fail what has used up its attempts, count what waits."""
+        async with self.database.writing() as transaction:
+            swept = await transaction.forecasts.sweep(
+                most_attempts=self.terms.most_attempts, exhausted_error=json.dumps(EXHAUSTED)
+            )
+        if swept.requeued or swept.exhausted:
+            get_logger().warning("leases_expired", requeued=swept.requeued, exhausted=swept.exhausted)
+        return swept
+
+    async def _bring_back(self, claim: Claim, log: BoundLogger) -> None:
+        vigil = Vigil()
+        keeper = asyncio.create_task(self._keep(claim, vigil))
+        try:
+            result = await self._compute(claim, vigil)
+        except Stopped:
+            await self._conclude_stopped(claim, await keeper, log)
+        except InvalidInput as error:
+            await self._fail(claim, {"code": error.code, "detail": error.detail}, log)
+        except Exception:
+            log.exception("forecast_crashed")
+            await self._fail(claim, INTERNAL, log)
+        else:
+            async with self.database.writing() as transaction:
+                kept = await transaction.forecasts.succeed(claim, result)
+            log.info("forecast_succeeded" if kept else "forecast_lost")
+        finally:
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeper
+
+    async def _compute(self, claim: Claim, vigil: Vigil) -> str:
+        computing = asyncio.ensure_future(self.computer.large(restore(claim.kind, claim.request), vigil))
+        try:
+            return await asyncio.shield(computing)
+        except asyncio.CancelledError:
+            vigil.stop.set()
+            with suppress(Stopped):
+                await computing
+            raise
+
+    async def _keep(self, claim: Claim, vigil: Vigil) -> Reason:
+        """Extend the lease until there is a reason to stop, and say which."""
+        while True:
+            await asyncio.sleep(self.terms.heartbeat_seconds)
+            reason = await self._beat(claim, vigil)
+            if reason is not None:
+                vigil.stop.set()
+                return reason
+
+    async def _beat(self, claim: Claim, vigil: Vigil) -> Reason | None:
+        try:
+            async with self.database.writing() as transaction:
+                cancel = await transaction.forecasts.keep(
+                    claim, progress=vigil.share, lease_seconds=self.terms.lease_seconds
+                )
+        except DatabaseUnavailable:
+            return None  # the lease decides: if it runs out, the next beat finds the claim lost
+        if cancel is None:
+            return "lost"
+        return "canceled" if cancel else None
+
+    async def _conclude_stopped(self, claim: Claim, reason: Reason, log: BoundLogger) -> None:
+        log.info("forecast_stopped", reason=reason)
+        if reason == "canceled":
+            async with self.database.writing() as transaction:
+                await transaction.forecasts.cancel_claimed(claim)
+
+    async def _fail(self, claim: Claim, error: dict[str, str], log: BoundLogger) -> None:
+        async with self.database.writing() as transaction:
+            await transaction.forecasts.fail(claim, json.dumps(error))
+        log.warning("forecast_failed", code=error["code"])
+
+    async def _release(self, claim: Claim, log: BoundLogger) -> None:
+        async with self.database.writing() as transaction:
+            released = await transaction.forecasts.release(claim)
+        log.info("forecast_released", kept=released)

@@ -1,0 +1,102 @@
+"""Settings, from the environment: each variable is the field's name in capitals after FLOW_FORECASTER_."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from platformdirs import user_cache_path
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "FLOW_FORECASTER_"
+_ASYNC_DRIVERS = {
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+}
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cache() -> Path:
+    return user_cache_path("flow-forecaster") / "kernels"
+
+
+class Settings(BaseSettings):
+    """How this process runs."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    database_url: Annotated[
+        str,
+        Field(description="Database: sqlite:///file or postgresql://user:password@host/name.", repr=False),
+    ] = "sqlite+aiosqlite:///var/flow-forecaster.db"
+    database_pool_size: Annotated[int, Field(ge=1, le=100, description="Connections kept open a process.")] = 10
+    database_timeout_seconds: Annotated[
+        float, Field(gt=0, le=300, description="Longest wait for a connection or a statement.")
+    ] = 15.0
+    migrate_on_start: Annotated[
+        bool, Field(description="Bring the schema up to date when serving starts (several processes may try).")
+    ] = True
+    redis_url: Annotated[
+        SecretStr | None,
+        Field(description="Redis as the doorbell of separate workers; without it the API process works itself."),
+    ] = None
+    host: Annotated[str, Field(description="Address to serve on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="Port to serve on.")] = 8000
+    max_body_bytes: Annotated[int, Field(ge=1024, le=2**27, description="Largest request body.")] = 1_048_576
+    inline_draws: Annotated[
+        float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")
+    ] = 50_000_000
+    threads: Annotated[
+        int, Field(ge=1, le=256, default_factory=_cores, description="Threads that one large forecast is computed on.")
+    ]
+    slots: Annotated[int, Field(ge=1, le=64, description="Large forecasts that a worker process computes at once.")] = 1
+    lease_seconds: Annotated[
+        float, Field(ge=1, le=3600, description="How long a worker's claim lasts without a heartbeat.")
+    ] = 10.0
+    heartbeat_seconds: Annotated[float, Field(ge=0.1, le=600, description="How often a worker renews its claim.")] = 2.5
+    max_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts before a forecast is given up.")] = 3
+    kernel_cache_dir: Annotated[
+        Path, Field(default_factory=_cache, description="Where compiled kernels are kept.")
+    ]
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least severe log level.")] = (
+        "info"
+    )
+    log_format: Annotated[
+        Literal["console", "json"], Field(description="Logs for people or for machines.")
+    ] = "console"
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_async_driver(cls, url: str) -> str:
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise ValueError("is not a database URL such as postgresql://user:password@host/name") from error
+        if parsed.drivername not in _ASYNC_DRIVERS:
+            raise ValueError("names a database other than sqlite or postgresql")
+        chosen = parsed.set(drivername=_ASYNC_DRIVERS[parsed.drivername])
+        if "sslmode" in chosen.query:  # libpq's name, in the URLs that hosts hand out; asyncpg calls it ssl
+            mode = chosen.query["sslmode"]
+            chosen = chosen.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+        return chosen.render_as_string(hide_password=False)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("starts with none of redis://, rediss:// and unix://")
+        return url
+
+    @model_validator(mode="after")
+    def _lease_outlives_heartbeat(self) -> Self:
+        if self.lease_seconds <= 2 * self.heartbeat_seconds:
+            raise ValueError("LEASE_SECONDS must be more than twice HEARTBEAT_SECONDS")
+        return self

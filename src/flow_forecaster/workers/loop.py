@@ -1,0 +1,74 @@
+"""The claim loop: work until nothing waits, then wait for the bell or for the next sweep."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+from structlog.stdlib import get_logger
+
+from flow_forecaster.errors import ServiceError
+from flow_forecaster.services.jobs import Jobs
+from flow_forecaster.services.ports import Doorbell
+
+SWEEP_SECONDS = 5.0
+
+
+async def sweep_forever(jobs: Jobs, doorbell: Doorbell, *, every_seconds: float = SWEEP_SECONDS) -> None:
+    """Give back what lost its worker, and ring again for whatever still waits."""
+    while True:
+        try:
+            swept = await jobs.sweep()
+            if swept.waiting:
+                await doorbell.ring()
+        except ServiceError as error:
+            get_logger().warning("sweep_failed", code=error.code)
+        except Exception:
+            get_logger().exception("sweep_crashed")
+        await asyncio.sleep(every_seconds)
+
+
+async def drain(jobs: Jobs) -> None:
+    """Work until nothing waits; a failure of the database ends it, and the next sweep starts it again."""
+    try:
+        while await jobs.work():
+            pass
+    except ServiceError as error:
+        get_logger().warning("work_failed", code=error.code)
+    except Exception:
+        get_logger().exception("work_crashed")
+
+
+class EmbeddedBell:
+    """The doorbell of a process that is its own worker."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    async def ring(self) -> None:
+        """Wake the loop in this process."""
+        self._rung.set()
+
+    async def wait(self) -> None:
+        """Sleep until someone rings."""
+        await self._rung.wait()
+        self._rung.clear()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedWorker:
+    """The claim loop inside the API process."""
+
+    jobs: Jobs
+    bell: EmbeddedBell
+
+    async def run(self) -> None:
+        """Work and sweep until cancelled; what is under way is then given back."""
+        sweeper = asyncio.create_task(sweep_forever(self.jobs, self.bell))
+        try:
+            while True:
+                await drain(self.jobs)
+                await self.bell.wait()
+        finally:
+            sweeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeper

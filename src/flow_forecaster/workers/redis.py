@@ -1,0 +1,95 @@
+"""The doorbell on Redis, by arq. Nothing of arq is known outside this folder.
+
+Redis holds rings and nothing else: it may lose all of them, and no accepted forecast is lost.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from arq.connections import ArqRedis, RedisSettings, create_pool
+from arq.worker import Worker, func
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from structlog.stdlib import get_logger
+
+from flow_forecaster.services.jobs import Jobs
+from flow_forecaster.workers.loop import drain
+
+QUEUE = "flow-forecaster:rings"
+RING = "ring"
+# Without OSError here a restart of Redis on a unix socket, or a refused connection, ends arq's worker.
+OUTAGES: list[type[Exception]] = [RedisConnectionError, RedisTimeoutError, OSError]
+FOREVER = -1
+_A_DAY = 86_400
+
+
+def _dump(job: dict[str, Any]) -> bytes:
+    return json.dumps(job, default=repr).encode()
+
+
+def redis_settings(url: str, *, retries: int = FOREVER) -> RedisSettings:
+    """Read a redis://, rediss:// or unix:// address; commands outlive an outage of Redis."""
+    settings = RedisSettings.from_dsn(url)
+    settings.retry_on_timeout = True
+    settings.retry_on_error = OUTAGES
+    settings.retry = Retry(ExponentialBackoff(cap=2.0, base=0.05), retries, supported_errors=tuple(OUTAGES))
+    return settings
+
+
+class RedisBell:
+    """Rings by putting a job on arq's queue. Connects at the first ring, and again after an outage."""
+
+    def __init__(self, url: str) -> None:
+        self._settings = redis_settings(url, retries=1)
+        self._settings.conn_retries = 0
+        self._pool: ArqRedis | None = None
+
+    async def ring(self) -> None:
+        """Wake one worker; if Redis is away, the workers' sweep finds the forecast instead."""
+        try:
+            if self._pool is None:
+                self._pool = await create_pool(
+                    self._settings, job_serializer=_dump, job_deserializer=json.loads, default_queue_name=QUEUE
+                )
+            await self._pool.enqueue_job(RING)
+        except (RedisError, OSError) as error:
+            get_logger().warning("ring_failed", error=type(error).__name__)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._pool is not None:
+            await self._pool.close(close_connection_pool=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Household:
+    """What the worker's process opens and closes around its work."""
+
+    open: Callable[[dict[Any, Any]], Awaitable[None]]
+    close: Callable[[dict[Any, Any]], Awaitable[None]]
+
+
+def redis_worker(url: str, jobs: Jobs, *, slots: int, household: Household) -> Worker:
+    """Build the arq worker: each ring lets one of its `slots` work until nothing waits."""
+
+    async def ring(_context: dict[Any, Any]) -> None:
+        await drain(jobs)
+
+    return Worker(
+        functions=[func(ring, name=RING, max_tries=1_000)],
+        queue_name=QUEUE,
+        redis_settings=redis_settings(url),
+        on_startup=household.open,
+        on_shutdown=household.close,
+        max_jobs=slots,
+        job_timeout=_A_DAY,
+        keep_result=0,
+        poll_delay=0.1,
+        job_serializer=_dump,
+        job_deserializer=json.loads,
+    )
