@@ -4,6 +4,7 @@ ServiceError
 ├── ForecastNotFound
 ├── ProjectNotFound
 ├── InvalidCursor
+├── NotReady
 ├── DatabaseUnavailable
 └── MediaTypeNotSupported
 """
@@ -40,6 +41,13 @@ class InvalidCursor(ServiceError):
 
     code = "invalid_cursor"
     detail = "The cursor was not given out by this list."
+
+
+class NotReady(ServiceError):
+    """The service has just started."""
+
+    code = "not_ready"
+    detail = "The service is still getting ready; nothing was stored. Try again shortly."
 
 
 class DatabaseUnavailable(ServiceError):

@@ -7,7 +7,7 @@ from typing import Literal
 import structlog
 
 # These tell of every request and statement what our own log already says once.
-_QUIET = ("uvicorn.access", "sqlalchemy.engine", "arq.worker", "numba", "alembic")
+_QUIET = ("uvicorn.access", "uvicorn.error", "sqlalchemy.engine", "arq.worker", "numba", "alembic")
 
 
 def set_up_logging(*, level: str, form: Literal["console", "json"]) -> None:
@@ -25,9 +25,7 @@ def set_up_logging(*, level: str, form: Literal["console", "json"]) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_rendering(form))
-    )
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_rendering(form)))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())

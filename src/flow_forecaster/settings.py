@@ -63,15 +63,11 @@ class Settings(BaseSettings):
     ] = 10.0
     heartbeat_seconds: Annotated[float, Field(ge=0.1, le=600, description="How often a worker renews its claim.")] = 2.5
     max_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts before a forecast is given up.")] = 3
-    kernel_cache_dir: Annotated[
-        Path, Field(default_factory=_cache, description="Where compiled kernels are kept.")
-    ]
+    kernel_cache_dir: Annotated[Path, Field(default_factory=_cache, description="Where compiled kernels are kept.")]
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least severe log level.")] = (
         "info"
     )
-    log_format: Annotated[
-        Literal["console", "json"], Field(description="Logs for people or for machines.")
-    ] = "console"
+    log_format: Annotated[Literal["console", "json"], Field(description="Logs for people or for machines.")] = "console"
 
     @field_validator("database_url")
     @classmethod

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -135,8 +136,9 @@ def test_the_week_a_repository_began_in_and_the_one_still_running_are_left_out_w
 def test_weeks_without_a_commit_stay_zeros_and_a_silent_end_is_pointed_out(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "r").commit_many([MONDAY, MONDAY + timedelta(weeks=2)])
     assert read(repository.path, until=MONDAY + timedelta(days=34))[0] == (1, 0, 1, 0, 0)
+    assert len(notes(repository.path, until=MONDAY + timedelta(days=20))) == 1
     assert notes(repository.path, until=MONDAY + timedelta(days=34))[-1] == (
-        "no commit after 2026-01-19: the last 2 of the counts are 0 (a clone that was not updated looks the same)"
+        "no commit after 2026-01-19: the 20 days since then count as 0 (a clone that was not updated looks the same)"
     )
 
 
@@ -309,3 +311,10 @@ def test_a_git_that_does_not_answer_or_cannot_start_is_given_up(
         _git(str(tmp_path), "log", timeout=0.1)
     program.write_text("#!/nowhere/sh\n")
     assert refusal(tmp_path) == "git cannot be run: no such file or directory"
+
+
+def test_reading_a_history_loads_no_array_library() -> None:
+    load = "import sys, flow_forecaster.cli.inputs, flow_forecaster.cli.git_history;"
+    show = "print(sorted({'numpy', 'numba', 'pandas', 'scipy', 'pydantic'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", load + show], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

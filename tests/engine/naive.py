@@ -6,6 +6,11 @@ from datetime import date, timedelta
 from fractions import Fraction
 from itertools import count, islice
 
+from hypothesis import settings
+
+PATIENT = settings(deadline=None)
+"""The first example of a law may have a kernel compiled."""
+
 WORD = 2**64
 FIRST_CHANCE = 2**52
 STEP = 0xA0761D6478BD642F
@@ -145,9 +150,7 @@ def law_of_finish(throughput: Sequence[int], items: int, horizon: int) -> tuple[
 
 def when(chances: dict[int, Fraction], confidence: Fraction) -> int | None:
     """The smallest k with P(X <= k) >= c."""
-    reached = [
-        value for value in chances if sum(chance for at, chance in chances.items() if at <= value) >= confidence
-    ]
+    reached = [value for value in chances if sum(chance for at, chance in chances.items() if at <= value) >= confidence]
     return min(reached, default=None)
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import naive
+from engine.naive import PATIENT
 from flow_forecaster.engine.kernels import bootstrap, convolution
 
 EXACT = 1e-12
@@ -32,6 +33,7 @@ def produce(history: Sequence[int], periods: int) -> np.ndarray:
     return mass
 
 
+@PATIENT
 @given(HISTORIES, st.integers(1, 12), st.integers(1, 6))
 def test_finish_is_the_law_in_fractions(history: list[int], items: int, horizon: int) -> None:
     mass, beyond = finish(history, items, horizon)
@@ -40,6 +42,7 @@ def test_finish_is_the_law_in_fractions(history: list[int], items: int, horizon:
     assert beyond == pytest.approx(float(rest), abs=EXACT)
 
 
+@PATIENT
 @given(HISTORIES, st.integers(0, 6))
 def test_produce_is_the_law_in_fractions(history: list[int], periods: int) -> None:
     law = naive.law_of_sum(history, periods)
@@ -47,6 +50,7 @@ def test_produce_is_the_law_in_fractions(history: list[int], periods: int) -> No
     assert produce(history, periods).tolist() == pytest.approx(expected, abs=EXACT)
 
 
+@PATIENT
 @given(HISTORIES, st.integers(1, 200), st.integers(1, 60))
 def test_all_probability_is_either_listed_or_beyond(history: list[int], items: int, horizon: int) -> None:
     mass, beyond = finish(history, items, horizon)
@@ -55,6 +59,7 @@ def test_all_probability_is_either_listed_or_beyond(history: list[int], items: i
     assert produce(history, horizon).sum() == pytest.approx(1, abs=EXACT)
 
 
+@PATIENT
 @given(HISTORIES, st.integers(1, 60), st.integers(1, 25))
 def test_items_finished_in_k_periods_are_k_periods_with_the_items_finished(
     history: list[int], items: int, periods: int
@@ -64,12 +69,14 @@ def test_items_finished_in_k_periods_are_k_periods_with_the_items_finished(
     assert beyond == pytest.approx(produce(history, periods)[:items].sum(), abs=EXACT)
 
 
+@PATIENT
 @given(HISTORIES, st.integers(1, 60))
 def test_a_period_without_work_never_makes_it_earlier(history: list[int], items: int) -> None:
     before, after = finish(history, items, 40)[0], finish([*history, 0], items, 40)[0]
     assert (after.cumsum() <= before.cumsum() + EXACT).all()
 
 
+@PATIENT
 @given(HISTORIES, st.integers(1, 60))
 def test_one_more_item_never_makes_it_earlier(history: list[int], items: int) -> None:
     before, after = finish(history, items, 40)[0], finish(history, items + 1, 40)[0]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import naive
+from engine.naive import PATIENT
 from flow_forecaster.engine.distribution import ROUNDING, Distribution
 
 HISTOGRAMS = st.lists(st.integers(0, 20), min_size=2, max_size=9).filter(any)
@@ -31,6 +32,7 @@ def both(counts: list[int]) -> tuple[Distribution, Distribution]:
     return from_counts(counts), Distribution.from_mass(np.array([*map(float, chances.values())]), beyond=float(beyond))
 
 
+@PATIENT
 @given(HISTOGRAMS, SHARES)
 def test_when_is_the_smallest_value_with_that_confidence(counts: list[int], confidence: Fraction) -> None:
     chances, _ = law(counts)
@@ -38,12 +40,14 @@ def test_when_is_the_smallest_value_with_that_confidence(counts: list[int], conf
         assert distribution.when(float(confidence)) == naive.when(chances, confidence)
 
 
+@PATIENT
 @given(HISTOGRAMS, SHARES)
 def test_how_many_is_the_largest_value_with_that_confidence(counts: list[int], confidence: Fraction) -> None:
     for distribution in both(counts):
         assert distribution.how_many(float(confidence)) == naive.how_many(*law(counts), confidence)
 
 
+@PATIENT
 @given(HISTOGRAMS)
 def test_a_confidence_that_is_met_exactly_is_met(counts: list[int]) -> None:
     """The share of trials up to a value, as a double, is the confidence that value answers."""
@@ -53,6 +57,7 @@ def test_a_confidence_that_is_met_exactly_is_met(counts: list[int]) -> None:
                 assert distribution.when(share) == distribution.first + offset
 
 
+@PATIENT
 @given(HISTOGRAMS)
 def test_cumulative_shares_and_masses_are_those_of_the_counts(counts: list[int]) -> None:
     chances, beyond = law(counts)
@@ -66,6 +71,7 @@ def test_cumulative_shares_and_masses_are_those_of_the_counts(counts: list[int])
         assert distribution.beyond == pytest.approx(float(beyond), abs=1e-12)
 
 
+@PATIENT
 @given(HISTOGRAMS, st.lists(SHARES, min_size=2, max_size=6))
 def test_a_higher_confidence_is_never_earlier_and_never_more(counts: list[int], confidences: list[Fraction]) -> None:
     nowhere = len(counts)
@@ -79,6 +85,7 @@ def test_a_higher_confidence_is_never_earlier_and_never_more(counts: list[int], 
         assert all(more >= fewer for more, fewer in pairwise(items))
 
 
+@PATIENT
 @given(HISTOGRAMS, SHARES)
 def test_an_answer_is_a_value_that_some_trial_gave(counts: list[int], confidence: Fraction) -> None:
     for distribution in both(counts):
@@ -87,6 +94,7 @@ def test_an_answer_is_a_value_that_some_trial_gave(counts: list[int], confidence
         assert distribution.present() == [value for value, count in enumerate(counts[:-1]) if count]
 
 
+@PATIENT
 @given(HISTOGRAMS)
 def test_mean_and_deviation_are_those_of_the_trials_when_all_are_known(counts: list[int]) -> None:
     outcomes = [value for value, count in enumerate(counts[:-1]) for _ in range(count)]
@@ -99,6 +107,7 @@ def test_mean_and_deviation_are_those_of_the_trials_when_all_are_known(counts: l
             assert distribution.standard_deviation == pytest.approx(pstdev(outcomes), rel=1e-9, abs=1e-9)
 
 
+@PATIENT
 @given(HISTOGRAMS, st.integers(0, 8), st.integers(0, 8))
 def test_the_probability_of_a_stretch_is_the_sum_of_its_values(counts: list[int], one: int, other: int) -> None:
     chances, _ = law(counts)

@@ -7,7 +7,7 @@ from math import comb, erfc, exp, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata, theilslopes
 
@@ -110,6 +110,7 @@ def test_mann_kendall_of_five_weeks_worked_by_hand() -> None:
     assert test.p == pytest.approx(erfc((3 - 1) / sqrt(282 / 18) / sqrt(2)))
 
 
+@settings(deadline=None)
 @given(throughput=short_histories)
 def test_mann_kendall_is_its_obvious_twin(throughput: list[int]) -> None:
     test = mann_kendall(rank(array(throughput)))
@@ -117,6 +118,7 @@ def test_mann_kendall_is_its_obvious_twin(throughput: list[int]) -> None:
     assert test.variance == pytest.approx(naive_variance(throughput))
 
 
+@settings(deadline=None)
 @given(n=st.integers(257, 330), highest=st.sampled_from([1, 2, 9, 300, 1_000_000]), seed=st.integers(0, 2**32))
 def test_mann_kendall_of_a_long_history_is_its_obvious_twin(n: int, highest: int, seed: int) -> None:
     throughput = np.random.default_rng(seed).integers(0, highest + 1, n).tolist()
@@ -134,6 +136,7 @@ def test_mann_kendall_of_a_climb_after_a_fall_is_known_for_every_length(n: int) 
     assert test.variance == pytest.approx(n * (n - 1) * (2 * n + 5) / 18)
 
 
+@settings(deadline=None)
 @given(throughput=short_histories)
 def test_a_history_read_backwards_has_the_opposite_trend(throughput: list[int]) -> None:
     forwards, backwards = mann_kendall(rank(array(throughput))), mann_kendall(rank(array(throughput[::-1])))
@@ -150,6 +153,7 @@ def test_pettitt_of_six_weeks_worked_by_hand() -> None:
     assert test.p == pytest.approx(2 * exp(-6 * 81 / (216 + 36)))
 
 
+@settings(deadline=None)
 @given(throughput=short_histories)
 def test_pettitt_is_its_obvious_twin(throughput: list[int]) -> None:
     sizes = [abs(each) for each in naive_walk(throughput)]
@@ -162,11 +166,13 @@ def test_pettitt_is_its_obvious_twin(throughput: list[int]) -> None:
 # The slope
 
 
+@settings(deadline=None)
 @given(throughput=short_histories)
 def test_the_slope_is_that_of_theil_and_sen(throughput: list[int]) -> None:
     assert slope(array(throughput)) == pytest.approx(theilslopes(throughput)[0])
 
 
+@settings(deadline=None)
 @given(n=st.integers(261, 400), seed=st.integers(0, 2**32))
 def test_the_slope_of_a_long_history_is_the_median_between_its_halves(n: int, seed: int) -> None:
     throughput = np.random.default_rng(seed).poisson(np.linspace(5, 50, n)).tolist()
@@ -267,6 +273,7 @@ def test_of_a_step_and_a_line_the_one_that_explains_more_of_the_ranks_is_told() 
     assert told == {"level_shift", "trend"}
 
 
+@settings(deadline=None)
 @given(throughput=st.lists(st.integers(0, 9), min_size=1, max_size=80).filter(any))
 def test_every_remark_is_made_once_in_the_documented_order(throughput: list[int]) -> None:
     places = [CODES.index(code) for code in codes(weeks(throughput))]
@@ -274,6 +281,7 @@ def test_every_remark_is_made_once_in_the_documented_order(throughput: list[int]
     assert not {2, 3} <= set(places)
 
 
+@settings(deadline=None)
 @given(throughput=st.lists(st.integers(0, 9), min_size=10, max_size=60).filter(any), scale=st.integers(2, 1_000))
 def test_counting_in_smaller_units_changes_no_remark(throughput: list[int], scale: int) -> None:
     assert codes(weeks([scale * count for count in throughput])) == codes(weeks(throughput))

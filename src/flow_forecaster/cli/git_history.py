@@ -25,7 +25,6 @@ _LOG = ("log", "--first-parent", "--no-show-signature", "--encoding=UTF-8", "--f
 _SAFE_ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
-    "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "none",
     "LC_ALL": "C",
 }
@@ -127,14 +126,11 @@ def _history(commits: Commits, last: date, wanted: Period) -> ReadHistory:
     start = date.fromordinal(window.first)
     counted = tuple(commits[day] for day in days)
     read = in_periods(ReadHistory(throughput=counted, period="day", start=start, notes=window.notes), wanted)
-    idle = next((at for at, count in enumerate(reversed(read.throughput)) if count), 0)
-    if not idle:
+    newest = max(day for day in days if commits[day])
+    if window.last - newest < 7:
         return read
-    newest = date.fromordinal(max(day for day in days if commits[day]))
-    note = (
-        f"no commit after {newest}: the last {idle} of the counts are 0 (a clone that was not updated looks the same)"
-    )
-    return replace(read, notes=(*read.notes, note))
+    silent = f"no commit after {date.fromordinal(newest)}: the {window.last - newest} days since then count as 0"
+    return replace(read, notes=(*read.notes, f"{silent} (a clone that was not updated looks the same)"))
 
 
 def _window(commits: Commits, last: date, wanted: Period) -> _Window:

@@ -17,15 +17,15 @@ LARGEST_INPUT = 10 * 2**20  # bytes
 MOST_PERIODS = 10_000
 LARGEST_COUNT = 1_000_000
 LONGEST_PERIOD = 90  # days
-WEEKS_FOR_WEEKS = 6  # whole weeks of daily rows from which weeks are the better unit
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,6})?", re.ASCII)
 _PERIOD_OF_DAYS = re.compile(r"(\d{1,9})( ?d(ays?)?)?", re.ASCII)
 _COLUMNS = frozenset({"date", "completed"})
+_HISTORY_KEYS = frozenset({"throughput", "period", "start"})
 _NAMED_PERIODS: dict[object, Period] = {"day": "day", "week": "week"}
 _REQUEST_KEYS = frozenset(
-    {"kind", "history", "project_id", "scope", "start", "until", "periods", "deadline", "confidence", "sampler"}
-    | {"method", "trials", "horizon", "seed"}
+    {"kind", "history", "project_id", "scope", "start", "until", "periods", "deadline", "calendar", "confidence"}
+    | {"sampler", "method", "trials", "horizon", "seed"}
 )
 
 
@@ -214,8 +214,8 @@ def _date(text: object, name: str, line: int | None = None) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         raise InputError(f"{name} is {_shown(text)}, which is not a date such as 2026-01-05", line=line) from None
-    if not 1900 <= day.year <= 2999:  # a slip of the keyboard; and sums of days then stay inside the calendar
-        raise InputError(f"{name} is {day}; its year is not between 1900 and 2999", line=line)
+    if not 1970 <= day.year <= 2199:  # what the API takes, too
+        raise InputError(f"{name} is {day}; its year is not between 1970 and 2199", line=line)
     return day
 
 
@@ -311,7 +311,7 @@ def _daily(rows: dict[date, int], wanted: Period | None) -> ReadHistory:
     rest = max(rows).weekday() == 4 and steps <= {(0, 1), (1, 1), (2, 1), (3, 1), (4, 3)}
     to_sunday = replace(days, throughput=days.throughput + (0, 0) * rest)
     whole_weeks = (len(to_sunday.throughput) - -min(rows).weekday() % 7) // 7
-    chosen, other = ("week", "day") if whole_weeks >= WEEKS_FOR_WEEKS else ("day", "week")
+    chosen, other = ("week", "day") if whole_weeks >= 6 else ("day", "week")
     read = in_periods(to_sunday if (wanted or chosen) == "week" else days, wanted or _NAMED_PERIODS[chosen])
     note = f"the daily rows are counted per {chosen}; --period {other} counts them per {other}"
     return read if wanted else replace(read, notes=(*read.notes, note))
@@ -350,7 +350,7 @@ def _from_object(value: dict[str, object], wanted: Period | None) -> ReadHistory
 def _from_history(value: object, at: str, wanted: Period | None) -> ReadHistory:
     if not isinstance(value, dict):
         raise InputError(f"{at} is {_KINDS[type(value)]}, not an object")
-    _only(value, frozenset({"throughput", "period", "start"}), at or "the object")
+    _only(value, _HISTORY_KEYS, at or "the object")
     if value.get("throughput") is None:
         raise InputError(f"{at or 'the object'} has no 'throughput'{'' if at else ' and no ' + repr('history')}")
     said = _json_period(value.get("period"), f"{at}/period")

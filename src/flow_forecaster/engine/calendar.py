@@ -37,12 +37,16 @@ class WorkingCalendar:
 
     def working_days(self, start: date, numbers: NDArray[np.int64]) -> NDArray[np.datetime64]:
         """Find working days from `start` on by their numbers, 0 being the earliest."""
-        return np.busday_offset(np.datetime64(start), numbers, roll="forward", weekmask=self._mask, holidays=self._holidays)
+        return np.busday_offset(
+            np.datetime64(start), numbers, roll="forward", weekmask=self._mask, holidays=self._holidays
+        )
 
     def count(self, start: date, last: date) -> int:
         """Count the working days from `start` to `last`, both included."""
         after = last + timedelta(days=1)
-        return int(np.busday_count(np.datetime64(start), np.datetime64(after), weekmask=self._mask, holidays=self._holidays))
+        return int(
+            np.busday_count(np.datetime64(start), np.datetime64(after), weekmask=self._mask, holidays=self._holidays)
+        )
 
     @property
     def _mask(self) -> NDArray[np.bool_]:
@@ -75,6 +79,13 @@ class Timeline:
             return [self.start + timedelta(days=number * length - 1) for number in periods]
         days = self.calendar.working_days(self.start, np.asarray(periods) * length - 1)
         return [date.fromisoformat(str(day)) for day in days]
+
+    def start_of(self, index: int) -> date:
+        """Find the first day of the period at `index`, counted from 0."""
+        if self.calendar is None:
+            return self.start + timedelta(days=index * self.period.days)
+        day = self.calendar.working_days(self.start, np.array([index * self.period.days]))[0]
+        return date.fromisoformat(str(day))
 
     def periods_until(self, last: date) -> tuple[int, int]:
         """Count the whole periods that end on or before `last`, and the days left over after them."""

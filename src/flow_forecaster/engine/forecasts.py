@@ -138,7 +138,6 @@ class Deadline:
             caveats=caveats,
         )
 
-
     def required_throughput(self, how_many: Distribution, confidence: float) -> float | None:
         """Scale the mean pace until the items done with this confidence are those needed: mean x items / how many."""
         reached = how_many.how_many(confidence)
@@ -158,7 +157,7 @@ def periods_until(basis: Basis, last: date, *, field: str) -> tuple[int, int]:
 
 
 def _basis_caveats(basis: Basis) -> tuple[Caveat, ...]:
-    return read(basis.history) + basis.sampler.caveats(basis.history) + basis.caveats
+    return read(basis.history, basis.timeline.calendar) + basis.sampler.caveats(basis.history) + basis.caveats
 
 
 def _horizon_caveats(when: Distribution, horizon: int) -> tuple[Caveat, ...]:

@@ -1,7 +1,7 @@
 """The one error that the engine raises for an input it cannot compute with."""
 
 
-class InvalidInput(ValueError):  # noqa: N818 - it names what the caller did, as the problem's title does
+class InvalidInput(ValueError):
     """Refuse an input, naming the field that is wrong.
 
     `path` leads to the field in the words of the request (`("history", "throughput", 3)`), `code` is stable,

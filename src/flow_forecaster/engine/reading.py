@@ -2,12 +2,12 @@
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from datetime import timedelta
 from math import erfc, exp, sqrt
 
 import numpy as np
 
 from flow_forecaster.engine.arrays import Counts, Floats
+from flow_forecaster.engine.calendar import Timeline, WorkingCalendar
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.history import Period, ThroughputHistory
 
@@ -20,7 +20,7 @@ _PAIRS_UP_TO = 260
 """Five years of weeks. Up to here a loop counts pairs sooner than arrays do, and all slopes take under 2 ms."""
 
 
-def read(history: ThroughputHistory) -> tuple[Caveat, ...]:
+def read(history: ThroughputHistory, calendar: WorkingCalendar | None = None) -> tuple[Caveat, ...]:
     """Say what makes a forecast from this history shaky; an empty tuple says that nothing was found.
 
     In this order, each at most once:
@@ -35,10 +35,12 @@ def read(history: ThroughputHistory) -> tuple[Caveat, ...]:
     explains more of the variance of the ranks: a step at the change point or a straight line; the line if they tie.
     Both readings mean that old periods mislead; a shift adds since when, a trend adds how fast.
 
+    A `calendar` says that the history counts its working days only, so that dates are found over them.
+
     Both tests take periods for independent. Those of real teams hang together, so both fire more often there than the
     level says: they show that this was not one stable pace, never why.
     """
-    return (*_few_samples(history), *_few_nonzero_periods(history), *_instability(history))
+    return (*_few_samples(history), *_few_nonzero_periods(history), *_instability(history, calendar))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,13 +149,13 @@ def _few_nonzero_periods(history: ThroughputHistory) -> tuple[Caveat, ...]:
     return (Caveat(code="few_nonzero_periods", detail=detail),)
 
 
-def _instability(history: ThroughputHistory) -> tuple[Caveat, ...]:
+def _instability(history: ThroughputHistory, calendar: WorkingCalendar | None) -> tuple[Caveat, ...]:
     if len(history) < _STABILITY_FROM:
         return ()
     ranks = rank(history.counts)
     trend, shift = mann_kendall(ranks), pettitt(ranks)
     if shift.p < _LEVEL and (trend.p >= _LEVEL or _is_rather_a_step(ranks, shift)):
-        return (_level_shift(history, shift),)
+        return (_level_shift(history, shift, calendar),)
     if trend.p < _LEVEL:
         return (_trend(history, trend),)
     return ()
@@ -183,11 +185,12 @@ def _trend(history: ThroughputHistory, trend: MannKendall) -> Caveat:
     return Caveat(code="trend", detail=detail)
 
 
-def _level_shift(history: ThroughputHistory, shift: Pettitt) -> Caveat:
+def _level_shift(history: ThroughputHistory, shift: Pettitt, calendar: WorkingCalendar | None) -> Caveat:
     period, n, t = history.period, len(history), shift.before
     since = f"{period} {t + 1} of {n}"
     if history.start is not None:
-        since = f"{(history.start + timedelta(days=t * period.days)).isoformat()} ({since})"
+        past = Timeline(start=history.start, period=period, calendar=calendar)
+        since = f"{past.start_of(t).isoformat()} ({since})"
     before, after = history.counts[:t].mean(), history.counts[t:].mean()
     detail = (
         f"The pace changed about {since}: {before:.3g} items per {period} on average in the {_periods(t, period)} "

@@ -17,7 +17,7 @@ Watch: TypeAlias = Callable[[float], None]
 CHUNK_DRAWS = 10_000_000
 
 
-class Stopped(Exception):  # noqa: N818 - an outcome that was asked for, not an error
+class Stopped(Exception):
     """End a computation between two chunks, because its owner no longer wants it."""
 
 

@@ -23,7 +23,11 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 
 
 @router.post(
-    "", operation_id="createForecast", status_code=201, response_model=Forecast, responses=_CREATED | INVALID | DATABASE_DOWN
+    "",
+    operation_id="createForecast",
+    status_code=201,
+    response_model=Forecast,
+    responses=_CREATED | INVALID | DATABASE_DOWN,
 )
 async def create(request: Asked, forecasts: ForecastsDep, prefer: Wanted = None) -> Response:
     """Ask for a forecast: small ones are answered at once, large ones are accepted and computed by a worker."""
@@ -32,7 +36,7 @@ async def create(request: Asked, forecasts: ForecastsDep, prefer: Wanted = None)
     return forecast_response(record, 201 if record.is_finished else 202)
 
 
-@router.get("", operation_id="listForecasts", response_model=ForecastPage, responses=INVALID | DATABASE_DOWN)
+@router.get("", operation_id="listForecasts", responses=INVALID | DATABASE_DOWN)
 async def page(
     forecasts: ForecastsDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,

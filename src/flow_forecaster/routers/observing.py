@@ -40,7 +40,7 @@ class Observing:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, seen.send)
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever it was, the caller gets a problem and the log the rest
                 structlog.get_logger().exception("request_crashed")
                 if not seen.status:
                     detail = "A defect of the service; its log has the request id."
@@ -68,6 +68,6 @@ class _Seen:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status = int(message["status"])
             MutableHeaders(scope=message)[ID_HEADER] = self._request_id
         await self._send(message)

@@ -10,7 +10,7 @@ from flow_forecaster.schemas.problems import Problem
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 
-def complete(app: FastAPI) -> None:
+def install(app: FastAPI) -> None:
     """Let `app` describe its problems by one named schema."""
 
     def document() -> dict[str, Any]:

@@ -37,9 +37,9 @@ _DETAILS: Mapping[str, str] = {
 
 
 def field_errors(errors: Sequence[Mapping[str, Any]], body: Any) -> list[FieldError]:
-    """Translate validation errors on a request whose parsed body is `body`, at most 20 of them, each once."""
-    translated = {(error.pointer, error.code): error for error in (_field_error(item, body) for item in errors)}
-    return list(translated.values())[:MOST_ERRORS]
+    """Translate validation errors on a request whose parsed body is `body`, at most 20 of them, one a field."""
+    translated = {error.pointer: error for error in (_field_error(item, body) for item in reversed(errors))}
+    return list(reversed(translated.values()))[:MOST_ERRORS]
 
 
 def pointer(path: Iterable[str | int]) -> str:
@@ -68,15 +68,19 @@ def _path(location: Sequence[str | int], kind: str, body: Any) -> list[str | int
         return list(location[1:])
     path: list[str | int] = []
     here = body
-    for index, segment in enumerate(location[1:], start=2):
-        if isinstance(here, Mapping) and segment in here:
+    for segment in location[1:]:
+        if _has(here, segment):
+            path.append(segment)
             here = here[segment]
-        elif isinstance(here, list) and isinstance(segment, int) and segment < len(here):
-            here = here[segment]
-        elif not (kind == "missing" and index == len(location)):
-            continue
-        path.append(segment)
+    if kind == "missing" and len(location) > 1:
+        path.append(location[-1])
     return [*path, "kind"] if kind.startswith("union_tag") else path
+
+
+def _has(value: Any, segment: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(segment, int) and segment < len(value)
+    return isinstance(value, Mapping) and segment in value
 
 
 def _escaped(segment: str | int) -> str:

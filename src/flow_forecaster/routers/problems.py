@@ -15,6 +15,7 @@ from flow_forecaster.errors import (
     ForecastNotFound,
     InvalidCursor,
     MediaTypeNotSupported,
+    NotReady,
     ProjectNotFound,
     ServiceError,
 )
@@ -27,6 +28,7 @@ STATUSES: Mapping[type[ServiceError], int] = {
     ProjectNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidCursor: HTTPStatus.UNPROCESSABLE_ENTITY,
     MediaTypeNotSupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 POINTERS: Mapping[type[ServiceError], str] = {ProjectNotFound: "/project_id", InvalidCursor: "/cursor"}

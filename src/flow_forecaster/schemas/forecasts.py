@@ -42,7 +42,9 @@ class ForecastFields(Request):
     project_id: UUID | None = Field(default=None, description="The project to take the history from.")
     start: Day | None = Field(default=None, description="First day of the forecast; today (UTC) if absent.")
     calendar: Calendar | None = Field(default=None, description="Working days; every day counts if absent.")
-    confidence: Annotated[list[Confidence], Field(min_length=1, max_length=20)] = list(CONFIDENCES)
+    confidence: Annotated[list[Confidence], Field(min_length=1, max_length=20)] = Field(
+        default=list(CONFIDENCES), description="How sure each answer is to hold."
+    )
     sampler: Sampler = Field(default=AdaptiveSampler(kind="adaptive"))
     method: MethodName = "auto"
     trials: Trials = 100_000

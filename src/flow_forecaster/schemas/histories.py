@@ -51,8 +51,8 @@ class History(Request):
 class Calendar(Request):
     """The days that are worked. It applies to a dated daily history and to the forecast alike."""
 
-    weekdays: Annotated[list[Weekday], Field(min_length=1, max_length=7)] = list(WEEKDAYS[:5])
-    days_off: Annotated[list[Day], Field(max_length=MOST_DAYS_OFF)] = []
+    weekdays: Annotated[list[Weekday], Field(min_length=1, max_length=7)] = Field(default=list(WEEKDAYS[:5]))
+    days_off: Annotated[list[Day], Field(max_length=MOST_DAYS_OFF)] = Field(default=[])
 
     @field_validator("weekdays")
     @classmethod

@@ -1,7 +1,5 @@
 """RFC 9457 problems: the one form of every error."""
 
-from typing import Annotated
-
 from pydantic import Field
 
 from flow_forecaster.schemas.base import Response
@@ -26,4 +24,4 @@ class Problem(Response):
     detail: str
     code: str = Field(description="Stable; the list of codes may grow.", examples=["invalid_request"])
     request_id: str
-    errors: Annotated[list[FieldError], Field(max_length=20)] = []
+    errors: list[FieldError] = Field(default=[], max_length=20)

@@ -1,7 +1,7 @@
 """What a forecast answers. Each result is built from the request as resolved and the engine's answer."""
 
+import datetime as dt
 from collections.abc import Sequence
-import datetime
 from typing import Literal, TypeAlias
 
 from pydantic import Field
@@ -31,7 +31,7 @@ class WhenAnswer(Response):
 
     confidence: float
     periods: int | None
-    date: datetime.date | None
+    date: dt.date | None
 
 
 class HowManyAnswer(Response):
@@ -47,7 +47,7 @@ class WhenRow(Response):
     periods: int
     probability: float
     cumulative: float
-    date: datetime.date
+    date: dt.date
 
 
 class HowManyRow(Response):
@@ -99,7 +99,7 @@ class HowManyResult(HowManyReading, Provenance):
 
     kind: Literal["how_many"] = "how_many"
     periods: int = Field(description="Whole periods looked ahead.")
-    until: datetime.date | None = Field(description="End of the last of them; null if there is none.")
+    until: dt.date | None = Field(description="End of the last of them; null if there is none.")
 
 
 class RequiredThroughput(Response):
@@ -186,14 +186,10 @@ def _when_rows(law: Distribution, timeline: Timeline) -> list[WhenRow]:
 def _how_many_reading(confidences: Sequence[float], law: Distribution) -> HowManyReading:
     answers = [HowManyAnswer(confidence=confidence, items=law.how_many(confidence)) for confidence in confidences]
     rows = [
-        HowManyRow(
-            items=group[0], probability=law.probability(group[0], group[-1]), cumulative=law.at_least(group[0])
-        )
+        HowManyRow(items=group[0], probability=law.probability(group[0], group[-1]), cumulative=law.at_least(group[0]))
         for group in _groups(law)
     ]
-    return HowManyReading(
-        answers=answers, distribution=rows, mean=law.mean, standard_deviation=law.standard_deviation
-    )
+    return HowManyReading(answers=answers, distribution=rows, mean=law.mean, standard_deviation=law.standard_deviation)
 
 
 def _groups(law: Distribution) -> list[list[int]]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
-from flow_forecaster.engine.simulation import Machine
-from flow_forecaster.errors import ProjectNotFound
 from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.engine.version import ENGINE_VERSION
+from flow_forecaster.errors import ProjectNotFound
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.schemas.forecasts import DeadlineRequest, ForecastFields, HowManyRequest, WhenRequest
 from flow_forecaster.schemas.results import deadline_result, how_many_result, when_result

@@ -5,7 +5,7 @@ import binascii
 from dataclasses import dataclass
 from uuid import UUID
 
-from flow_forecaster.errors import ForecastNotFound, InvalidCursor
+from flow_forecaster.errors import ForecastNotFound, InvalidCursor, NotReady
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast
 from flow_forecaster.persistence.identifiers import new_id
@@ -13,6 +13,7 @@ from flow_forecaster.schemas.forecasts import ForecastFields
 from flow_forecaster.services.catalogue import Job, prepare
 from flow_forecaster.services.computing import Computer
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
+from flow_forecaster.services.readiness import Readiness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Forecasts:
 
     database: Database
     computer: Computer
+    readiness: Readiness
     doorbell: Doorbell
     clock: Clock
     dice: Dice
@@ -40,8 +42,11 @@ class Forecasts:
         Raises:
             InvalidInput: the request cannot be answered.
             ProjectNotFound: it names an unknown project.
+            NotReady: the kernels are still being compiled.
             DatabaseUnavailable: it was not stored.
         """
+        if not self.readiness.kernels:
+            raise NotReady
         job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
         if respond_async or job.cost > self.inline_draws:
             return await self._accept(job)

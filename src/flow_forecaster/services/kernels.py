@@ -1,5 +1,6 @@
 """Make the kernels ready: compiled once on a machine, by one process at a time, and never inside a request."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
@@ -9,11 +10,13 @@ from flow_forecaster.engine.compilation import compile_kernels, kernels_digest
 PATIENCE_SECONDS = 300.0
 
 
-def make_ready(cache_dir: Path) -> None:
+def make_ready(cache_dir: Path, *, compiling: Callable[[], None] = lambda: None) -> None:
     """Compile the kernels into `cache_dir`, or load them from there.
 
     Numba's cache cannot be written by two processes at once (its issue 4807), so a lock lets one in at a time; the
     folder is named after the kernels' source and compiler, so that a change never meets machine code of yesterday.
+
+    `compiling` is called if there is something to wait for.
 
     Raises:
         OSError: the folder cannot be made or written.
@@ -21,4 +24,6 @@ def make_ready(cache_dir: Path) -> None:
     folder = cache_dir / kernels_digest()
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(cache_dir / "compiling.lock", timeout=PATIENCE_SECONDS):
+        if not any(folder.iterdir()):
+            compiling()
         compile_kernels(folder)

@@ -1,8 +1,10 @@
 """The claim loop: work until nothing waits, then wait for the bell or for the next sweep."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from structlog.stdlib import get_logger
 
@@ -11,6 +13,23 @@ from flow_forecaster.services.jobs import Jobs
 from flow_forecaster.services.ports import Doorbell
 
 SWEEP_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run something beside the body, and end it with the body."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_tell_of_a_crash)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def _tell_of_a_crash(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        get_logger().error("background_work_crashed", exc_info=error)
 
 
 async def sweep_forever(jobs: Jobs, doorbell: Doorbell, *, every_seconds: float = SWEEP_SECONDS) -> None:
@@ -22,7 +41,7 @@ async def sweep_forever(jobs: Jobs, doorbell: Doorbell, *, every_seconds: float 
                 await doorbell.ring()
         except ServiceError as error:
             get_logger().warning("sweep_failed", code=error.code)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a sweep that fails today must be tried again
             get_logger().exception("sweep_crashed")
         await asyncio.sleep(every_seconds)
 
@@ -34,7 +53,7 @@ async def drain(jobs: Jobs) -> None:
             pass
     except ServiceError as error:
         get_logger().warning("work_failed", code=error.code)
-    except Exception:
+    except Exception:  # noqa: BLE001 - the forecast's lease decides what becomes of it; the worker goes on
         get_logger().exception("work_crashed")
 
 
@@ -63,12 +82,7 @@ class EmbeddedWorker:
 
     async def run(self) -> None:
         """Work and sweep until cancelled; what is under way is then given back."""
-        sweeper = asyncio.create_task(sweep_forever(self.jobs, self.bell))
-        try:
+        async with running(sweep_forever(self.jobs, self.bell)):
             while True:
                 await drain(self.jobs)
                 await self.bell.wait()
-        finally:
-            sweeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeper

@@ -4,8 +4,7 @@ Redis holds rings and nothing else: it may lose all of them, and no accepted for
 """
 
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from typing import Any
 
 from arq.connections import ArqRedis, RedisSettings, create_pool
@@ -17,15 +16,17 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from structlog.stdlib import get_logger
 
-from flow_forecaster.services.jobs import Jobs
-from flow_forecaster.workers.loop import drain
+from flow_forecaster.settings import Settings
+from flow_forecaster.workers.loop import drain, running, sweep_forever
+from flow_forecaster.workers.workshop import Workshop
 
 QUEUE = "flow-forecaster:rings"
 RING = "ring"
 # Without OSError here a restart of Redis on a unix socket, or a refused connection, ends arq's worker.
-OUTAGES: list[type[Exception]] = [RedisConnectionError, RedisTimeoutError, OSError]
+OUTAGES: tuple[Any, ...] = (RedisConnectionError, RedisTimeoutError, OSError)
 FOREVER = -1
 _A_DAY = 86_400
+_TRIES = 1_000  # a ring is given back when its worker stops, however often that happens
 
 
 def _dump(job: dict[str, Any]) -> bytes:
@@ -36,8 +37,8 @@ def redis_settings(url: str, *, retries: int = FOREVER) -> RedisSettings:
     """Read a redis://, rediss:// or unix:// address; commands outlive an outage of Redis."""
     settings = RedisSettings.from_dsn(url)
     settings.retry_on_timeout = True
-    settings.retry_on_error = OUTAGES
-    settings.retry = Retry(ExponentialBackoff(cap=2.0, base=0.05), retries, supported_errors=tuple(OUTAGES))
+    settings.retry_on_error = list(OUTAGES)
+    settings.retry = Retry(ExponentialBackoff(cap=2.0, base=0.05), retries, supported_errors=OUTAGES)
     return settings
 
 
@@ -66,30 +67,38 @@ class RedisBell:
             await self._pool.close(close_connection_pool=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Household:
-    """What the worker's process opens and closes around its work."""
+def run_worker(settings: Settings, url: str) -> None:
+    """Run a worker until it is told to stop; what is under way is then given back.
 
-    open: Callable[[dict[Any, Any]], Awaitable[None]]
-    close: Callable[[dict[Any, Any]], Awaitable[None]]
+    Each ring lets one of its slots work until nothing waits.
+    """
+    workshop = Workshop.of(settings)
+    stack = AsyncExitStack()
 
+    async def ring(ctx: dict[Any, Any]) -> None:  # noqa: ARG001 - arq hands it over
+        await drain(workshop.jobs)
 
-def redis_worker(url: str, jobs: Jobs, *, slots: int, household: Household) -> Worker:
-    """Build the arq worker: each ring lets one of its `slots` work until nothing waits."""
+    async def start(ctx: dict[Any, Any]) -> None:  # noqa: ARG001
+        bell = RedisBell(url)
+        stack.push_async_callback(workshop.close)
+        stack.push_async_callback(bell.close)
+        await workshop.make_ready()
+        await stack.enter_async_context(running(sweep_forever(workshop.jobs, bell)))
+        get_logger().info("worker_ready", slots=settings.slots, threads=settings.threads)
 
-    async def ring(_context: dict[Any, Any]) -> None:
-        await drain(jobs)
+    async def stop(ctx: dict[Any, Any]) -> None:  # noqa: ARG001
+        await stack.aclose()
 
-    return Worker(
-        functions=[func(ring, name=RING, max_tries=1_000)],
+    Worker(
+        functions=[func(ring, name=RING, max_tries=_TRIES)],
         queue_name=QUEUE,
         redis_settings=redis_settings(url),
-        on_startup=household.open,
-        on_shutdown=household.close,
-        max_jobs=slots,
+        on_startup=start,
+        on_shutdown=stop,
+        max_jobs=settings.slots,
         job_timeout=_A_DAY,
         keep_result=0,
         poll_delay=0.1,
         job_serializer=_dump,
         job_deserializer=json.loads,
-    )
+    ).run()

@@ -55,7 +55,7 @@ def high_product(_typing: Any, _a: Any, _b: Any) -> Any:
 
 
 @njit(inline="always")
-def mix(word: np.uint64) -> np.uint64:
+def mix(word: Any) -> Any:
     """Spread every bit of a word over all 64 (the finalizer of SplitMix64)."""
     word = (word ^ (word >> _30)) * _MIX_1
     word = (word ^ (word >> _27)) * _MIX_2
@@ -63,12 +63,12 @@ def mix(word: np.uint64) -> np.uint64:
 
 
 @njit(inline="always")
-def trial_counter(seed: np.uint64, trial: np.int64) -> np.uint64:
+def trial_counter(seed: Any, trial: Any) -> Any:
     """Place where the stream of `trial` begins."""
     return mix(mix(seed + TRIAL_STEP) + np.uint64(trial) * TRIAL_STEP)
 
 
 @njit(inline="always")
-def word_at(counter: np.uint64) -> np.uint64:
+def word_at(counter: Any) -> Any:
     """Random word of a counter."""
     return folded_product(counter, counter ^ _FOLD)

@@ -1,0 +1,126 @@
+"""serve, worker, migrate, kernels and openapi: commands that run or describe the service."""
+
+import asyncio
+import json as jsons
+import sys
+from pathlib import Path
+from socket import socket
+from time import perf_counter
+
+import uvicorn
+
+from flow_forecaster import app, logging
+from flow_forecaster.cli.complaints import Refused
+from flow_forecaster.persistence import migrations
+from flow_forecaster.services.kernels import make_ready
+from flow_forecaster.settings import PREFIX, Settings
+from flow_forecaster.workers.redis import run_worker
+from flow_forecaster.workers.workshop import open_database
+
+EXAMPLE = '{"kind": "when", "history": {"throughput": [5, 6, 7, 4, 8, 6, 5], "period": "week"}, "scope": {"items": 50}}'
+
+WELCOME = """flow-forecaster serves on {base} (Ctrl-C ends it)
+documentation: {base}/docs
+a first answer, to paste into another terminal:
+
+curl -s {base}/v1/forecasts -H 'Content-Type: application/json' -d '{example}'
+
+"""
+
+
+def serve(*, host: str | None, port: int | None, json: bool) -> None:
+    """Serve until told to stop."""
+    settings = _settings(json=json)
+    address, number = host or settings.host, settings.port if port is None else port
+    announcement = _Announcement()
+    service = app.create_app(settings, on_ready=announcement.ready)
+    server = _Server(uvicorn.Config(service, host=address, port=number, log_config=None), announcement)
+    server.run()
+    if not server.started:
+        raise Refused(f"could not serve on {address}:{number}; the log above says why")
+
+
+def worker(*, json: bool) -> None:
+    """Work until told to stop."""
+    settings = _settings(json=json)
+    if settings.redis_url is None:
+        raise Refused(f"a worker waits on Redis; set {PREFIX}REDIS_URL (without it, serve computes by itself)")
+    run_worker(settings, settings.redis_url.get_secret_value())
+
+
+def migrate(*, json: bool) -> None:
+    """Bring the schema up to date."""
+    revision = asyncio.run(_migrate(_settings(json=json)))
+    _say(f"The schema is at revision {revision}.", {"revision": revision}, json=json)
+
+
+def kernels(*, json: bool) -> None:
+    """Compile the kernels, or find them compiled."""
+    folder = _settings(json=json).kernel_cache_dir
+    started = perf_counter()
+    make_ready(folder)
+    seconds = round(perf_counter() - started, 1)
+    _say(f"The kernels are ready in {folder} ({seconds} s).", {"folder": str(folder), "seconds": seconds}, json=json)
+
+
+def openapi(*, check: str | None) -> None:
+    """Print the OpenAPI document, or compare it with a file."""
+    document = jsons.dumps(app.build_api(Settings()).openapi(), indent=2, ensure_ascii=False) + "\n"
+    if check is None:
+        sys.stdout.write(document)
+    elif not Path(check).is_file() or Path(check).read_text(encoding="utf-8") != document:
+        raise Refused(f"{check} differs from the code; write it anew with `make openapi`")
+
+
+class _Announcement:
+    """Says where the service is, once it both listens and is ready."""
+
+    def __init__(self) -> None:
+        self._base: str | None = None
+        self._ready = False
+
+    def listening(self, base: str) -> None:
+        self._base = base
+        self._say()
+
+    def ready(self) -> None:
+        self._ready = True
+        self._say()
+
+    def _say(self) -> None:
+        if self._ready and self._base is not None:
+            sys.stdout.write(WELCOME.format(base=self._base, example=EXAMPLE))
+            sys.stdout.flush()
+
+
+class _Server(uvicorn.Server):
+    """Knows its port once it listens."""
+
+    def __init__(self, config: uvicorn.Config, announcement: _Announcement) -> None:
+        super().__init__(config)
+        self._announcement = announcement
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+            port = self.servers[0].sockets[0].getsockname()[1]
+            self._announcement.listening(f"http://{host}:{port}")
+
+
+def _settings(*, json: bool) -> Settings:
+    settings = Settings()
+    logging.set_up_logging(level=settings.log_level, form="json" if json else settings.log_format)
+    return settings
+
+
+async def _migrate(settings: Settings) -> str | None:
+    database = open_database(settings)
+    try:
+        return await migrations.migrate(database.engine)
+    finally:
+        await database.close()
+
+
+def _say(sentence: str, facts: dict[str, object], *, json: bool) -> None:
+    sys.stdout.write((jsons.dumps(facts) if json else sentence) + "\n")

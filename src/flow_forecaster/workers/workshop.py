@@ -1,0 +1,87 @@
+"""What a process that computes is made of: the database, the threads, the verbs of a worker, and its readiness."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy.engine import make_url
+from structlog.stdlib import get_logger
+
+from flow_forecaster.errors import DatabaseUnavailable
+from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.migrations import migrate
+from flow_forecaster.services.computing import Computer
+from flow_forecaster.services.jobs import Jobs, Terms
+from flow_forecaster.services.kernels import make_ready
+from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.settings import Settings
+
+RETRY_SECONDS = 2.0
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database of the settings, making the folder of an SQLite file."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    return Database(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        statement_timeout_seconds=settings.database_timeout_seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """The parts of one process."""
+
+    settings: Settings
+    database: Database
+    computer: Computer
+    jobs: Jobs
+    readiness: Readiness
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Build the parts; nothing is connected or started yet."""
+        database = open_database(settings)
+        computer = Computer(threads=settings.threads, slots=settings.slots + settings.threads)
+        terms = Terms(
+            lease_seconds=settings.lease_seconds,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            most_attempts=settings.max_attempts,
+        )
+        return cls(
+            settings=settings,
+            database=database,
+            computer=computer,
+            jobs=Jobs(database=database, computer=computer, terms=terms),
+            readiness=Readiness(database=database),
+        )
+
+    async def make_ready(self) -> None:
+        """Bring the schema up to date, if this process is to, and compile the kernels, off the event loop."""
+        if self.settings.migrate_on_start:
+            await self._migrate()
+        await asyncio.to_thread(
+            make_ready,
+            self.settings.kernel_cache_dir,
+            compiling=lambda: get_logger().info("compiling_kernels", folder=str(self.settings.kernel_cache_dir)),
+        )
+        self.readiness.kernels = True
+
+    async def close(self) -> None:
+        """Let go of threads and connections."""
+        self.computer.close()
+        await self.database.close()
+
+    async def _migrate(self) -> None:
+        while True:
+            try:
+                await migrate(self.database.engine)
+            except (DatabaseUnavailable, OSError) as error:
+                get_logger().warning("database_unavailable_at_start", error=type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return

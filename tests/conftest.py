@@ -1,0 +1,138 @@
+"""Real databases and a real Redis for whatever asks for them, and the service on top of each."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import pytest
+from starlette.types import ASGIApp
+
+from flow_forecaster.app import create_app
+from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.migrations import migrate
+from flow_forecaster.services.kernels import make_ready
+from flow_forecaster.settings import Settings
+from servers.postgres import DatabaseServer, postgres_for_tests
+from servers.valkey import RedisServer, valkey_for_tests
+
+
+@pytest.fixture(scope="session")
+def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kernels compiled once for the whole run, in a folder that processes under test share."""
+    folder = tmp_path_factory.mktemp("kernels")
+    make_ready(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[DatabaseServer]:
+    """A real PostgreSQL."""
+    with postgres_for_tests() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[RedisServer]:
+    """A real Valkey."""
+    with valkey_for_tests() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the current schema, to be copied."""
+    file = tmp_path_factory.mktemp("sqlite") / "template.db"
+    asyncio.run(_migrated(f"sqlite+aiosqlite:///{file}"))
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: DatabaseServer) -> str:
+    """Name of a PostgreSQL database with the current schema, to be copied."""
+    name = f"template_{uuid4().hex[:12]}"
+    postgres.create_database(name)
+    asyncio.run(_migrated(postgres.url(name)))
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh database with the current schema, once of each kind."""
+    fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    url: str = request.getfixturevalue(fixture)
+    return url
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """A fresh SQLite file with the current schema."""
+    file = shutil.copy(migrated_sqlite, tmp_path / "forecasts.db")
+    return f"sqlite+aiosqlite:///{file}"
+
+
+@pytest.fixture
+def postgres_url(postgres: DatabaseServer, migrated_postgres: str) -> Iterator[str]:
+    """A fresh PostgreSQL database with the current schema."""
+    name = f"test_{uuid4().hex[:12]}"
+    postgres.create_database(name, template=migrated_postgres)
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The persistence layer on a fresh database of each kind."""
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def settings(database_url: str, kernel_cache: Path) -> Settings:
+    """Settings of a service on a fresh database of each kind, working by itself."""
+    return Settings(database_url=database_url, kernel_cache_dir=kernel_cache, threads=2)
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a service that is ready."""
+    async with serving(settings) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """Start the service in this process and wait until it is ready."""
+    ready = asyncio.Event()
+    app = create_app(settings, on_ready=ready.set)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(lifespan(app))
+        await asyncio.wait_for(ready.wait(), 60)
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+        yield await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://test"))
+
+
+@asynccontextmanager
+async def lifespan(app: ASGIApp) -> AsyncIterator[None]:
+    """Drive the lifespan protocol of an ASGI application, as a server does."""
+    inbox: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    outbox: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    task = asyncio.create_task(app({"type": "lifespan", "state": {}}, inbox.get, outbox.put))
+    await inbox.put({"type": "lifespan.startup"})
+    assert (await outbox.get())["type"] == "lifespan.startup.complete"
+    try:
+        yield
+    finally:
+        await inbox.put({"type": "lifespan.shutdown"})
+        assert (await outbox.get())["type"] == "lifespan.shutdown.complete"
+        await task
+
+
+async def _migrated(url: str) -> None:
+    database = Database(url)
+    await migrate(database.engine)
+    await database.close()
