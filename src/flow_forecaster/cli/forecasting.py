@@ -60,7 +60,7 @@ def forecast(asked: Asked) -> None:
     history = _read(asked)
     request = TypeAdapter[Any](ForecastRequest).validate_python(asked.fields | {"history": _as_field(history)})
     job = prepare(request, today=datetime.now(UTC).date(), seed=secrets.randbelow(MOST_SEED + 1))
-    notes = Console(stderr=True, soft_wrap=True, highlight=False)
+    notes = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     for note in history.notes:
         notes.print(f"note: {note}", style="dim")
     make_ready(settings.kernel_cache_dir, compiling=lambda: notes.print("Compiling the kernels, once …", style="dim"))
