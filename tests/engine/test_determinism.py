@@ -128,16 +128,19 @@ def test_a_version_of_the_engine_keeps_its_bytes(name: str) -> None:
 
 
 def test_no_weight_lies_so_near_a_step_of_its_grid_that_another_pow_could_move_it() -> None:
-    """The true 2^(-a / 8) is 4 units in the last place of a double away from where rounding would change."""
+    """2^(-a / 8) is at least 4 units in the last place of a double away from where rounding would change.
+
+    Whole powers of two are no question of rounding: every pow gives them exactly.
+    """
+    half_life = Adaptive().half_life
     with localcontext(prec=60):
-        half, grid = Decimal(1) / 2, Decimal(_WEIGHT_GRID)
+        half, grid = Decimal("0.5"), Decimal(_WEIGHT_GRID)
         for days, periods in ((1, 3_650), (7, 520), (10, 365), (14, 260)):
-            weights = recency_weights(periods, days, Adaptive().half_life)
-            for index, weight in enumerate(weights):
-                age = Decimal(days * (periods - 1 - index)) / 7
-                true = Decimal(2) ** (-age / Decimal(Adaptive().half_life)) * grid
-                assert abs(true % 1 - half) > 4 * true * Decimal(2) ** -53, f"{days} days, {age} weeks ago"
-                assert Decimal(weight) * grid == true.to_integral_value(), f"{days} days, {age} weeks ago"
+            for index, weight in enumerate(recency_weights(periods, days, half_life)):
+                exponent = -(days * (periods - 1 - index) / 7) / half_life
+                true = Decimal(2) ** Decimal(exponent) * grid
+                assert exponent.is_integer() or abs(true % 1 - half) > 4 * true * Decimal(2) ** -53
+                assert Decimal(weight) * grid == true.to_integral_value()
 
 
 @pytest.mark.parametrize("days", [1, 7, 10, 14])

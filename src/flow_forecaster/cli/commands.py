@@ -1,8 +1,9 @@
 """The commands and their options; each hands over to the room that does the work."""
 
+import inspect
 import sys
 from collections.abc import Callable
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeAlias
 
 import typer
 
@@ -18,6 +19,9 @@ app = typer.Typer(
 
 USAGE = 2
 
+Fields: TypeAlias = dict[str, object]
+"""Fields of a request."""
+
 File = Annotated[
     str | None,
     typer.Argument(metavar="FILE", help="CSV with date,completed; one number a line; or JSON. - reads stdin."),
@@ -30,6 +34,9 @@ PeriodName = Annotated[
     typer.Option("--period", metavar="day|week|DAYS", help="Sampling unit; read from the file if it can be."),
 ]
 Items = Annotated[int, typer.Option("--items", "-n", help="Items to finish.")]
+By = Annotated[str, typer.Option("--by", metavar="YYYY-MM-DD", help="The last day.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="YYYY-MM-DD", help="Look ahead to the end of this day.")]
+Periods = Annotated[int | None, typer.Option("--periods", help="Or look so many periods ahead.")]
 Start = Annotated[
     str | None, typer.Option("--start", metavar="YYYY-MM-DD", help="First day of the forecast; today (UTC) if absent.")
 ]
@@ -53,9 +60,23 @@ def root(
         raise typer.Exit
 
 
-@app.command()
-def when(  # noqa: PLR0913, PLR0917 - the options of one question
-    items: Items,
+def _asks(question: Callable[..., Fields]) -> Callable[..., None]:
+    """Make a command of a question: its own options, and those that every question has."""
+
+    def command(**options: object) -> None:
+        fields = question(**{name: options.pop(name) for name in own})
+        _forecast(options, fields)
+
+    own, shared = inspect.signature(question).parameters, inspect.signature(_every_question).parameters
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own.values(), *shared.values())]
+    setattr(command, "__signature__", inspect.Signature(parameters))  # noqa: B010 - where inspect looks for it
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    command.__name__, command.__doc__ = question.__name__, question.__doc__
+    return command
+
+
+def _every_question(  # noqa: PLR0913 - the options of a question
+    *,
     file: File = None,
     git: Git = None,
     period: PeriodName = None,
@@ -67,48 +88,28 @@ def when(  # noqa: PLR0913, PLR0917 - the options of one question
     seed: Seed = None,
     json: Json = False,
 ) -> None:
+    """Options that every question has; only the signature is used."""
+
+
+@app.command()
+@_asks
+def when(items: Items) -> Fields:
     """When will so many items be done?"""
-    _forecast(locals(), kind="when", scope={"items": items})
+    return {"kind": "when", "scope": {"items": items}}
 
 
 @app.command(name="how-many")
-def how_many(  # noqa: PLR0913, PLR0917 - the options of one question
-    file: File = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="YYYY-MM-DD", help="Look ahead to the end of this day.")
-    ] = None,
-    periods: Annotated[int | None, typer.Option("--periods", help="Or look so many periods ahead.")] = None,
-    git: Git = None,
-    period: PeriodName = None,
-    start: Start = None,
-    confidence: Confidence = None,
-    sampler: Sampler = "adaptive",
-    method: Method = "auto",
-    trials: Trials = 100_000,
-    seed: Seed = None,
-    json: Json = False,
-) -> None:
+@_asks
+def how_many(until: Until = None, periods: Periods = None) -> Fields:
     """How many items will be done by a date?"""
-    _forecast(locals(), kind="how_many", until=until, periods=periods)
+    return {"kind": "how_many", "until": until, "periods": periods}
 
 
 @app.command()
-def deadline(  # noqa: PLR0913, PLR0917 - the options of one question
-    items: Items,
-    by: Annotated[str, typer.Option("--by", metavar="YYYY-MM-DD", help="The last day.")],
-    file: File = None,
-    git: Git = None,
-    period: PeriodName = None,
-    start: Start = None,
-    confidence: Confidence = None,
-    sampler: Sampler = "adaptive",
-    method: Method = "auto",
-    trials: Trials = 100_000,
-    seed: Seed = None,
-    json: Json = False,
-) -> None:
+@_asks
+def deadline(items: Items, by: By) -> Fields:
     """Will so many items be done by a date?"""
-    _forecast(locals(), kind="deadline", scope={"items": items}, deadline=by)
+    return {"kind": "deadline", "scope": {"items": items}, "deadline": by}
 
 
 @app.command()
@@ -163,11 +164,10 @@ def main() -> None:
     app()
 
 
-def _forecast(options: dict[str, object], **question: object) -> None:
+def _forecast(options: dict[str, object], question: Fields) -> None:
     from flow_forecaster.cli.forecasting import Asked, forecast
 
-    asked = Asked.of(options, question)
-    _settled(lambda: forecast(asked))
+    _settled(lambda: forecast(Asked.of(options, question)))
 
 
 def _settled(run: Callable[[], None]) -> None:

@@ -68,7 +68,7 @@ def forecast(asked: Asked) -> None:
     if asked.json:
         sys.stdout.write(result.model_dump_json() + "\n")
     else:
-        render(job.request, result, Console(highlight=False))
+        render(job.request, result, Console(highlight=False, soft_wrap=True))
 
 
 def _confidences(text: str | None) -> list[float] | None:

@@ -174,7 +174,8 @@ def _horizon_caveats(when: Distribution, horizon: int) -> tuple[Caveat, ...]:
 def _partial_period(history: ThroughputHistory, days_left: int) -> tuple[Caveat, ...]:
     if not days_left:
         return ()
-    detail = f"The last {days_left} days before the date do not fill a {history.period} and are not counted."
+    days = "1 day" if days_left == 1 else f"{days_left} days"
+    detail = f"Only whole {history.period}s are counted; {days} left over at the end of the time given."
     return (Caveat(code="partial_period", detail=detail),)
 
 

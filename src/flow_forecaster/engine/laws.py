@@ -22,6 +22,8 @@ MOST_BINS = 4_194_304
 MOST_HORIZON = 5_000
 # A multiply-add of the convolution takes about a fifth of the time of a bootstrap draw (make bench prints both).
 OPERATIONS_PER_DRAW = 5
+# Some tens of seconds; a convolution cannot be stopped half-way.
+MOST_OPERATIONS = 1e11
 
 
 def default_horizon(history: ThroughputHistory, items: int) -> int:
@@ -51,7 +53,11 @@ class Basis:
         return values, times / len(self.history)
 
     def choose(self, *, operations: float, draws: float) -> Method:
-        """Settle `auto`: exact where the sampler allows it and it is the cheaper one."""
+        """Settle `auto`: exact where the sampler allows it and it is the cheaper one.
+
+        Raises:
+            InvalidInput: an exact answer is asked for that does not exist, or would take too long.
+        """
         if not self.sampler.independent:
             if self.method == "exact":
                 detail = (
@@ -59,6 +65,9 @@ class Basis:
                 )
                 raise InvalidInput("method", code="no_exact_answer", detail=detail)
             return "monte_carlo"
+        if self.method == "exact" and operations > MOST_OPERATIONS:
+            detail = "The exact answer would take too long for these numbers; take 'auto' or 'monte_carlo'."
+            raise InvalidInput("method", code="exact_too_costly", detail=detail)
         if self.method == "auto":
             return "exact" if operations / OPERATIONS_PER_DRAW <= draws else "monte_carlo"
         return self.method
