@@ -78,6 +78,8 @@ class Settings(BaseSettings):
             raise ValueError("is not a database URL such as postgresql://user:password@host/name") from error
         if parsed.drivername not in _ASYNC_DRIVERS:
             raise ValueError("names a database other than sqlite or postgresql")
+        if parsed.drivername.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
+            raise ValueError("names no file; forecasts in memory would be lost")
         chosen = parsed.set(drivername=_ASYNC_DRIVERS[parsed.drivername])
         if "sslmode" in chosen.query:  # libpq's name, in the URLs that hosts hand out; asyncpg calls it ssl
             mode = chosen.query["sslmode"]

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from asyncpg import InternalClientError
 from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -68,7 +69,7 @@ def _revision(connection: Any) -> str | None:
 async def _translated() -> AsyncIterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
+    except (OperationalError, InterfaceError, InternalClientError, PoolTimeoutError, OSError) as error:
         raise DatabaseUnavailable from error
     except DBAPIError as error:
         if error.connection_invalidated or _is_outage(error.orig):
@@ -77,8 +78,9 @@ async def _translated() -> AsyncIterator[None]:
 
 
 def _is_outage(error: BaseException | None) -> bool:
-    """Tell by SQLSTATE: connection, resources, operator's intervention (time-outs too), system error."""
-    return str(getattr(error, "sqlstate", None) or "")[:2] in {"08", "53", "57", "58"}
+    """Tell by SQLSTATE: connection, resources, operator's intervention (time-outs too), system error, no table yet."""
+    state = str(getattr(error, "sqlstate", None) or "")
+    return state[:2] in {"08", "53", "57", "58"} or state == "42P01"
 
 
 def _engine(url: str, *, pool_size: int, statement_timeout_seconds: float) -> AsyncEngine:

@@ -16,18 +16,17 @@ from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.tables import ForecastRow
 
 _TABLE = ForecastRow.__table__
-_SHOWN = (
+_SUMMARY = (
     ForecastRow.id,
     ForecastRow.kind,
     ForecastRow.status,
     ForecastRow.progress,
-    ForecastRow.request,
-    ForecastRow.result,
     ForecastRow.error,
     ForecastRow.created_at,
     ForecastRow.started_at,
     ForecastRow.finished_at,
 )
+_WHOLE = (*_SUMMARY, ForecastRow.request, ForecastRow.result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +41,13 @@ class NewForecast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForecastRecord:
-    """A stored forecast. `request`, `result` and `error` are JSON texts."""
+class SummaryRecord:
+    """A stored forecast without its request and result, which can be large. `error` is a JSON text."""
 
     id: UUID
     kind: str
     status: str
     progress: float
-    request: str
-    result: str | None
     error: str | None
     created_at: datetime
     started_at: datetime | None
@@ -60,6 +57,14 @@ class ForecastRecord:
     def is_finished(self) -> bool:
         """Whether its state can no longer change."""
         return self.finished_at is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastRecord(SummaryRecord):
+    """A stored forecast. `request` and `result` are JSON texts."""
+
+    request: str
+    result: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,14 +104,14 @@ class ForecastRepository:
 
     async def get(self, forecast_id: UUID) -> ForecastRecord | None:
         """Find a forecast."""
-        rows = await self._connection.execute(select(*_SHOWN).where(ForecastRow.id == forecast_id))
-        return _record(rows.one_or_none())
+        row = (await self._connection.execute(select(*_WHOLE).where(ForecastRow.id == forecast_id))).one_or_none()
+        return None if row is None else _record(row)
 
     async def page(
         self, *, limit: int, before: UUID | None, kind: str | None, status: str | None
-    ) -> list[ForecastRecord]:
+    ) -> list[SummaryRecord]:
         """List forecasts, newest first, from after `before` on."""
-        query: Select[Any] = select(*_SHOWN).order_by(ForecastRow.id.desc()).limit(limit)
+        query: Select[Any] = select(*_SUMMARY).order_by(ForecastRow.id.desc()).limit(limit)
         if before is not None:
             query = query.where(ForecastRow.id < before)
         if kind is not None:
@@ -114,7 +119,7 @@ class ForecastRepository:
         if status is not None:
             query = query.where(ForecastRow.status == status)
         rows = await self._connection.execute(query)
-        return [record for row in rows if (record := _record(row)) is not None]
+        return [SummaryRecord(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
     async def cancel(self, forecast_id: UUID) -> ForecastRecord | None:
         """Cancel at once what is queued, ask the worker of what is running, leave what is finished as it is."""
@@ -206,8 +211,8 @@ class ForecastRepository:
             engine_version=new.engine_version,
             **values,
         )
-        row = (await self._connection.execute(stored.returning(*_SHOWN))).one()
-        return _known(row)
+        row = (await self._connection.execute(stored.returning(*_WHOLE))).one()
+        return _record(row)
 
     async def _finish(self, claim: Claim, **values: Any) -> bool:
         finished = _held(claim).values(finished_at=now(), lease_expires_at=None, **values)
@@ -222,9 +227,5 @@ def _held(claim: Claim) -> Update:
     return _change(claim.id, "running").where(ForecastRow.attempt == claim.attempt)
 
 
-def _record(row: Row[Any] | None) -> ForecastRecord | None:
-    return None if row is None else _known(row)
-
-
-def _known(row: Row[Any]) -> ForecastRecord:
+def _record(row: Row[Any]) -> ForecastRecord:
     return ForecastRecord(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping

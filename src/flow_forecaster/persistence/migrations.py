@@ -1,5 +1,6 @@
 """Bring the schema to the newest revision, and say whether it is there."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -19,10 +20,13 @@ def is_current(revision: str | None) -> bool:
 
     A revision that this code does not know comes from a newer version, whose migrations keep older code running.
     """
-    if revision is None:
-        return False
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    return revision == newest_revision() or revision not in known
+    return revision is not None and revision not in _older_revisions()
+
+
+@cache
+def _older_revisions() -> frozenset[str]:
+    scripts = ScriptDirectory.from_config(_config())
+    return frozenset(script.revision for script in scripts.walk_revisions()) - {scripts.get_current_head()}
 
 
 async def migrate(engine: AsyncEngine) -> str | None:

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from flow_forecaster.routers.problems import problem_response
+from flow_forecaster.routers.problems import CRASH, problem_response
 
 ID_HEADER = "X-Request-Id"
 _QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -43,8 +43,7 @@ class Observing:
             except Exception:  # noqa: BLE001 - whatever it was, the caller gets a problem and the log the rest
                 structlog.get_logger().exception("request_crashed")
                 if not seen.status:
-                    detail = "A defect of the service; its log has the request id."
-                    answer = problem_response(request_id, 500, "internal_error", detail)
+                    answer = problem_response(request_id, 500, "internal_error", CRASH)
                     await answer(scope, receive, seen.send)
             finally:
                 self._note(scope, seen.status, time.perf_counter() - started)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from flow_forecaster.persistence.forecasts import ForecastRecord
+from flow_forecaster.persistence.forecasts import ForecastRecord, SummaryRecord
 from flow_forecaster.schemas.records import Failure, ForecastSummary
 
 RETRY_AFTER_SECONDS = "1"
@@ -41,7 +41,7 @@ def forecast_response(record: ForecastRecord, status: int, *, if_none_match: str
     return Response(body, status, headers | {"ETag": tag}, "application/json")
 
 
-def summary(record: ForecastRecord) -> ForecastSummary:
+def summary(record: SummaryRecord) -> ForecastSummary:
     """A forecast as it stands in a list."""
     return ForecastSummary(
         id=record.id,

@@ -23,6 +23,7 @@ from flow_forecaster.routers.pointers import field_errors, pointer
 from flow_forecaster.schemas.problems import PROBLEM_TYPE, FieldError, Problem
 
 RETRY_AFTER_SECONDS = "2"
+CRASH = "A defect of the service; its log has the request's id."
 STATUSES: Mapping[type[ServiceError], int] = {
     ForecastNotFound: HTTPStatus.NOT_FOUND,
     ProjectNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -46,6 +47,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(InvalidInput, _invalid_input)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _crash)
 
 
 def problem_response(
@@ -104,6 +106,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
     detail = HTTPStatus(error.status_code).description or HTTPStatus(error.status_code).phrase
     headers = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
     return _answer(request, error.status_code, code, detail, **headers)
+
+
+async def _crash(request: Request, _error: Exception) -> Response:
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", CRASH)
 
 
 def _invalid(request: Request, errors: list[FieldError]) -> Response:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flow_forecaster.errors import ForecastNotFound, InvalidCursor, NotReady
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast
+from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, SummaryRecord
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.schemas.forecasts import ForecastFields
 from flow_forecaster.services.catalogue import Job, prepare
@@ -20,7 +20,7 @@ from flow_forecaster.services.readiness import Readiness
 class Page:
     """Forecasts, newest first, and where the next page begins."""
 
-    items: list[ForecastRecord]
+    items: list[SummaryRecord]
     next_cursor: str | None
 
 

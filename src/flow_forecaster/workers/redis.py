@@ -3,6 +3,7 @@
 Redis holds rings and nothing else: it may lose all of them, and no accepted forecast is lost.
 """
 
+import asyncio
 import json
 from contextlib import AsyncExitStack
 from typing import Any
@@ -49,17 +50,23 @@ class RedisBell:
         self._settings = redis_settings(url, retries=1)
         self._settings.conn_retries = 0
         self._pool: ArqRedis | None = None
+        self._connecting = asyncio.Lock()
 
     async def ring(self) -> None:
         """Wake one worker; if Redis is away, the workers' sweep finds the forecast instead."""
         try:
+            pool = await self._connected()
+            await pool.enqueue_job(RING)
+        except (RedisError, OSError) as error:
+            get_logger().warning("ring_failed", error=type(error).__name__)
+
+    async def _connected(self) -> ArqRedis:
+        async with self._connecting:
             if self._pool is None:
                 self._pool = await create_pool(
                     self._settings, job_serializer=_dump, job_deserializer=json.loads, default_queue_name=QUEUE
                 )
-            await self._pool.enqueue_job(RING)
-        except (RedisError, OSError) as error:
-            get_logger().warning("ring_failed", error=type(error).__name__)
+        return self._pool
 
     async def close(self) -> None:
         """Close the connections."""

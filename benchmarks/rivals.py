@@ -1,0 +1,88 @@
+"""What the engine is measured against: the same questions, answered the usual way."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import ceil, sqrt
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from flow_forecaster.engine.arrays import Counts, Floats
+from flow_forecaster.engine.kernels.randomness import STEP, high_product, word_at
+
+_ALL = 1.0 - 1e-15
+CHUNKS = (1_000, 4_000, 16_000, 64_000)
+
+
+def exact_by_numpy(throughput: Sequence[int], items: int) -> Floats:
+    """P(T <= k) for k = 0, 1, ..., until all is certain: P(S_k >= items) by repeated np.convolve."""
+    draw = np.bincount(throughput) / len(throughput)
+    total, done = np.ones(1), [0.0]
+    while done[-1] < _ALL:
+        total = np.convolve(total, draw)[:items]
+        done.append(1.0 - float(total.sum()))
+    return np.array(done)
+
+
+def exact_by_dictionary(throughput: Sequence[int], items: int) -> Floats:
+    """P(T <= k) for k = 0, 1, ..., until all is certain: the chances of what remains, in a dictionary."""
+    chances = {value: times / len(throughput) for value, times in Counter(throughput).items()}
+    remaining, done = {items: 1.0}, [0.0]
+    while done[-1] < _ALL:
+        after: dict[int, float] = {}
+        finished = 0.0
+        for rest, share in remaining.items():
+            for value, chance in chances.items():
+                if value >= rest:
+                    finished += share * chance
+                else:
+                    after[rest - value] = after.get(rest - value, 0.0) + share * chance
+        remaining = after
+        done.append(done[-1] + finished)
+    return np.array(done)
+
+
+def enough_periods(throughput: Sequence[int], items: int) -> int:
+    """Periods within which all but about 1 in 10^15 trials are finished: mean + 8 standard deviations of T.
+
+    By renewal theory T has a mean of about items / m and a variance of about items x v / m^3.
+    """
+    mean, variance = float(np.mean(throughput)), float(np.var(throughput))
+    return ceil(items / mean + 1 + 8 * sqrt(items * variance / mean**3))
+
+
+def simulated_by_numpy(throughput: Counts, items: int, trials: int, chunk: int) -> Counts:
+    """Histogram T: a matrix of draws, trials x periods, its cumulative sums, and the first that reaches the items."""
+    rng = np.random.default_rng()
+    periods = enough_periods(throughput.tolist(), items)
+    counts = np.zeros(periods + 1, dtype=np.int64)
+    for first in range(0, trials, chunk):
+        draws = rng.choice(throughput, size=(min(chunk, trials - first), periods))
+        finish = (draws.cumsum(axis=1) >= items).argmax(axis=1) + 1
+        counts += np.bincount(finish, minlength=counts.size)
+    return counts
+
+
+def fastest_chunk(throughput: Counts, items: int, trials: int, clock: Callable[[Callable[[], object]], float]) -> int:
+    """Find the chunk with which NumPy is fastest on this machine: its matrices should fit into a cache."""
+    durations = {
+        chunk: min(clock(partial(simulated_by_numpy, throughput, items, trials, chunk)) for _ in range(2))
+        for chunk in CHUNKS
+    }
+    return min(durations, key=lambda chunk: durations[chunk])
+
+
+def _bare_draws(throughput: Any, draws: Any) -> Any:
+    """Sum so many draws: the engine's generator and a table look-up, and nothing else."""
+    size = np.uint64(throughput.size)
+    counter = np.uint64(1)
+    total = 0
+    for _ in range(draws):
+        total += throughput[high_product(word_at(counter), size)]
+        counter += STEP
+    return total
+
+
+bare_draws = njit(nogil=True)(_bare_draws)
