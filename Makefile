@@ -35,7 +35,7 @@ run: environment ## start the service on SQLite (HOST=127.0.0.1 PORT=8000)
 	@"$(BIN)/flow-forecaster" serve $(SERVE)
 
 demo: environment ## forecast once from examples/team-weekly.csv and print the answer
-	@"$(BIN)/flow-forecaster" when examples/team-weekly.csv --items 50
+	@"$(BIN)/flow-forecaster" when examples/team-weekly.csv --items 50 --start 2026-11-16 --seed 42
 
 test: environment-dev ## run all tests, with real servers (ARGS="-k when -x")
 	@"$(BIN)/python" -m pytest $(ARGS)

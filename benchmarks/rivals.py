@@ -12,7 +12,7 @@ from numba import njit
 from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.kernels.randomness import STEP, high_product, word_at
 
-_ALL = 1.0 - 1e-15
+_NOTHING = 1e-15
 CHUNKS = (1_000, 4_000, 16_000, 64_000)
 
 
@@ -20,7 +20,7 @@ def exact_by_numpy(throughput: Sequence[int], items: int) -> Floats:
     """P(T <= k) for k = 0, 1, ..., until all is certain: P(S_k >= items) by repeated np.convolve."""
     draw = np.bincount(throughput) / len(throughput)
     total, done = np.ones(1), [0.0]
-    while done[-1] < _ALL:
+    while total.sum() > _NOTHING:
         total = np.convolve(total, draw)[:items]
         done.append(1.0 - float(total.sum()))
     return np.array(done)
@@ -30,7 +30,7 @@ def exact_by_dictionary(throughput: Sequence[int], items: int) -> Floats:
     """P(T <= k) for k = 0, 1, ..., until all is certain: the chances of what remains, in a dictionary."""
     chances = {value: times / len(throughput) for value, times in Counter(throughput).items()}
     remaining, done = {items: 1.0}, [0.0]
-    while done[-1] < _ALL:
+    while sum(remaining.values()) > _NOTHING:
         after: dict[int, float] = {}
         finished = 0.0
         for rest, share in remaining.items():

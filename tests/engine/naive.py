@@ -172,4 +172,5 @@ def days_from(start: date) -> Iterator[date]:
 
 def working_days(start: date, weekdays: Iterable[int], days_off: Iterable[date]) -> Iterator[date]:
     """Every worked day from `start` on."""
-    return (day for day in days_from(start) if day.weekday() in set(weekdays) and day not in set(days_off))
+    worked, off = set(weekdays), set(days_off)
+    return (day for day in days_from(start) if day.weekday() in worked and day not in off)

@@ -111,10 +111,17 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict, Pat
     return first, second, folder
 
 
-ENTRIES = [f"flow_forecaster.engine.kernels.{kernel}" for kernel in (
-    "adaptive.finish", "adaptive.produce", "bootstrap.finish", "bootstrap.produce", "convolution.finish",
-    "convolution.produce",
-)]
+ENTRIES = [
+    f"flow_forecaster.engine.kernels.{kernel}"
+    for kernel in (
+        "adaptive.finish",
+        "adaptive.produce",
+        "bootstrap.finish",
+        "bootstrap.produce",
+        "convolution.finish",
+        "convolution.produce",
+    )
+]
 
 
 def test_the_first_process_compiles_every_kernel_once_and_keeps_it_in_the_folder(

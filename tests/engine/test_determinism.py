@@ -99,9 +99,9 @@ GOLDEN: dict[str, dict[str, Any]] = {
     },
 }
 BYTES = {
-    "exact": "",
-    "days": "",
-    "weeks": "",
+    "exact": "40537862adae32185aa8d5380db9cd805bc802ec542437da1dd768a921103151",
+    "days": "b6835f1c4583ba1b369dc6038f8ff2ed4a6212924d52dcbf31c8adb19bbe7bf0",
+    "weeks": "ce8b6bd3622cbae62590336a7f67a80dc7f6bac0aa31990bbb70e5d5326834fd",
 }
 
 

@@ -96,7 +96,7 @@ CHANCES = [(SEVEN, 50, 9, 0.8023, 4), (SEVEN, 50, 10, 0.992, 3), (TWELVE, 50, 7,
 
 @METHODS
 @pytest.mark.parametrize(("throughput", "items", "periods", "chance", "digits"), CHANCES)
-def test_the_chance_to_be_done_in_time_is_the_one_printed(  # noqa: PLR0913, PLR0917 - a row of the table
+def test_the_chance_to_be_done_in_time_is_the_one_printed(
     method: Method, throughput: list[int], items: int, periods: int, chance: float, digits: int
 ) -> None:
     assert_probability(when(throughput, items, method).at_most(periods), chance, method, digits=digits)

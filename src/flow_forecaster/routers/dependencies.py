@@ -1,4 +1,4 @@
-"""What routes are given."""
+"""What routes are given. Coroutines, because FastAPI would call plain functions on a thread."""
 
 from typing import Annotated
 
@@ -8,12 +8,12 @@ from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.readiness import Readiness
 
 
-def _forecasts(request: Request) -> Forecasts:
+async def _forecasts(request: Request) -> Forecasts:
     forecasts: Forecasts = request.app.state.forecasts
     return forecasts
 
 
-def _readiness(request: Request) -> Readiness:
+async def _readiness(request: Request) -> Readiness:
     readiness: Readiness = request.app.state.readiness
     return readiness
 

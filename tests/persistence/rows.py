@@ -1,0 +1,76 @@
+"""Forecasts in a database as the tests put and find them there: also the columns that the repository does not show."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import select
+
+from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.forecasts import Claim, ForecastRecord, NewForecast
+from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.tables import ForecastRow
+
+AN_HOUR = 3600.0
+LONG_AGO = -60.0
+"""A lease of so many seconds has run out when it begins."""
+
+Answer = TypeVar("Answer")
+
+
+async def until(look: Callable[[], Awaitable[Answer]], *, seconds: float = 30.0) -> Answer:
+    """Ask again and again until the answer is true, and return it. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not (answer := await look()):
+            await asyncio.sleep(0.02)
+    return answer
+
+
+def a_forecast(**changes: Any) -> NewForecast:
+    """Make a forecast to be stored."""
+    usual = NewForecast(id=new_id(), kind="when", request='{"kind": "when"}', seed=7, engine_version="1")
+    return replace(usual, **changes)
+
+
+async def queue(database: Database, **changes: Any) -> ForecastRecord:
+    """Store a forecast that waits."""
+    async with database.writing() as transaction:
+        return await transaction.forecasts.add_queued(a_forecast(**changes))
+
+
+async def claim(database: Database, lease_seconds: float = AN_HOUR) -> Claim:
+    """Claim the oldest forecast that waits; there must be one."""
+    async with database.writing() as transaction:
+        claimed = await transaction.forecasts.claim(lease_seconds=lease_seconds)
+    assert claimed is not None
+    return claimed
+
+
+async def row_of(database: Database, forecast_id: UUID) -> dict[str, Any]:
+    """Read every column of a forecast, in a transaction of its own."""
+    async with database.engine.connect() as connection:
+        found = await connection.execute(select(ForecastRow.__table__).where(ForecastRow.id == forecast_id))
+        return dict(found.one()._mapping)
+
+
+async def count(database: Database) -> int:
+    """Count the forecasts."""
+    async with database.engine.connect() as connection:
+        return len((await connection.execute(select(ForecastRow.id))).all())
+
+
+async def walk(database: Database, *, limit: int, **filters: str) -> list[list[ForecastRecord]]:
+    """Read the whole list, page by page."""
+    pages: list[list[ForecastRecord]] = []
+    before = None
+    while True:
+        async with database.reading() as transaction:
+            page = await transaction.forecasts.page(
+                limit=limit, before=before, kind=filters.get("kind"), status=filters.get("status")
+            )
+        if not page:
+            return pages
+        pages.append(page)
+        before = page[-1].id
