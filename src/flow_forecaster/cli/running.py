@@ -2,10 +2,13 @@
 
 import asyncio
 import json as jsons
+import signal
 import sys
 from pathlib import Path
 from socket import socket
 from time import perf_counter
+from types import FrameType
+from typing import NoReturn
 
 import uvicorn
 
@@ -31,13 +34,19 @@ curl -s {base}/v1/forecasts -H 'Content-Type: application/json' -d '{example}'
 def serve(*, host: str | None, port: int | None, json: bool) -> None:
     """Serve until told to stop."""
     settings = _settings(json=json)
-    address, number = host or settings.host, settings.port if port is None else port
+    address, door = host or settings.host, settings.port if port is None else port
     announcement = _Announcement()
     service = app.create_app(settings, on_ready=announcement.ready)
-    server = _Server(uvicorn.Config(service, host=address, port=number, log_config=None), announcement)
-    server.run()
-    if not server.started:
-        raise Refused(f"could not serve on {address}:{number}; the log above says why")
+    server = _Server(uvicorn.Config(service, host=address, port=door, log_config=None), announcement)
+    # Uvicorn ends in good order on these and then raises them again, for the handlers that stood before.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    try:
+        server.run()
+    except SystemExit as end:
+        if server.started:
+            raise
+        raise Refused(f"could not serve on {address}:{door}; the log above says why") from end
 
 
 def worker(*, json: bool) -> None:
@@ -70,6 +79,10 @@ def openapi(*, check: str | None) -> None:
         sys.stdout.write(document)
     elif not Path(check).is_file() or Path(check).read_text(encoding="utf-8") != document:
         raise Refused(f"{check} differs from the code; write it anew with `make openapi`")
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
 
 
 class _Announcement:
