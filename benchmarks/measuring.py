@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 Measure: TypeAlias = Callable[[], float]
 """Measures once: the value of a figure, in its unit."""
+Pairs: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
+"""The values of a figure, and those of its rival measured next to each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,11 @@ class Figure:
     rivals: tuple[float, ...]
     target: Target | None = None
 
+    @classmethod
+    def of(cls, name: str, unit: str, rival: str, pairs: Pairs, target: Target | None = None) -> "Figure":
+        """Build from pairs of measurements."""
+        return cls(name=name, unit=unit, rival=rival, figures=pairs[0], rivals=pairs[1], target=target)
+
     @property
     def value(self) -> float:
         """Median of the figure."""
@@ -61,9 +68,9 @@ class Figure:
         return self.target.kept(self.value if self.target.of == "figure" else median(self.ratios))
 
 
-def in_turn(first: Measure, second: Measure, rounds: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Measure two things in turn, after one round that is thrown away."""
-    pairs = [(first(), second()) for _ in range(rounds + 1)][1:]
+def in_turn(first: Measure, second: Measure, rounds: int, *, discarded: int = 1) -> Pairs:
+    """Measure two things in turn, after a round that warms up and is thrown away."""
+    pairs = [(first(), second()) for _ in range(discarded + rounds)][discarded:]
     return tuple(one for one, _ in pairs), tuple(other for _, other in pairs)
 
 

@@ -1,19 +1,20 @@
 """What the engine is measured against: the same questions, answered the usual way."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
+from benchmarks.measuring import seconds
 from numba import njit
 
 from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.kernels.randomness import STEP, high_product, word_at
 
 _NOTHING = 1e-15
-CHUNKS = (1_000, 4_000, 16_000, 64_000)
+CHUNKS = (1_000, 2_000, 4_000, 8_000, 16_000)
 
 
 def exact_by_numpy(throughput: Sequence[int], items: int) -> Floats:
@@ -65,24 +66,27 @@ def simulated_by_numpy(throughput: Counts, items: int, trials: int, chunk: int) 
     return counts
 
 
-def fastest_chunk(throughput: Counts, items: int, trials: int, clock: Callable[[Callable[[], object]], float]) -> int:
+def fastest_chunk(throughput: Counts, items: int, trials: int) -> int:
     """Find the chunk with which NumPy is fastest on this machine: its matrices should fit into a cache."""
     durations = {
-        chunk: min(clock(partial(simulated_by_numpy, throughput, items, trials, chunk)) for _ in range(2))
-        for chunk in CHUNKS
+        chunk: seconds(partial(simulated_by_numpy, throughput, items, trials, chunk), repeats=2) for chunk in CHUNKS
     }
-    return min(durations, key=lambda chunk: durations[chunk])
+    return min(CHUNKS, key=lambda chunk: durations[chunk])
 
 
-def _bare_draws(throughput: Any, draws: Any) -> Any:
-    """Sum so many draws: the engine's generator and a table look-up, and nothing else."""
+def _bare_draws(throughput: Any, items: Any) -> Any:
+    """Count the draws that add up to so many items: the engine's generator and a table look-up, and no trials.
+
+    A loop over a known number of draws would be slower: LLVM makes vectors of it, which have no 128-bit product.
+    """
     size = np.uint64(throughput.size)
     counter = np.uint64(1)
-    total = 0
-    for _ in range(draws):
+    total = draws = 0
+    while total < items:
         total += throughput[high_product(word_at(counter), size)]
         counter += STEP
-    return total
+        draws += 1
+    return draws
 
 
 bare_draws = njit(nogil=True)(_bare_draws)

@@ -1,15 +1,18 @@
 """Forecasts in a database as the tests put and find them there: also the columns that the repository does not show."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
 
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.forecasts import Claim, ForecastRecord, NewForecast
+from flow_forecaster.persistence.forecasts import Claim, ForecastRecord, NewForecast, SummaryRecord
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.tables import ForecastRow
 
@@ -26,6 +29,22 @@ async def until(look: Callable[[], Awaitable[Answer]], *, seconds: float = 30.0)
         while not (answer := await look()):
             await asyncio.sleep(0.02)
     return answer
+
+
+@asynccontextmanager
+async def unreachable(folder: Path) -> AsyncIterator[Database]:
+    """Open SQLite in a folder that is not there.
+
+    Ends only when the driver's threads have: aiosqlite does not wait for that of a connection that failed, which then
+    may find its event loop closed.
+    """
+    before = set(threading.enumerate())
+    database = Database(f"sqlite+aiosqlite:///{folder / 'nowhere' / 'forecasts.db'}")
+    yield database
+    await database.close()
+    for thread in set(threading.enumerate()) - before:
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 10)
 
 
 def a_forecast(**changes: Any) -> NewForecast:
@@ -61,9 +80,9 @@ async def count(database: Database) -> int:
         return len((await connection.execute(select(ForecastRow.id))).all())
 
 
-async def walk(database: Database, *, limit: int, **filters: str) -> list[list[ForecastRecord]]:
+async def walk(database: Database, *, limit: int, **filters: str) -> list[list[SummaryRecord]]:
     """Read the whole list, page by page."""
-    pages: list[list[ForecastRecord]] = []
+    pages: list[list[SummaryRecord]] = []
     before = None
     while True:
         async with database.reading() as transaction:

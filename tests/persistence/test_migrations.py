@@ -106,7 +106,7 @@ async def test_code_leaves_the_schema_of_a_newer_version_alone(database: Databas
 
 
 def test_four_processes_that_migrate_one_sqlite_file_apply_each_migration_once(tmp_path: Path) -> None:
-    urls = [f"sqlite+aiosqlite:///{tmp_path / f'{number}.db'}" for number in range(8)]
+    urls = [f"sqlite+aiosqlite:///{tmp_path / f'{number}.db'}" for number in range(4)]
     _race(urls)
     for url in urls:
         assert asyncio.run(_versions_at(url)) == [newest_revision()]
@@ -115,7 +115,7 @@ def test_four_processes_that_migrate_one_sqlite_file_apply_each_migration_once(t
 def test_four_processes_that_migrate_one_postgresql_database_apply_each_migration_once(
     postgres: DatabaseServer,
 ) -> None:
-    names = [f"test_{uuid4().hex[:12]}" for _ in range(4)]
+    names = [f"test_{uuid4().hex[:12]}" for _ in range(3)]
     for name in names:
         postgres.create_database(name)
     _race([postgres.url(name) for name in names])

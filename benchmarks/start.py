@@ -1,0 +1,42 @@
+"""Start: from the start of the process to the answer that it is ready, once the kernels are compiled."""
+
+import tempfile
+from collections.abc import Iterator
+
+from benchmarks.http import SERVE
+from benchmarks.load import ask
+from benchmarks.measuring import Figure, Target, elapsed, in_turn
+from benchmarks.planning import Plan
+from benchmarks.processes import running
+
+_BARE = """
+import fastapi, uvicorn
+app = fastapi.FastAPI()
+@app.get("/readyz")
+async def ready() -> dict[str, bool]:
+    return {"ready": True}
+uvicorn.run(app, port=0)
+"""
+
+
+def figures(plan: Plan) -> Iterator[Figure]:
+    """Measure starts on a migrated SQLite file; the round that is thrown away migrates it."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {"FLOW_FORECASTER_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/forecasts.db"}
+        pairs = in_turn(
+            lambda: _seconds_to_ready(SERVE, environment),
+            lambda: _seconds_to_ready(("-c", _BARE), {}),
+            plan.either(5, 1),
+        )
+    yield Figure.of("ready to serve", "s", "bare FastAPI process", pairs, Target(of="figure", at_most=3.0))
+
+
+def _seconds_to_ready(arguments: tuple[str, ...], environment: dict[str, str]) -> float:
+    with running(arguments, environment) as server:
+        return server.seconds + elapsed(lambda: _check_ready(server.port))
+
+
+def _check_ready(port: int) -> None:
+    answer = ask(port, "GET", "/readyz")
+    if answer.status != 200:
+        raise RuntimeError(f"The service said that it was ready, and then: {answer}")

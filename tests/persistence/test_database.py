@@ -1,0 +1,229 @@
+"""Transactions that leave everything or nothing, on both databases."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from flow_forecaster.errors import DatabaseUnavailable
+from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.forecasts import NewForecast
+from flow_forecaster.persistence.migrations import migrate, newest_revision
+from persistence.rows import a_forecast, count, queue, unreachable
+
+
+class Boom(Exception):
+    """Whatever may go wrong inside a transaction."""
+
+
+@pytest.fixture
+async def other(database_url: str, database: Database) -> AsyncIterator[Database]:
+    """Another process's connections to the same database."""
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def impatient(sqlite_url: str) -> AsyncIterator[Database]:
+    """SQLite, by connections that wait for a lock for a moment only."""
+    opened = Database(sqlite_url, statement_timeout_seconds=0.1)
+    yield opened
+    await opened.close()
+
+
+async def test_a_transaction_that_raises_leaves_no_trace(database: Database) -> None:
+    kept = await queue(database)
+    with pytest.raises(Boom):
+        await _add_and_raise(database)
+    assert await count(database) == 1
+    async with database.reading() as transaction:
+        assert await transaction.forecasts.get(kept.id) == kept
+
+
+async def test_a_transaction_that_fails_at_its_last_statement_leaves_no_trace(database: Database) -> None:
+    stored = await queue(database)
+    with pytest.raises(IntegrityError):
+        await _add_twice(database, a_forecast(id=stored.id))
+    assert await count(database) == 1
+
+
+async def test_a_transaction_that_is_cancelled_leaves_no_trace_and_its_connection_is_given_back(
+    database_url: str,
+) -> None:
+    database = Database(database_url, pool_size=1)
+    for _ in range(5):
+        entered = asyncio.Event()
+        task = asyncio.create_task(_add_and_wait(database, entered))
+        await entered.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await count(database) == 0
+    await queue(database)
+    await database.close()
+
+
+async def test_what_is_not_committed_is_seen_by_nobody_else(database: Database, other: Database) -> None:
+    new = a_forecast()
+    async with database.writing() as transaction:
+        await transaction.forecasts.add_queued(new)
+        async with other.reading() as theirs:
+            assert await theirs.forecasts.get(new.id) is None
+    async with other.reading() as theirs:
+        assert await theirs.forecasts.get(new.id) is not None
+
+
+async def test_more_writers_than_connections_all_succeed(database: Database, other: Database) -> None:
+    await asyncio.gather(*(_look_and_add(opened) for opened in (database, other) for _ in range(25)))
+    assert await count(database) == 50
+
+
+async def test_the_revision_is_that_of_the_schema(database: Database) -> None:
+    assert await database.revision() == newest_revision()
+
+
+async def test_connections_are_opened_by_the_first_transaction_only(tmp_path: Path) -> None:
+    file = tmp_path / "later.db"
+    database = Database(f"sqlite+aiosqlite:///{file}")
+    assert not file.exists()
+    await database.revision()
+    assert file.exists()
+    await database.close()
+
+
+async def test_sqlite_writes_ahead_and_to_the_disk(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    async with database.engine.connect() as connection:
+        pragmas = {
+            name: (await connection.execute(text(f"PRAGMA {name}"))).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    await database.close()
+
+
+async def test_a_writer_on_sqlite_takes_the_lock_when_it_begins(impatient: Database, tmp_path: Path) -> None:
+    async with impatient.writing():
+        with sqlite3.connect(tmp_path / "forecasts.db", timeout=0) as rival:
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                rival.execute("BEGIN IMMEDIATE")
+        rival.close()
+
+
+async def test_a_reader_on_sqlite_waits_for_no_writer(impatient: Database) -> None:
+    async with impatient.writing():
+        async with impatient.reading() as transaction:
+            assert await transaction.forecasts.page(limit=1, before=None, kind=None, status=None) == []
+
+
+async def test_readiness_on_sqlite_waits_for_no_writer(impatient: Database) -> None:
+    async with impatient.writing():
+        assert await impatient.revision() == newest_revision()
+
+
+async def test_a_writer_on_sqlite_waits_for_the_one_before_it(sqlite_url: str) -> None:
+    database = Database(sqlite_url, statement_timeout_seconds=30.0)
+    async with database.writing() as transaction:
+        await transaction.forecasts.add_queued(a_forecast())
+        waiting = asyncio.create_task(queue(database))
+        await asyncio.wait({waiting}, timeout=0.2)
+        assert not waiting.done()
+    await waiting
+    assert await count(database) == 2
+    await database.close()
+
+
+async def test_a_file_locked_for_too_long_is_an_outage(impatient: Database) -> None:
+    async with impatient.writing():
+        with pytest.raises(DatabaseUnavailable):
+            await queue(impatient)
+    await queue(impatient)
+    assert await count(impatient) == 1
+
+
+async def test_a_folder_that_is_missing_is_an_outage(tmp_path: Path) -> None:
+    async with unreachable(tmp_path) as database:
+        await _is_out(database)
+
+
+async def test_a_file_that_cannot_be_written_is_an_outage_for_writers_only(sqlite_url: str, tmp_path: Path) -> None:
+    await _store_once(sqlite_url)
+    database = Database(f"sqlite+aiosqlite:///file:{tmp_path / 'forecasts.db'}?mode=ro&uri=true")
+    with pytest.raises(DatabaseUnavailable):
+        await queue(database)
+    async with database.reading() as transaction:
+        assert len(await transaction.forecasts.page(limit=9, before=None, kind=None, status=None)) == 1
+    await database.close()
+
+
+async def test_an_outage_tells_nothing_of_the_database(tmp_path: Path) -> None:
+    async with unreachable(tmp_path) as database:
+        with pytest.raises(DatabaseUnavailable) as caught:
+            await database.revision()
+    assert "nowhere" not in str(caught.value)
+
+
+async def test_a_defect_of_ours_is_not_an_outage(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        async with database.writing() as transaction:
+            forecasts = transaction.forecasts
+            await forecasts.add_queued(a_forecast(kind=None))
+
+
+async def test_a_database_without_tables_is_an_outage_that_a_migration_ends(empty: Database) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await queue(empty)
+    assert await empty.revision() is None
+    await migrate(empty.engine)
+    await queue(empty)
+
+
+async def _is_out(database: Database) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await queue(database)
+    with pytest.raises(DatabaseUnavailable):
+        await _count_by_reading(database)
+    with pytest.raises(DatabaseUnavailable):
+        await database.revision()
+
+
+async def _count_by_reading(database: Database) -> int:
+    async with database.reading() as transaction:
+        return len(await transaction.forecasts.page(limit=9, before=None, kind=None, status=None))
+
+
+async def _store_once(url: str) -> None:
+    database = Database(url)
+    await queue(database)
+    await database.close()
+
+
+async def _add_and_raise(database: Database) -> None:
+    async with database.writing() as transaction:
+        await transaction.forecasts.add_queued(a_forecast())
+        raise Boom
+
+
+async def _add_twice(database: Database, again: NewForecast) -> None:
+    async with database.writing() as transaction:
+        await transaction.forecasts.add_queued(a_forecast())
+        await transaction.forecasts.add_queued(again)
+
+
+async def _add_and_wait(database: Database, entered: asyncio.Event) -> None:
+    async with database.writing() as transaction:
+        await transaction.forecasts.add_queued(a_forecast())
+        entered.set()
+        await asyncio.Event().wait()
+
+
+async def _look_and_add(database: Database) -> None:
+    async with database.writing() as transaction:
+        await transaction.forecasts.page(limit=1, before=None, kind=None, status=None)
+        await asyncio.sleep(0)
+        await transaction.forecasts.add_queued(a_forecast())

@@ -1,0 +1,100 @@
+"""Computations leave the event loop alone, end when they are no longer wanted, and do not depend on their threads."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable
+
+import pytest
+
+from flow_forecaster.engine.simulation import Stopped
+from flow_forecaster.services.computing import Computer, Vigil
+from services.asking import BRIEF, ENDLESS, a_job, answer_of
+
+pytestmark = pytest.mark.usefixtures("kernel_cache")
+
+
+async def test_a_small_computation_never_blocks_the_loop(computer: Computer) -> None:
+    job = a_job(trials=BRIEF)
+    assert await _ticks_during(computer.small(job)) >= 5
+
+
+async def test_a_large_computation_never_blocks_the_loop(computer: Computer) -> None:
+    job = a_job(trials=BRIEF)
+    assert await _ticks_during(computer.large(job, Vigil())) >= 5
+
+
+async def test_large_and_small_give_the_same_bytes_on_any_number_of_threads() -> None:
+    job = a_job(trials=BRIEF)
+    answers = [answer_of(job)]
+    for threads in (1, 2, 3):
+        computer = Computer(threads=threads, slots=1)
+        answers += [await computer.large(job, Vigil()), await computer.small(a_job(trials=BRIEF))]
+        computer.close()
+    assert set(answers) == {answers[0]}
+
+
+async def test_the_share_done_grows_until_all_is_done(computer: Computer) -> None:
+    vigil = Vigil()
+    computing = asyncio.create_task(computer.large(a_job(trials=BRIEF), vigil))
+    shares = [vigil.share]
+    while not computing.done():
+        await asyncio.sleep(0.005)
+        shares.append(vigil.share)
+    await computing
+    assert shares == sorted(shares)
+    assert len(set(shares)) > 2
+    assert (shares[0], vigil.share) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+async def test_a_computation_that_is_no_longer_wanted_ends_within_a_chunk(threads: int) -> None:
+    computer, vigil = Computer(threads=threads, slots=1), Vigil()
+    computing = asyncio.create_task(computer.large(a_job(trials=ENDLESS), vigil))
+    while not vigil.share:
+        await asyncio.sleep(0.005)
+    vigil.stop.set()
+    with pytest.raises(Stopped):
+        await asyncio.wait_for(computing, 20)
+    assert vigil.share < 0.5
+    computer.close()
+
+
+async def test_as_many_computations_run_at_once_as_there_are_slots() -> None:
+    computer = Computer(threads=1, slots=2)
+    vigils = [Vigil() for _ in range(3)]
+    running = [asyncio.create_task(computer.large(a_job(trials=ENDLESS), vigil)) for vigil in vigils]
+    while not (vigils[0].share and vigils[1].share):
+        await asyncio.sleep(0.005)
+    assert vigils[2].share == 0.0
+    vigils[0].stop.set()
+    while not vigils[2].share:
+        await asyncio.sleep(0.005)
+    for vigil in vigils:
+        vigil.stop.set()
+    ends = await asyncio.gather(*running, return_exceptions=True)
+    assert [type(end) for end in ends] == [Stopped] * 3
+    computer.close()
+
+
+async def test_computations_run_on_threads_of_their_own_and_leave_none_behind() -> None:
+    before = set(threading.enumerate())
+    computer = Computer(threads=2, slots=2)
+    await computer.large(a_job(trials=BRIEF), Vigil())
+    started = set(threading.enumerate()) - before
+    assert started
+    assert all(thread.name.startswith("compute") for thread in started)
+    computer.close()
+    for thread in started:
+        await asyncio.to_thread(thread.join, 10)
+    assert not any(thread.is_alive() for thread in started)
+
+
+async def _ticks_during(computing: Awaitable[str]) -> int:
+    """Count how often something else gets its turn."""
+    task = asyncio.ensure_future(computing)
+    ticks = 0
+    while not task.done():
+        await asyncio.sleep(0.005)
+        ticks += 1
+    await task
+    return ticks

@@ -1,0 +1,210 @@
+"""Forecasts as a caller meets them, on both databases, with fakes for the doorbell, the clock and the dice only."""
+
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.version import ENGINE_VERSION
+from flow_forecaster.errors import DatabaseUnavailable, ForecastNotFound, InvalidCursor, NotReady, ProjectNotFound
+from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.services.computing import Computer
+from flow_forecaster.services.forecasts import Forecasts
+from flow_forecaster.services.readiness import Readiness
+from persistence.rows import AN_HOUR, claim, count, row_of, unreachable
+from services import asking
+from services.asking import DICE, CuriousBell, FixedClock, LoadedDice, a_job, a_request, answer_of, find
+
+EXACT = {"sampler": {"kind": "bootstrap"}, "method": "exact"}
+
+
+@pytest.fixture
+async def bell(database_url: str, database: Database) -> AsyncIterator[CuriousBell]:
+    """A doorbell that sees what is committed and nothing else."""
+    opened = Database(database_url)
+    yield CuriousBell(database=opened)
+    await opened.close()
+
+
+@pytest.fixture
+def forecasts(database: Database, computer: Computer, bell: CuriousBell) -> Forecasts:
+    """The verbs, at the threshold of the settings."""
+    return Forecasts(
+        database=database,
+        computer=computer,
+        readiness=Readiness(database=database, kernels=True),
+        doorbell=bell,
+        clock=FixedClock(),
+        dice=LoadedDice(),
+        inline_draws=50_000_000,
+    )
+
+
+@pytest.fixture
+async def away(tmp_path: Path) -> AsyncIterator[Database]:
+    """A database that cannot be reached."""
+    async with unreachable(tmp_path) as database:
+        yield database
+
+
+@pytest.mark.parametrize("kind", asking.KINDS)
+async def test_a_small_forecast_is_answered_at_once_and_stored_as_it_is_told(
+    forecasts: Forecasts, database: Database, bell: CuriousBell, kind: str
+) -> None:
+    record = await forecasts.create(a_request(kind), respond_async=False)
+    assert await forecasts.get(record.id) == record
+    assert (record.kind, record.status, record.progress) == (kind, "succeeded", 1.0)
+    assert record.result == answer_of(a_job(kind))
+    assert record.request == a_job(kind).request.model_dump_json()
+    row = await row_of(database, record.id)
+    assert (row["seed"], row["engine_version"], row["attempt"]) == (DICE, ENGINE_VERSION, 0)
+    assert bell.seen == []
+
+
+async def test_a_seed_of_the_callers_is_the_seed_that_is_stored(forecasts: Forecasts, database: Database) -> None:
+    record = await forecasts.create(a_request(seed=2**53 - 1), respond_async=False)
+    assert (await row_of(database, record.id))["seed"] == 2**53 - 1
+
+
+async def test_a_large_forecast_is_accepted_and_rung_for_once_it_is_committed(
+    forecasts: Forecasts, bell: CuriousBell
+) -> None:
+    record = await forecasts.create(a_request(trials=100_000_000), respond_async=False)
+    assert (record.status, record.progress, record.result) == ("queued", 0.0, None)
+    assert await forecasts.get(record.id) == record
+    assert bell.seen == [[(record.id, "queued")]]
+
+
+async def test_a_caller_may_prefer_not_to_wait_for_a_small_forecast(forecasts: Forecasts, bell: CuriousBell) -> None:
+    record = await forecasts.create(a_request(), respond_async=True)
+    assert record.status == "queued"
+    assert bell.seen == [[(record.id, "queued")]]
+
+
+async def test_a_forecast_is_large_when_it_costs_more_than_the_threshold(forecasts: Forecasts) -> None:
+    cost = a_job(**EXACT).cost
+    exactly = replace(forecasts, inline_draws=cost)
+    below = replace(forecasts, inline_draws=cost * 0.999)
+    assert (await exactly.create(a_request(**EXACT), respond_async=False)).status == "succeeded"
+    assert (await below.create(a_request(**EXACT), respond_async=False)).status == "queued"
+
+
+async def test_what_a_worker_finds_is_what_was_asked(forecasts: Forecasts, database: Database) -> None:
+    record = await forecasts.create(a_request(seed=5), respond_async=True)
+    claimed = await claim(database)
+    assert (claimed.id, claimed.kind) == (record.id, "when")
+    assert claimed.request == record.request == a_job(seed=5).request.model_dump_json()
+
+
+@pytest.mark.parametrize("respond_async", [False, True])
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"history": None}, InvalidInput),
+        ({"history": {"throughput": [0, 0, 0]}}, InvalidInput),
+        ({"project_id": str(uuid4())}, InvalidInput),
+        ({"history": None, "project_id": str(uuid4())}, ProjectNotFound),
+    ],
+)
+async def test_a_request_that_cannot_be_answered_is_not_stored(
+    forecasts: Forecasts, bell: CuriousBell, changes: dict[str, Any], error: type[Exception], *, respond_async: bool
+) -> None:
+    with pytest.raises(error):
+        await forecasts.create(a_request(**changes), respond_async=respond_async)
+    assert await count(forecasts.database) == 0
+    assert bell.seen == []
+
+
+@pytest.mark.parametrize("respond_async", [False, True])
+async def test_before_the_kernels_are_compiled_nothing_is_taken(
+    forecasts: Forecasts, bell: CuriousBell, *, respond_async: bool
+) -> None:
+    forecasts.readiness.kernels = False
+    with pytest.raises(NotReady):
+        await forecasts.create(a_request(), respond_async=respond_async)
+    assert await count(forecasts.database) == 0
+    assert bell.seen == []
+
+
+@pytest.mark.parametrize("respond_async", [False, True])
+async def test_a_forecast_that_could_not_be_stored_is_not_rung_for(
+    forecasts: Forecasts, bell: CuriousBell, away: Database, *, respond_async: bool
+) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await replace(forecasts, database=away).create(a_request(), respond_async=respond_async)
+    assert bell.seen == []
+
+
+async def test_a_database_that_is_away_is_told_by_every_verb(forecasts: Forecasts, away: Database) -> None:
+    lost = replace(forecasts, database=away)
+    verbs = [lost.get, lost.cancel, lost.delete]
+    for verb in verbs:
+        with pytest.raises(DatabaseUnavailable):
+            await verb(new_id())
+    with pytest.raises(DatabaseUnavailable):
+        await lost.page(limit=1, cursor=None, kind=None, status=None)
+
+
+async def test_an_unknown_forecast_is_not_found_by_any_verb(forecasts: Forecasts) -> None:
+    for verb in (forecasts.get, forecasts.cancel, forecasts.delete):
+        with pytest.raises(ForecastNotFound):
+            await verb(new_id())
+
+
+async def test_cancel_ends_a_waiting_forecast_and_leaves_a_finished_one(forecasts: Forecasts) -> None:
+    waiting = await forecasts.create(a_request(), respond_async=True)
+    done = await forecasts.create(a_request(), respond_async=False)
+    assert (await forecasts.cancel(waiting.id)).status == "canceled"
+    assert await forecasts.cancel(done.id) == done
+    async with forecasts.database.writing() as transaction:
+        assert await transaction.forecasts.claim(lease_seconds=AN_HOUR) is None
+
+
+@pytest.mark.parametrize("respond_async", [False, True])
+async def test_a_deleted_forecast_is_gone(forecasts: Forecasts, *, respond_async: bool) -> None:
+    record = await forecasts.create(a_request(), respond_async=respond_async)
+    await forecasts.delete(record.id)
+    with pytest.raises(ForecastNotFound):
+        await forecasts.get(record.id)
+
+
+async def test_cursors_lead_through_the_whole_list(forecasts: Forecasts) -> None:
+    made = [(await forecasts.create(a_request(**EXACT), respond_async=False)).id for _ in range(5)]
+    seen, cursor, pages = [], None, 0
+    while pages == 0 or cursor is not None:
+        page = await forecasts.page(limit=2, cursor=cursor, kind=None, status=None)
+        seen += [record.id for record in page.items]
+        cursor, pages = page.next_cursor, pages + 1
+    assert seen == sorted(made, reverse=True)
+    assert pages == 3
+
+
+async def test_a_page_that_is_just_full_is_the_last(forecasts: Forecasts) -> None:
+    for _ in range(2):
+        await forecasts.create(a_request(**EXACT), respond_async=False)
+    page = await forecasts.page(limit=2, cursor=None, kind=None, status=None)
+    assert (len(page.items), page.next_cursor) == (2, None)
+
+
+async def test_a_list_is_filtered_before_it_is_cut_into_pages(forecasts: Forecasts) -> None:
+    for number in range(6):
+        await forecasts.create(a_request("when" if number % 2 else "how_many"), respond_async=number < 4)
+    page = await forecasts.page(limit=2, cursor=None, kind="when", status="queued")
+    assert [(record.kind, record.status) for record in page.items] == [("when", "queued")] * 2
+    assert page.next_cursor is None
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["", "x", "a" * 21, "a" * 23, "!" * 22, "ä" * 22, "a" * 64, "=" * 22, "a a", "\x00" * 22]
+    + [base64.urlsafe_b64encode(b"\x01" * size).decode().rstrip("=") for size in (15, 17, 32)],
+)
+async def test_a_cursor_that_no_page_gave_out_is_refused(forecasts: Forecasts, cursor: str) -> None:
+    with pytest.raises(InvalidCursor):
+        await forecasts.page(limit=1, cursor=cursor, kind=None, status=None)

@@ -1,0 +1,133 @@
+"""The doorbell on Redis: its rings are JSON, and it neither fails nor waits when Redis is away."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from flow_forecaster.workers.redis import QUEUE, RING, RedisBell
+from servers.valkey import ValkeyServer, running_valkey
+
+PATIENCE_SECONDS = 10.0
+"""Far more than a ring may take, far less than forever."""
+
+
+@pytest.fixture
+def fragile_valkey() -> Iterator[ValkeyServer]:
+    """A Valkey of our own, empty, whatever server the other tests use."""
+    with running_valkey() as server:
+        yield server
+
+
+async def test_a_ring_is_one_job_on_the_queue_written_as_json(fragile_valkey: ValkeyServer) -> None:
+    async with _bell(fragile_valkey.url) as bell:
+        await bell.ring()
+    async with _redis(fragile_valkey.url) as redis:
+        (ring,) = await redis.zrange(QUEUE, 0, -1)
+        raw = await redis.get(b"arq:job:" + ring)
+        job = json.loads(raw)
+        assert job["f"] == RING
+        assert (job["a"], job["k"]) == ([], {})
+        assert set(await redis.keys()) == {QUEUE.encode(), b"arq:job:" + ring}
+
+
+async def test_every_ring_is_a_job_of_its_own(fragile_valkey: ValkeyServer) -> None:
+    async with _bell(fragile_valkey.url) as bell:
+        await asyncio.gather(*(bell.ring() for _ in range(20)))
+    assert await _waiting(fragile_valkey.url) == 20
+
+
+async def test_a_bell_that_is_closed_leaves_no_connection(fragile_valkey: ValkeyServer) -> None:
+    async with _bell(fragile_valkey.url) as bell:
+        await asyncio.gather(*(bell.ring() for _ in range(20)))
+    async with _redis(fragile_valkey.url) as redis:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(await redis.client_list()) > 1:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_bell_that_never_rang_is_closed() -> None:
+    await RedisBell("redis://127.0.0.1:1").close()
+
+
+async def test_a_ring_for_a_redis_that_is_not_there_neither_fails_nor_waits(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening
+        port = taken.getsockname()[1]
+        for url in (f"redis://127.0.0.1:{port}", f"unix://{tmp_path / 'nowhere.sock'}", "redis://no-such-host.invalid"):
+            await _rings(url, times=2)
+
+
+async def test_a_ring_for_a_redis_that_never_answers_neither_fails_nor_waits() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        await _rings(f"redis://127.0.0.1:{silent.getsockname()[1]}", times=1)
+
+
+async def test_a_ring_for_a_redis_that_freezes_neither_fails_nor_waits(fragile_valkey: ValkeyServer) -> None:
+    async with _bell(fragile_valkey.url) as bell:
+        await bell.ring()
+        os.kill(fragile_valkey.keeper.pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await bell.ring()
+        finally:
+            os.kill(fragile_valkey.keeper.pid, signal.SIGCONT)
+        await bell.ring()
+    assert await _waiting(fragile_valkey.url) >= 2
+
+
+async def test_a_bell_rings_again_once_redis_is_back(fragile_valkey: ValkeyServer) -> None:
+    async with _bell(fragile_valkey.url) as bell:
+        await bell.ring()
+        fragile_valkey.kill()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await bell.ring()
+        fragile_valkey.start()
+        assert await _waiting(fragile_valkey.url) == 0
+        await bell.ring()
+    assert await _waiting(fragile_valkey.url) == 1
+
+
+async def test_a_bell_whose_first_ring_failed_rings_once_redis_is_there(fragile_valkey: ValkeyServer) -> None:
+    fragile_valkey.kill()
+    async with _bell(fragile_valkey.url) as bell:
+        await bell.ring()
+        fragile_valkey.start()
+        await bell.ring()
+    assert await _waiting(fragile_valkey.url) == 1
+
+
+async def _rings(url: str, *, times: int) -> None:
+    async with _bell(url) as bell, asyncio.timeout(PATIENCE_SECONDS):
+        for _ in range(times):
+            await bell.ring()
+
+
+@asynccontextmanager
+async def _bell(url: str) -> AsyncIterator[RedisBell]:
+    bell = RedisBell(url)
+    try:
+        yield bell
+    finally:
+        await bell.close()
+
+
+@asynccontextmanager
+async def _redis(url: str) -> "AsyncIterator[Redis]":
+    client = Redis.from_url(url)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def _waiting(url: str) -> int:
+    async with _redis(url) as redis:
+        return int(await redis.zcard(QUEUE))

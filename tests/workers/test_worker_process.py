@@ -1,0 +1,171 @@
+"""Worker processes as an operator runs them: on PostgreSQL and Valkey, told to stop, killed, and left without Redis."""
+
+import json
+import signal
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+
+from conftest import serving
+from flow_forecaster.persistence.database import Database
+from flow_forecaster.settings import Settings
+from persistence.rows import row_of, until
+from servers.valkey import RedisServer, ValkeyServer, running_valkey
+from services.asking import ENDLESS, HISTORY, a_job, accept, answer_of, find, finished
+from workers.processes import worker_process
+
+LARGE = 3_000_000
+LARGER = 40_000_000
+"""Trials of a computation that lasts for seconds: long enough to be killed in, short enough to be done again."""
+
+
+@pytest.fixture
+def ground(postgres_url: str, kernel_cache: Path) -> dict[str, Any]:
+    """Settings that the API and its workers share, with leases that run out soon."""
+    return {
+        "database_url": postgres_url,
+        "kernel_cache_dir": kernel_cache,
+        "lease_seconds": 1.0,
+        "heartbeat_seconds": 0.1,
+    }
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    """What the tests see of the database."""
+    opened = Database(postgres_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def fragile_valkey() -> Iterator[ValkeyServer]:
+    """A Valkey of our own, whatever server the other tests use."""
+    with running_valkey() as server:
+        yield server
+
+
+async def test_a_worker_answers_what_the_api_accepted(
+    ground: dict[str, Any], valkey: RedisServer, database: Database, tmp_path: Path
+) -> None:
+    body = {"kind": "when", "history": HISTORY, "scope": {"items": 50}, "start": "2026-03-02", "trials": LARGE}
+    api = Settings(**ground, redis_url=valkey.url, inline_draws=1_000)
+    with worker_process(tmp_path, **ground, redis_url=valkey.url, threads=2) as worker:
+        await worker.has_told("worker_ready")
+        async with serving(api) as client:
+            accepted = await client.post("/v1/forecasts", json=body | {"seed": 42})
+            assert accepted.status_code == 202, accepted.text
+            assert accepted.json()["status"] == "queued"
+            answer = await until(partial(_answered, client, accepted.headers["Location"]))
+    expected = answer_of(a_job(start="2026-03-02", trials=LARGE, seed=42, confidence=None))
+    assert f'"result": {expected},'.encode() in answer.content
+    assert answer.headers["ETag"]
+    row = await row_of(database, UUID(answer.json()["id"]))
+    assert (row["attempt"], row["result"]) == (1, expected)
+
+
+async def test_a_worker_told_to_stop_gives_its_forecast_back_uncounted(
+    ground: dict[str, Any], valkey: RedisServer, database: Database, tmp_path: Path
+) -> None:
+    record = await accept(database, a_job(trials=ENDLESS))
+    patient = ground | {"lease_seconds": 300.0}
+    with worker_process(tmp_path, **patient, redis_url=valkey.url, threads=2) as worker:
+        await until(partial(_progresses, database, record.id))
+        worker.process.send_signal(signal.SIGTERM)
+        assert await worker.exit_code() == 0
+    row = await row_of(database, record.id)
+    assert (row["status"], row["attempt"], row["lease_expires_at"]) == ("queued", 0, None)
+    assert "forecast_released" in {event["event"] for event in worker.events()}
+
+
+async def test_an_idle_worker_ends_when_told_to(ground: dict[str, Any], valkey: RedisServer, tmp_path: Path) -> None:
+    with worker_process(tmp_path, **ground, redis_url=valkey.url) as worker:
+        await worker.has_told("worker_ready")
+        worker.process.send_signal(signal.SIGINT)
+        assert await worker.exit_code() == 0
+
+
+async def test_a_worker_told_to_stop_while_redis_is_away_gives_its_forecast_back_and_ends(
+    ground: dict[str, Any], fragile_valkey: ValkeyServer, database: Database, tmp_path: Path
+) -> None:
+    record = await accept(database, a_job(trials=ENDLESS))
+    patient = ground | {"lease_seconds": 300.0}
+    with worker_process(tmp_path, **patient, redis_url=fragile_valkey.url) as worker:
+        await until(partial(_progresses, database, record.id))
+        fragile_valkey.kill()
+        worker.process.send_signal(signal.SIGTERM)
+        await until(partial(_waits, database, record.id))
+        assert await worker.exit_code() == 0
+    assert (await row_of(database, record.id))["attempt"] == 0
+
+
+async def test_the_forecast_of_a_worker_that_was_killed_is_computed_by_another(
+    ground: dict[str, Any], valkey: RedisServer, database: Database, tmp_path: Path
+) -> None:
+    job = a_job(trials=LARGER)
+    record = await accept(database, job)
+    with worker_process(tmp_path, **ground, redis_url=valkey.url, threads=1) as doomed:
+        await until(partial(_progresses, database, record.id))
+        doomed.process.kill()
+        assert await doomed.exit_code() == -signal.SIGKILL
+    assert (await find(database, record.id)).status == "running"
+    with worker_process(tmp_path, **ground, redis_url=valkey.url, threads=2):
+        done = await until(partial(finished, database, record.id), seconds=60)
+    assert (done.status, done.result) == ("succeeded", answer_of(job))
+    assert (await row_of(database, record.id))["attempt"] == 2
+
+
+async def test_a_worker_survives_a_redis_that_loses_everything(
+    ground: dict[str, Any], fragile_valkey: ValkeyServer, database: Database, tmp_path: Path
+) -> None:
+    api = Settings(**ground, redis_url=fragile_valkey.url, inline_draws=1_000)
+    with worker_process(tmp_path, **ground, redis_url=fragile_valkey.url) as worker:
+        await worker.has_told("worker_ready")
+        async with serving(api) as client:
+            await until(partial(finished, database, await _asked(client)))
+            fragile_valkey.kill()
+            meanwhile = await _asked(client)
+            fragile_valkey.start()
+            afterwards = await _asked(client)
+            for forecast_id in (meanwhile, afterwards):
+                done = await until(partial(finished, database, forecast_id))
+                assert done.status == "succeeded"
+        assert worker.process.poll() is None
+        worker.process.send_signal(signal.SIGTERM)
+        assert await worker.exit_code() == 0
+
+
+async def test_a_worker_without_redis_says_what_to_set(ground: dict[str, Any], tmp_path: Path) -> None:
+    with worker_process(tmp_path, **ground) as worker:
+        assert await worker.exit_code() == 2
+        (line,) = worker.log.read_text(encoding="utf-8").splitlines()
+    assert line.startswith("error: ")
+    assert "FLOW_FORECASTER_REDIS_URL" in line
+
+
+async def _asked(client: httpx2.AsyncClient) -> UUID:
+    body = {"kind": "when", "history": HISTORY, "scope": {"items": 50}, "trials": 10_000}
+    accepted = await client.post("/v1/forecasts", content=json.dumps(body), headers={"Content-Type": "application/json"})
+    assert accepted.status_code == 202, accepted.text
+    return UUID(accepted.json()["id"])
+
+
+async def _answered(client: httpx2.AsyncClient, location: str) -> httpx2.Response | None:
+    answer = await client.get(location)
+    assert answer.status_code == 200, answer.text
+    return answer if answer.json()["status"] == "succeeded" else None
+
+
+async def _progresses(database: Database, forecast_id: UUID) -> bool:
+    found = await find(database, forecast_id)
+    assert not found.is_finished
+    return found.progress > 0
+
+
+async def _waits(database: Database, forecast_id: UUID) -> bool:
+    return (await find(database, forecast_id)).status == "queued"
