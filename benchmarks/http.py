@@ -4,18 +4,21 @@ import importlib
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from pathlib import Path
 
 from benchmarks import bare
 from benchmarks.load import CONNECTIONS, ask, rate
-from benchmarks.measuring import Figure, Measure, Target, in_turn
+from benchmarks.measuring import Figure, Target, in_turn
 from benchmarks.planning import HISTORY, ROOT, Plan
 from benchmarks.processes import Server, running
 
 PATH = "/v1/forecasts"
 SERVE = ("-m", "flow_forecaster", "serve", "--port", "0")
+_RIVAL = "bare FastAPI route"
+_PROC = Path("/proc/self/stat")
 BODY = json.dumps(
     {
         "kind": "when",
@@ -29,24 +32,44 @@ BODY = json.dumps(
 def figures(plan: Plan) -> Iterator[Figure]:
     """Measure the rate of requests on an SQLite file and on PostgreSQL."""
     with tempfile.TemporaryDirectory() as folder:
-        yield _figure(plan, "SQLite", f"sqlite+aiosqlite:///{folder}/forecasts.db")
+        yield from _figures(plan, "SQLite", f"sqlite+aiosqlite:///{folder}/forecasts.db")
     with _postgres() as url:
-        yield _figure(plan, "PostgreSQL", url)
+        yield from _figures(plan, "PostgreSQL", url)
 
 
-def _figure(plan: Plan, database: str, url: str) -> Figure:
+def _figures(plan: Plan, database: str, url: str) -> Iterator[Figure]:
     length, rounds = plan.either(2.0, 0.2), plan.either(9, 1)
     with running(SERVE, {"FLOW_FORECASTER_DATABASE_URL": url}) as service:
         result = json.loads(ask(service.port, "POST", PATH, BODY).body)["result"]
         size = len(json.dumps(result, separators=(",", ":")))
         with running(("-m", bare.__name__, url, str(size)), {}) as rival:
-            pairs = in_turn(_rate(service, PATH, length), _rate(rival, bare.PATH, length), rounds)
-    name = f"small exact forecasts stored on {database}, {CONNECTIONS} connections"
-    return Figure.of(name, "requests/s", "bare FastAPI route", pairs, Target(of="ratio", at_least=0.7))
+            ours, theirs = _Rounds(service, PATH, length), _Rounds(rival, bare.PATH, length)
+            pairs = in_turn(ours.measure, theirs.measure, rounds)
+    name, bound = f"small exact forecasts stored on {database}", Target(of="ratio", at_least=0.7)
+    yield Figure.of(f"{name}, {CONNECTIONS} connections", "requests/s", _RIVAL, pairs, bound)
+    if _PROC.exists():
+        costs = tuple(ours.milliseconds[-rounds:]), tuple(theirs.milliseconds[-rounds:])
+        yield Figure.of(f"{name}: the server's processor", "ms/request", _RIVAL, costs)
 
 
-def _rate(server: Server, path: str, seconds: float) -> Measure:
-    return partial(rate, server.port, path, BODY, seconds=seconds)
+class _Rounds:
+    """Rounds of load on one server, noting what each request cost its processor."""
+
+    def __init__(self, server: Server, path: str, seconds: float) -> None:
+        self._server, self._path, self._seconds = server, path, seconds
+        self.milliseconds: list[float] = []
+
+    def measure(self) -> float:
+        """Measure requests a second."""
+        before = self._spent()
+        started = time.perf_counter()
+        found = rate(self._server.port, self._path, BODY, seconds=self._seconds)
+        count = found * (time.perf_counter() - started)
+        self.milliseconds.append((self._spent() - before) * 1000 / count)
+        return found
+
+    def _spent(self) -> float:
+        return self._server.processor_seconds() if _PROC.exists() else 0.0
 
 
 @contextmanager

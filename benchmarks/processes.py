@@ -23,7 +23,13 @@ class Server:
     """A server that said where it listens, and how long after its start."""
 
     port: int
+    pid: int
     seconds: float
+
+    def processor_seconds(self) -> float:
+        """Read how long it has computed so far; only where there is a /proc."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -40,7 +46,7 @@ def running(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterato
         )
         try:
             port = _port(process, Path(said.name), started)
-            yield Server(port=port, seconds=time.perf_counter() - started)
+            yield Server(port=port, pid=process.pid, seconds=time.perf_counter() - started)
         finally:
             process.terminate()
             process.wait()

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from flow_forecaster import __version__
 from flow_forecaster.routers import docs, forecasts, health, openapi, problems
+from flow_forecaster.routers.limits import BodyLimit
 from flow_forecaster.routers.observing import Observing
 from flow_forecaster.schemas.forecasts import MOST_SEED
 from flow_forecaster.services.forecasts import Forecasts
@@ -66,9 +67,9 @@ def build_api(settings: Settings, on_ready: Callable[[], None] = lambda: None) -
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        max_body_size=settings.max_body_bytes,
         openapi_tags=TAGS,
     )
+    api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
     api.state.registry = CollectorRegistry()
     for module in (forecasts, health):
         api.include_router(module.router)

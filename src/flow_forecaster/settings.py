@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_cache_path
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -92,6 +92,15 @@ class Settings(BaseSettings):
         if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("starts with none of redis://, rediss:// and unix://")
         return url
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_misspelt_variable(cls, values: dict[str, Any]) -> dict[str, Any]:
+        known = {PREFIX + name.upper() for name in cls.model_fields}
+        for name in sorted(os.environ):
+            if name.upper().startswith(PREFIX) and name.upper() not in known:
+                raise ValueError(f"{name.upper().removeprefix(PREFIX)} is not the name of a setting")
+        return values
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeat(self) -> Self:

@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 
 USAGE = 2
+INTERRUPTED = 130
 
 Fields: TypeAlias = dict[str, object]
 """Fields of a request."""
@@ -160,8 +161,15 @@ def openapi(
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; a command that cannot be read is told in one line, like everything else."""
+    try:
+        app(standalone_mode=False)
+    except typer.TyperException as error:
+        if message := error.format_message():
+            _exit(message)
+        sys.exit(USAGE)  # without a command the help has been printed
+    except typer.Abort:
+        sys.exit(INTERRUPTED)
 
 
 def _forecast(options: dict[str, object], question: Fields) -> None:
@@ -180,9 +188,9 @@ def _settled(run: Callable[[], None]) -> None:
         line = complaint(error)
         if line is None:
             raise
-        _refuse(line)
+        _exit(line)
 
 
-def _refuse(line: str) -> NoReturn:
-    print(f"error: {line}", file=sys.stderr)  # noqa: T201
-    raise typer.Exit(USAGE)
+def _exit(line: str) -> NoReturn:
+    sys.stderr.write(f"error: {line}\n")
+    sys.exit(USAGE)

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from flow_forecaster.cli.inputs import InputError
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.errors import ServiceError
+from flow_forecaster.routers.pointers import field_detail
 from flow_forecaster.settings import PREFIX, Settings
 
 _OPTIONS = {
@@ -30,7 +31,7 @@ def complaint(error: Exception) -> str | None:
     if isinstance(error, InputError | Refused | ServiceError):
         return str(error)
     if isinstance(error, InvalidInput):
-        return f"{_option(error.path)}: {error.detail}"
+        return _at(error.path, error.detail)
     if isinstance(error, ValidationError):
         return _first(error)
     return None
@@ -38,14 +39,14 @@ def complaint(error: Exception) -> str | None:
 
 def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    reason = str(first["msg"]).removeprefix("Value error, ")
     if error.title == Settings.__name__:
+        reason = str(first["msg"]).removeprefix("Value error, ")
         name = "_".join(str(part) for part in first["loc"]).upper()
         return f"{PREFIX}{name}: {reason}" if name else f"{PREFIX}{reason}"
-    return f"{_option(first['loc'])}: {reason}"
+    return _at(first["loc"], field_detail(first))
 
 
-def _option(path: tuple[str | int, ...]) -> str:
+def _at(path: tuple[str | int, ...], detail: str) -> str:
     names = [str(part) for part in path]
     known = [_OPTIONS[name] for name in names if name in _OPTIONS]
-    return known[0] if known else ".".join(names)
+    return f"{known[0] if known else '.'.join(names)}: {detail}" if names else detail

@@ -75,9 +75,12 @@ def _confidences(text: str | None) -> list[float] | None:
     if text is None:
         return None
     try:
-        return [float(part.strip().removesuffix("%")) / 100 for part in text.split(",")]
+        percents = [float(part.strip().removesuffix("%")) for part in text.split(",")]
     except ValueError as error:
         raise Refused(f"--confidence: '{text}' is not a list of percentages such as 50,85") from error
+    if not all(1 <= percent < 100 for percent in percents):
+        raise Refused("--confidence: it is given in percent, from 1 to below 100, such as 85")
+    return [round(percent / 100, 12) for percent in percents]
 
 
 def _read(asked: Asked) -> ReadHistory:

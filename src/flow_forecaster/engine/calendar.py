@@ -77,7 +77,7 @@ class Timeline:
         length = self.period.days
         if self.calendar is None:
             return [self.start + timedelta(days=number * length - 1) for number in periods]
-        days = self.calendar.working_days(self.start, np.asarray(periods) * length - 1)
+        days = self.calendar.working_days(self.start, np.asarray(periods, dtype=np.int64) * length - 1)
         return [date.fromisoformat(str(day)) for day in days]
 
     def start_of(self, index: int) -> date:

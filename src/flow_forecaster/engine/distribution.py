@@ -15,7 +15,8 @@ ROUNDING = 1e-12
 class Distribution:
     """P(X = first + i) for i = 0 .. n-1, and P(X > last) as `beyond`.
 
-    `mass` and `cumulative` have shape (n,) and are probabilities; `cumulative[i]` = P(X <= first + i).
+    All arrays have shape (n,): `mass[i]` = P(X = first + i), `cumulative[i]` = P(X <= first + i), and
+    `exceedance[i]` = P(X >= first + i).
     `mean` and `standard_deviation` are None when mass lies beyond, where no value is known.
     Every quantile of the service is computed here and only here, without interpolation.
     """
@@ -23,6 +24,7 @@ class Distribution:
     first: int
     mass: Floats
     cumulative: Floats
+    exceedance: Floats
     beyond: float
     mean: float | None
     standard_deviation: float | None
@@ -39,6 +41,7 @@ class Distribution:
             first=first,
             mass=listed / trials,
             cumulative=np.cumsum(listed) / trials,
+            exceedance=(_from_above(listed) + beyond) / trials,
             beyond=beyond / trials,
             mean=mean,
             standard_deviation=deviation,
@@ -55,6 +58,7 @@ class Distribution:
             first=first,
             mass=listed,
             cumulative=np.minimum(np.cumsum(listed), 1.0),
+            exceedance=np.minimum(_from_above(listed) + beyond, 1.0),
             beyond=beyond,
             mean=mean,
             standard_deviation=deviation,
@@ -72,8 +76,10 @@ class Distribution:
         return float(self.cumulative[min(value, self.last) - self.first])
 
     def at_least(self, value: int) -> float:
-        """P(X >= value)."""
-        return 1.0 - self.at_most(value - 1)
+        """P(X >= value), for a value up to the last one listed plus one."""
+        if value > self.last:
+            return self.beyond
+        return float(self.exceedance[max(value, self.first) - self.first])
 
     def probability(self, first: int, last: int) -> float:
         """P(first <= X <= last), for listed values."""
@@ -92,8 +98,12 @@ class Distribution:
         """Find the largest n with P(X >= n) >= confidence; None if it lies beyond."""
         if self.beyond >= confidence - ROUNDING:
             return None
-        below = np.concatenate(([0.0], self.cumulative[:-1]))
-        return self.first + int(np.flatnonzero(1.0 - below >= confidence - ROUNDING)[-1])
+        return self.first + int(np.flatnonzero(self.exceedance >= confidence - ROUNDING)[-1])
+
+
+def _from_above(weights: Counts | Floats) -> Floats:
+    """Sum from each entry to the last; counts are whole numbers below 2^53, so their sums are exact."""
+    return np.cumsum(weights[::-1], dtype=np.float64)[::-1]
 
 
 def _support(weights: Counts | Floats) -> tuple[int, int]:

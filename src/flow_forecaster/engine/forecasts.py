@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date
 
+from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.history import ThroughputHistory
@@ -89,7 +90,7 @@ class HowMany:
         """Compute the law of N."""
         law = self.law
         how_many = law.distribution(machine)
-        caveats = _basis_caveats(self.basis) + _partial_period(self.basis.history, self.days_left)
+        caveats = _basis_caveats(self.basis) + _partial_period(self.basis.timeline, self.periods, self.days_left)
         return HowManyAnswer(how_many=how_many, method=law.method, caveats=caveats)
 
 
@@ -127,7 +128,7 @@ class Deadline:
         caveats = (
             *_basis_caveats(self.basis),
             *_horizon_caveats(when, self.horizon),
-            *_partial_period(self.basis.history, self.days_left),
+            *_partial_period(self.basis.timeline, self.periods, self.days_left),
             *_pace_never_seen(self.basis.history, self.items, self.periods),
         )
         return DeadlineAnswer(
@@ -171,11 +172,12 @@ def _horizon_caveats(when: Distribution, horizon: int) -> tuple[Caveat, ...]:
     return (Caveat(code="unfinished_at_horizon", detail=detail),)
 
 
-def _partial_period(history: ThroughputHistory, days_left: int) -> tuple[Caveat, ...]:
+def _partial_period(timeline: Timeline, periods: int, days_left: int) -> tuple[Caveat, ...]:
     if not days_left:
         return ()
-    days = "1 day" if days_left == 1 else f"{days_left} days"
-    detail = f"Only whole {history.period}s are counted; {days} left over at the end of the time given."
+    days = "the last day does" if days_left == 1 else f"the last {days_left} days do"
+    counted = f"until {timeline.end_of(periods).isoformat()}" if periods else "and there is none until then"
+    detail = f"Only whole {timeline.period}s are counted, {counted}; {days} not make up another."
     return (Caveat(code="partial_period", detail=detail),)
 
 

@@ -9,7 +9,7 @@ from flow_forecaster.routers.dependencies import ForecastsDep
 from flow_forecaster.routers.documents import CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
 from flow_forecaster.routers.presenting import forecast_response, summary
 from flow_forecaster.schemas.forecasts import ForecastRequest
-from flow_forecaster.schemas.records import Forecast, ForecastPage, Status
+from flow_forecaster.schemas.records import Forecast, ForecastPage, ForecastQuery
 
 router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"])
 
@@ -37,15 +37,9 @@ async def create(request: Asked, forecasts: ForecastsDep, prefer: Wanted = None)
 
 
 @router.get("", operation_id="listForecasts", responses=INVALID | DATABASE_DOWN)
-async def page(
-    forecasts: ForecastsDep,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")] = None,
-    kind: Annotated[str | None, Query(max_length=32, description="Only this kind.")] = None,
-    status: Annotated[Status | None, Query(description="Only this status.")] = None,
-) -> ForecastPage:
+async def page(query: Annotated[ForecastQuery, Query()], forecasts: ForecastsDep) -> ForecastPage:
     """List forecasts, newest first, without their requests and results."""
-    found = await forecasts.page(limit=limit, cursor=cursor, kind=kind, status=status)
+    found = await forecasts.page(**dict(query))
     return ForecastPage(items=[summary(record) for record in found.items], next_cursor=found.next_cursor)
 
 

@@ -24,8 +24,10 @@ _CODES: Mapping[str, str] = {
     "union_tag_invalid": "unknown_value",
     "union_tag_not_found": "missing",
     "uuid_parsing": "invalid_id",
-    "json_invalid": "malformed_json",
     "value_error": "invalid_value",
+    "invalid_date": "invalid_date",
+    "date_from_datetime_parsing": "invalid_date",
+    "date_parsing": "invalid_date",
 }
 _DETAILS: Mapping[str, str] = {
     "extra_forbidden": "There is no such field.",
@@ -33,6 +35,18 @@ _DETAILS: Mapping[str, str] = {
     "union_tag_not_found": "A kind is needed.",
     "missing": "This field is needed.",
     "uuid_parsing": "This is not a UUID.",
+    "model_type": "An object is needed here.",
+    "model_attributes_type": "An object is needed here.",
+    "dict_type": "An object is needed here.",
+    "list_type": "A list is needed here.",
+    "int_type": "A whole number is needed here.",
+    "int_from_float": "A whole number is needed here.",
+    "int_parsing": "A whole number is needed here.",
+    "float_type": "A number is needed here.",
+    "float_parsing": "A number is needed here.",
+    "date_from_datetime_parsing": "There is no such date.",
+    "date_parsing": "There is no such date.",
+    "finite_number": "A finite number is needed here.",
 }
 
 
@@ -40,6 +54,14 @@ def field_errors(errors: Sequence[Mapping[str, Any]], body: Any) -> list[FieldEr
     """Translate validation errors on a request whose parsed body is `body`, at most 20 of them, one a field."""
     translated = {error.pointer: error for error in (_field_error(item, body) for item in reversed(errors))}
     return list(reversed(translated.values()))[:MOST_ERRORS]
+
+
+def field_detail(error: Mapping[str, Any]) -> str:
+    """Say what is wrong, in words that echo no input."""
+    kind = str(error["type"])
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    return _DETAILS.get(kind) or str(error["msg"]) + "."
 
 
 def pointer(path: Iterable[str | int]) -> str:
@@ -52,14 +74,8 @@ def _field_error(error: Mapping[str, Any], body: Any) -> FieldError:
     return FieldError(
         pointer=pointer(_path(error["loc"], kind, body)),
         code=_CODES.get(kind, "invalid_type" if kind.endswith(("_type", "_parsing")) else "invalid_value"),
-        detail=_detail(error, kind),
+        detail=field_detail(error),
     )
-
-
-def _detail(error: Mapping[str, Any], kind: str) -> str:
-    if kind == "value_error":
-        return str(error["ctx"]["error"])
-    return _DETAILS.get(kind) or str(error["msg"]) + "."
 
 
 def _path(location: Sequence[str | int], kind: str, body: Any) -> list[str | int]:

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.errors import (
@@ -33,11 +34,11 @@ STATUSES: Mapping[type[ServiceError], int] = {
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 POINTERS: Mapping[type[ServiceError], str] = {ProjectNotFound: "/project_id", InvalidCursor: "/cursor"}
-_HTTP_CODES: Mapping[int, str] = {
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "body_too_large",
-    400: "bad_request",
+_HTTP: Mapping[int, tuple[str, str]] = {
+    400: ("bad_request", "The request cannot be read."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address answers other methods, which Allow names."),
+    413: ("body_too_large", "The body is larger than this service takes."),
 }
 
 
@@ -56,7 +57,7 @@ def problem_response(
     """Write a problem."""
     problem = Problem(
         type=f"urn:flow-forecaster:problem:{code}",
-        title=HTTPStatus(status).phrase,
+        title=code.replace("_", " ").capitalize(),
         status=status,
         detail=detail,
         code=code,
@@ -102,10 +103,18 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    code = _HTTP_CODES.get(error.status_code, "http_error")
-    detail = HTTPStatus(error.status_code).description or HTTPStatus(error.status_code).phrase
-    headers = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
+    code, detail = _HTTP.get(error.status_code, ("http_error", "The request was refused."))
+    headers = {name.lower().replace("-", "_"): value for name, value in (error.headers or {}).items()}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["allow"] = _allowed(request)
     return _answer(request, error.status_code, code, detail, **headers)
+
+
+def _allowed(request: Request) -> str:
+    """List the methods of an address; the router itself names those of one route only."""
+    paths = request.app.openapi()["paths"].items()
+    found = [operations for template, operations in paths if compile_path(template)[0].match(request.url.path)]
+    return ", ".join(sorted({method.upper() for operations in found for method in operations}))
 
 
 async def _crash(request: Request, _error: Exception) -> Response:

@@ -130,7 +130,7 @@ class HowManyRequest(ForecastFields):
         """Map a resolved request to the engine."""
         if (self.periods is None) == (self.until is None):
             detail = "Give either periods or until."
-            raise InvalidInput("periods", code="periods_or_until", detail=detail)
+            raise InvalidInput(code="periods_or_until", detail=detail)
         basis = self.basis()
         if self.until is None:
             return engine.HowMany(basis=basis, periods=self.periods or 0)
@@ -164,6 +164,7 @@ class DeadlineRequest(ForecastFields):
         )
 
 
+KindName: TypeAlias = Literal["when", "how_many", "deadline"]
 ForecastRequest = Annotated[WhenRequest | HowManyRequest | DeadlineRequest, Discriminator("kind")]
 
 

@@ -1,9 +1,11 @@
 """A team's throughput, its calendar, and how the pace is drawn from them."""
 
+import re
 from datetime import date
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, Discriminator, Field, WithJsonSchema, field_validator
+from pydantic_core import PydanticCustomError
 
 from flow_forecaster.engine import calendar as engine_calendar
 from flow_forecaster.engine import history as engine_history
@@ -11,8 +13,19 @@ from flow_forecaster.engine import samplers as engine_samplers
 from flow_forecaster.schemas.base import Count, Request
 
 FIRST_DATE, LAST_DATE = date(1970, 1, 1), date(2199, 12, 31)
+
+
+def _iso(day: object) -> object:
+    """Take dates as ISO 8601 writes them; numbers and times of day are not dates."""
+    if isinstance(day, date) or (isinstance(day, str) and _ISO_DATE.fullmatch(day)):
+        return day
+    raise PydanticCustomError("invalid_date", "A date such as 2026-11-23 is needed here")
+
+
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 Day = Annotated[
     date,
+    BeforeValidator(_iso),
     Field(ge=FIRST_DATE, le=LAST_DATE, description="ISO 8601 date from 1970-01-01 to 2199-12-31."),
     WithJsonSchema({"type": "string", "format": "date"}),
 ]

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from flow_forecaster.schemas.base import Response
-from flow_forecaster.schemas.forecasts import ForecastRequest
+from flow_forecaster.schemas.base import Request, Response
+from flow_forecaster.schemas.forecasts import ForecastRequest, KindName
 from flow_forecaster.schemas.results import ForecastResult
 
 Status: TypeAlias = Literal["queued", "running", "succeeded", "failed", "canceled"]
@@ -38,6 +38,15 @@ class Forecast(ForecastSummary):
 
     request: ForecastRequest
     result: ForecastResult | None = Field(default=None, discriminator="kind")
+
+
+class ForecastQuery(Request):
+    """Which forecasts to list."""
+
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, max_length=64, description="`next_cursor` of the page before.")
+    kind: KindName | None = Field(default=None, description="Only this kind.")
+    status: Status | None = Field(default=None, description="Only this status.")
 
 
 class ForecastPage(Response):

@@ -1,0 +1,33 @@
+"""A body may be so large and no larger, whether its length is announced or not."""
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class BodyLimit:
+    """Refuses a larger body when the application reads it, so that the refusal is a problem like any other."""
+
+    def __init__(self, app: ASGIApp, most_bytes: int) -> None:
+        self._app, self._most = app, most_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count what an HTTP request sends; let everything else pass."""
+        if scope["type"] == "http":
+            announced = Headers(scope=scope).get("content-length", "0")
+            receive = _Counted(receive, self._most, int(announced) if announced.isdecimal() else 0).receive
+        await self._app(scope, receive, send)
+
+
+class _Counted:
+    def __init__(self, receive: Receive, most: int, announced: int) -> None:
+        self._receive, self._most, self._announced, self._received = receive, most, announced, 0
+
+    async def receive(self) -> Message:
+        if self._announced > self._most:
+            raise HTTPException(413)
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self._received > self._most:
+            raise HTTPException(413)
+        return message

@@ -1,0 +1,129 @@
+"""A process makes ready by itself: it waits for its database, brings the schema up to date and compiles the kernels."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import make_url, text
+
+from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.migrations import newest_revision
+from flow_forecaster.settings import Settings
+from flow_forecaster.workers.workshop import Workshop, open_database
+from servers.postgres import PostgresServer, running_postgres
+
+PATIENCE_SECONDS = 30.0
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    """A PostgreSQL of our own, with an empty database named later."""
+    with running_postgres() as server:
+        server.create_database("later")
+        yield server
+
+
+async def test_a_workshop_on_an_empty_database_makes_itself_ready(tmp_path: Path, kernel_cache: Path) -> None:
+    file = tmp_path / "deep" / "down" / "forecasts.db"
+    async with _workshop(f"sqlite:///{file}", kernel_cache) as workshop:
+        assert await _checks(workshop) == (True, False, False)
+        await workshop.make_ready()
+        assert await _checks(workshop) == (True, True, True)
+        assert await workshop.database.revision() == newest_revision()
+    assert file.is_file()
+
+
+async def test_a_workshop_that_is_not_to_migrate_leaves_the_schema_alone(tmp_path: Path, kernel_cache: Path) -> None:
+    async with _workshop(f"sqlite:///{tmp_path / 'f.db'}", kernel_cache, migrate_on_start=False) as workshop:
+        await workshop.make_ready()
+        assert await _checks(workshop) == (True, False, True)
+
+
+async def test_a_workshop_of_an_older_version_works_on_a_newer_schema(database_url: str, kernel_cache: Path) -> None:
+    async with _workshop(database_url, kernel_cache) as workshop:
+        async with workshop.database.engine.begin() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await workshop.make_ready()
+        assert await _checks(workshop) == (True, True, True)
+
+
+async def test_a_workshop_waits_for_a_server_that_is_not_up_yet(server: PostgresServer, kernel_cache: Path) -> None:
+    server.keeper.stop("QUIT")
+    async with _workshop(server.url("later"), kernel_cache) as workshop:
+        await _becomes_ready(workshop, server.keeper.start)
+
+
+async def test_a_workshop_waits_for_a_server_that_takes_no_more_connections(
+    server: PostgresServer, kernel_cache: Path
+) -> None:
+    role = f"crowded_{uuid4().hex[:8]}"
+    owner = Database(server.url("later"))
+    async with owner.engine.begin() as connection:
+        await connection.execute(text(f"CREATE ROLE {role} LOGIN SUPERUSER CONNECTION LIMIT 0"))
+        await connection.execute(text(f"ALTER ROLE {role} NOSUPERUSER"))
+        await connection.execute(text(f"GRANT ALL ON SCHEMA public TO {role}"))
+    url = make_url(server.url("later")).set(username=role).render_as_string(hide_password=False)
+
+    async def let_in() -> None:
+        async with owner.engine.begin() as connection:
+            await connection.execute(text(f"ALTER ROLE {role} CONNECTION LIMIT -1"))
+
+    async with _workshop(url, kernel_cache) as workshop:
+        await _becomes_ready_after(workshop, let_in)
+    await owner.close()
+
+
+async def test_a_workshop_waits_for_a_file_that_somebody_else_is_writing(tmp_path: Path, kernel_cache: Path) -> None:
+    file = tmp_path / "busy.db"
+    rival = sqlite3.connect(file)
+    rival.execute("PRAGMA journal_mode=WAL")
+    rival.execute("BEGIN IMMEDIATE")
+    async with _workshop(f"sqlite:///{file}", kernel_cache, database_timeout_seconds=0.1) as workshop:
+        await _becomes_ready(workshop, rival.rollback)
+    rival.close()
+
+
+async def test_the_folder_of_an_sqlite_file_is_made(tmp_path: Path, kernel_cache: Path) -> None:
+    database = open_database(_settings(f"sqlite:///{tmp_path / 'a' / 'b' / 'f.db'}", kernel_cache))
+    assert (tmp_path / "a" / "b").is_dir()
+    assert await database.revision() is None
+    await database.close()
+
+
+def _settings(url: str, kernel_cache: Path, **changes: object) -> Settings:
+    return Settings.model_validate({"database_url": url, "kernel_cache_dir": kernel_cache, "threads": 1} | changes)
+
+
+@asynccontextmanager
+async def _workshop(url: str, kernel_cache: Path, **changes: object) -> AsyncIterator[Workshop]:
+    workshop = Workshop.of(_settings(url, kernel_cache, **changes))
+    try:
+        yield workshop
+    finally:
+        await workshop.close()
+
+
+async def _checks(workshop: Workshop) -> tuple[bool, bool, bool]:
+    checks = await workshop.readiness.checks()
+    return checks["database"], checks["schema"], checks["kernels"]
+
+
+async def _becomes_ready(workshop: Workshop, relent: Callable[[], object]) -> None:
+    async def relenting() -> None:
+        relent()
+
+    await _becomes_ready_after(workshop, relenting)
+
+
+async def _becomes_ready_after(workshop: Workshop, relent: Callable[[], Awaitable[None]]) -> None:
+    """Make ready while the database refuses, then let it relent."""
+    making = asyncio.create_task(workshop.make_ready())
+    done, _ = await asyncio.wait({making}, timeout=0.5)
+    await relent()
+    assert not done, making.exception()
+    await asyncio.wait_for(making, PATIENCE_SECONDS)
+    assert await _checks(workshop) == (True, True, True)
