@@ -53,6 +53,12 @@ def test_a_period_ends_with_the_last_of_its_days(timeline: Timeline, numbers: li
 
 
 @PATIENT
+@given(timelines(), st.integers(0, 12))
+def test_a_period_starts_with_the_first_of_its_days(timeline: Timeline, index: int) -> None:
+    assert timeline.start_of(index) == next(islice(walk(timeline), index * timeline.period.days, None))
+
+
+@PATIENT
 @given(timelines(), NEAR)
 def test_whole_periods_and_days_left_over_make_up_the_days_until_a_date(timeline: Timeline, ahead: int) -> None:
     last = timeline.start + timedelta(days=ahead)

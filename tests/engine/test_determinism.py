@@ -100,8 +100,8 @@ GOLDEN: dict[str, dict[str, Any]] = {
 }
 BYTES = {
     "exact": "40537862adae32185aa8d5380db9cd805bc802ec542437da1dd768a921103151",
-    "days": "b6835f1c4583ba1b369dc6038f8ff2ed4a6212924d52dcbf31c8adb19bbe7bf0",
-    "weeks": "ce8b6bd3622cbae62590336a7f67a80dc7f6bac0aa31990bbb70e5d5326834fd",
+    "days": "b0bbe72afd39fbd2531fa6394994caf6e2ef4db2e213cf2bd2ad313f62636da4",
+    "weeks": "4463d38db7161028948fe36ebc7fe242eb42d0959ddd6a0a2f00c581fc959333",
 }
 
 

@@ -119,6 +119,16 @@ def test_the_probability_of_a_stretch_is_the_sum_of_its_values(counts: list[int]
             assert distribution.probability(first, last) == pytest.approx(expected, abs=1e-12)
 
 
+@given(HISTOGRAMS)
+def test_shares_of_a_histogram_are_whole_trials_from_both_ends(counts: list[int]) -> None:
+    """Not 1 - share: what both ends say of the same trials is equal to the last bit."""
+    distribution, trials = from_counts(counts), sum(counts)
+    for value in range(len(counts) - 1):
+        assert distribution.at_most(value) == sum(counts[: value + 1]) / trials
+        assert distribution.at_least(value) == sum(counts[value:]) / trials
+    assert distribution.at_least(len(counts)) == counts[-1] / trials
+
+
 def test_nothing_is_read_between_two_whole_values() -> None:
     distribution = from_counts([0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0])
     assert [distribution.when(confidence) for confidence in (0.49, 0.5, 0.51)] == [1, 1, 9]

@@ -39,6 +39,11 @@ def no_exact_answer() -> object:
     return law.distribution(Machine())
 
 
+def exact_too_costly() -> object:
+    law = Finish(basis=basis(weeks(*range(1, 100)), method="exact"), items=1_000_000, horizon=5_000)
+    return law.method
+
+
 def no_worked_day() -> object:
     weekend = ThroughputHistory(throughput=(1, 2), period=DAY, start=date(2026, 1, 3))
     return working_history(weekend, WorkingCalendar(weekdays=frozenset(range(5))))
@@ -57,6 +62,7 @@ REFUSALS: dict[str, tuple[Callable[[], object], tuple[str | int, ...], str]] = {
     "no weekday": (lambda: WorkingCalendar(weekdays=frozenset()), ("calendar", "weekdays"), "no_working_day"),
     "a history of days off": (no_worked_day, ("calendar",), "no_working_day"),
     "exact and adaptive": (no_exact_answer, ("method",), "no_exact_answer"),
+    "exact for hours": (exact_too_costly, ("method",), "exact_too_costly"),
     "a histogram too large": (
         lambda: Production(basis=basis(weeks(MOST_ITEMS_PER_PERIOD)), periods=5),
         ("periods",),

@@ -58,8 +58,8 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "beyond_horizon",
     ),
     "until before the start": (without("periods", "how_many", until="2026-11-22"), "/until", "before_start"),
-    "periods and until": (body("how_many", until="2027-01-31"), "/periods", "periods_or_until"),
-    "neither periods nor until": (without("periods", "how_many"), "/periods", "periods_or_until"),
+    "periods and until": (body("how_many", until="2027-01-31"), "", "periods_or_until"),
+    "neither periods nor until": (without("periods", "how_many"), "", "periods_or_until"),
     "too many periods": (body("how_many", periods=5_001), "/periods", "out_of_range"),
     "no periods": (body("how_many", periods=0), "/periods", "out_of_range"),
     "more items than can be told": (
@@ -91,14 +91,14 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "no confidences": (body(confidence=[]), "/confidence", "too_short"),
     "too many confidences": (body(confidence=[i / 50 for i in range(1, 22)]), "/confidence", "too_long"),
     "a confidence twice": (body(confidence=[0.5, 0.7, 0.5]), "/confidence", "invalid_value"),
-    "a day that is none": (body(start="2026-02-30"), "/start", "invalid_type"),
+    "a day that is none": (body(start="2026-02-30"), "/start", "invalid_date"),
     "a day before days": (body(start="1969-12-31"), "/start", "out_of_range"),
     "a day after days": (body(start="9999-12-31"), "/start", "out_of_range"),
-    "a day as a number": (body(start=86_400), "/start", "invalid_type"),
-    "a day as a fraction": (body(start=86_400.0), "/start", "invalid_type"),
-    "a day as digits": (body(start="1767225600"), "/start", "invalid_type"),
-    "a day with a time": (body(start="2026-11-23T00:00:00Z"), "/start", "invalid_type"),
-    "a day without dashes": (body(start="20261123"), "/start", "invalid_type"),
+    "a day as a number": (body(start=86_400), "/start", "invalid_date"),
+    "a day as a fraction": (body(start=86_400.0), "/start", "invalid_date"),
+    "a day as digits": (body(start="1767225600"), "/start", "invalid_date"),
+    "a day with a time": (body(start="2026-11-23T00:00:00Z"), "/start", "invalid_date"),
+    "a day without dashes": (body(start="20261123"), "/start", "invalid_date"),
     "unknown sampler": (body(sampler={"kind": "crystal_ball"}), "/sampler/kind", "unknown_value"),
     "sampler without a kind": (body(sampler={}), "/sampler/kind", "missing"),
     "sampler by name": (body(sampler="bootstrap"), "/sampler", "invalid_type"),
@@ -116,7 +116,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "no weekday": (body(calendar={"weekdays": []}), "/calendar/weekdays", "too_short"),
     "unknown weekday": (body(calendar={"weekdays": ["someday"]}), "/calendar/weekdays/0", "unknown_value"),
     "a weekday twice": (body(calendar={"weekdays": ["friday", "friday"]}), "/calendar/weekdays", "invalid_value"),
-    "a day off that is none": (body(calendar={"days_off": ["soon"]}), "/calendar/days_off/0", "invalid_type"),
+    "a day off that is none": (body(calendar={"days_off": ["soon"]}), "/calendar/days_off/0", "invalid_date"),
     "too many days off": (
         body(calendar={"days_off": ["2026-12-24"] * 1_001}),
         "/calendar/days_off",
@@ -124,7 +124,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "lone surrogate": (body(method="\ud800"), "/method", "invalid_value"),
     "lone surrogate as a kind": (body() | {"kind": "\udfff"}, "/kind", "unknown_value"),
-    "NUL": (body(start="\0"), "/start", "invalid_type"),
+    "NUL": (body(start="\0"), "/start", "invalid_date"),
     "NUL in a name": (body(**{"a\0": 1}), "/a\0", "unknown_field"),
 }
 
@@ -176,7 +176,6 @@ MALFORMED: dict[str, bytes] = {
     "single quotes": VALID.replace('"', "'").encode(),
     "a comment": b"// please\n" + VALID.encode(),
     "no UTF-8": b'{"kind": "\xff\xfe"}',
-    "a surrogate in UTF-8": b'{"kind": "\xed\xa0\x80"}',
     "NUL": b"\0",
     "a number of 5,000 digits": VALID.replace("50}", "9" * 5_000 + "}").encode(),
     "an array as deep as the sea": b"[" * 200_000,
@@ -248,7 +247,12 @@ QUERIES: dict[str, tuple[str, str]] = {
     "limit=": ("/limit", "invalid_type"),
     "status=done": ("/status", "unknown_value"),
     "status=": ("/status", "unknown_value"),
-    f"kind={'k' * 33}": ("/kind", "too_long"),
+    "kind=prophecy": ("/kind", "unknown_value"),
+    "kind=%00": ("/kind", "unknown_value"),
+    "kind=when%00": ("/kind", "unknown_value"),
+    "kind=%ED%A0%80": ("/kind", "unknown_value"),
+    "colour=red": ("/colour", "unknown_field"),
+    "limit=3&staus=failed": ("/staus", "unknown_field"),
     f"cursor={'A' * 65}": ("/cursor", "too_long"),
 }
 
@@ -267,15 +271,6 @@ async def test_a_limit_of_5000_digits_is_no_number_of_this_world(service: httpx2
 async def test_a_cursor_that_no_page_gave_out_is_refused(service: httpx2.AsyncClient, cursor: str) -> None:
     told = problem(await service.get(f"{FORECASTS}?cursor={cursor}"), 422, "invalid_cursor")
     assert [error["pointer"] for error in told["errors"]] == ["/cursor"]
-
-
-@pytest.mark.parametrize("kind", ["%00", "%ED%A0%80", "%F0%9F%98%80", "when%00"])
-async def test_a_kind_that_no_forecast_can_have_is_no_defect(service: httpx2.AsyncClient, kind: str) -> None:
-    response = await service.get(f"{FORECASTS}?kind={kind}")
-    if response.status_code == 200:
-        assert response.json() == {"items": [], "next_cursor": None}
-    else:
-        problem(response, 422, "invalid_request")
 
 
 @pytest.mark.parametrize("path", ["x", "1", "%00", "%ED%A0%80", "a" * 5_000, UNKNOWN_ID[:-1], f"{UNKNOWN_ID}0"])

@@ -112,7 +112,7 @@ async def test_a_header_does_not_come_back(service: httpx2.AsyncClient) -> None:
 MANY: dict[str, dict[str, Any]] = {
     "counts": body(history={"throughput": [-1] * 10_000}),
     "names": {"kind": "when"} | {f"{number}{'x' * 900}": 1 for number in range(1_000)},
-    "names that grow when written": {"kind": "when"} | {f"{number:03}{chr(1) * 900}": 1 for number in range(1_000)},
+    "names that grow when written": {"kind": "when"} | {f"{number:03}{chr(1) * 900}": 1 for number in range(150)},
     "names to be escaped": {"kind": "when"} | {f"{number:03}{'~/' * 400}": 1 for number in range(1_000)},
     "names in another script": {"kind": "when"} | {f"{number:03}{FACE * 200}": 1 for number in range(900)},
     "days off": body(calendar={"days_off": ["never"] * 1_000}),

@@ -121,6 +121,11 @@ async def test_a_name_given_twice_is_no_defect(service: httpx2.AsyncClient) -> N
     served(await service.post(FORECASTS, content=TWICE, headers=JSON))
 
 
+async def test_a_surrogate_in_utf_8_is_no_defect(service: httpx2.AsyncClient) -> None:
+    for content in (b'{"kind": "\xed\xa0\x80"}', b'{"kind": "when", "\xed\xa0\x80": 1}', b'"\xed\xa0\x80"'):
+        served(await service.post(FORECASTS, content=content, headers=JSON))
+
+
 @pytest.mark.parametrize(
     "headers",
     [

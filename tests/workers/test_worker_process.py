@@ -87,7 +87,7 @@ async def test_an_idle_worker_ends_when_told_to(ground: dict[str, Any], valkey: 
     with worker_process(tmp_path, **ground, redis_url=valkey.url) as worker:
         await worker.has_told("worker_ready")
         worker.process.send_signal(signal.SIGINT)
-        assert await worker.exit_code() == 0
+        assert await worker.exit_code() == 0, worker.log.read_text(encoding="utf-8")
 
 
 async def test_a_worker_told_to_stop_while_redis_is_away_gives_its_forecast_back_and_ends(

@@ -13,6 +13,7 @@ from flow_forecaster.engine.invalid import InvalidInput
 
 _EPOCH = np.datetime64("1970-01-01")
 _EPOCH_WEEKDAY = 3  # a Thursday
+_LAST_DATE = np.datetime64(date.max)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +69,18 @@ class Timeline:
     period: Period
     calendar: WorkingCalendar | None = None
 
-    def end_of(self, periods: int) -> date:
-        """Find the last day of the `periods`-th period (periods >= 1)."""
+    def end_of(self, periods: int) -> date | None:
+        """Find the last day of the `periods`-th period (periods >= 1); None if it lies after the year 9999."""
         return self.ends_of([periods])[0]
 
-    def ends_of(self, periods: Sequence[int]) -> list[date]:
-        """Find the last days of several periods, counted from 1."""
-        length = self.period.days
+    def ends_of(self, periods: Sequence[int]) -> list[date | None]:
+        """Find the last days of several periods, counted from 1; None for those after the year 9999."""
+        last = np.asarray(periods, dtype=np.int64) * self.period.days - 1
         if self.calendar is None:
-            return [self.start + timedelta(days=number * length - 1) for number in periods]
-        days = self.calendar.working_days(self.start, np.asarray(periods, dtype=np.int64) * length - 1)
-        return [date.fromisoformat(str(day)) for day in days]
+            days = np.datetime64(self.start) + last
+        else:
+            days = self.calendar.working_days(self.start, last)
+        return [date.fromisoformat(str(day)) if day <= _LAST_DATE else None for day in days]
 
     def start_of(self, index: int) -> date:
         """Find the first day of the period at `index`, counted from 0."""

@@ -96,7 +96,7 @@ class Distribution:
 
     def how_many(self, confidence: float) -> int | None:
         """Find the largest n with P(X >= n) >= confidence; None if it lies beyond."""
-        if self.beyond >= confidence - ROUNDING:
+        if self.beyond and self.beyond >= confidence - ROUNDING:
             return None
         return self.first + int(np.flatnonzero(self.exceedance >= confidence - ROUNDING)[-1])
 

@@ -75,11 +75,12 @@ class HowMany:
     basis: Basis
     periods: int
     days_left: int = 0
+    field: str = "periods"
 
     @property
     def law(self) -> Production:
         """The law of N."""
-        return Production(basis=self.basis, periods=self.periods)
+        return Production(basis=self.basis, periods=self.periods, field=self.field)
 
     @property
     def cost(self) -> float:
@@ -90,7 +91,11 @@ class HowMany:
         """Compute the law of N."""
         law = self.law
         how_many = law.distribution(machine)
-        caveats = _basis_caveats(self.basis) + _partial_period(self.basis.timeline, self.periods, self.days_left)
+        caveats = (
+            *_basis_caveats(self.basis),
+            *_range_caveats(how_many),
+            *_partial_period(self.basis.timeline, self.periods, self.days_left),
+        )
         return HowManyAnswer(how_many=how_many, method=law.method, caveats=caveats)
 
 
@@ -108,7 +113,7 @@ class Deadline:
     def laws(self) -> tuple[Finish, Production]:
         """The laws of T and N, both by the method that suits them together."""
         finish = Finish(basis=self.basis, items=self.items, horizon=self.horizon)
-        production = Production(basis=self.basis, periods=self.periods)
+        production = Production(basis=self.basis, periods=self.periods, field="deadline")
         if finish.method == production.method:
             return finish, production
         basis = replace(self.basis, method="monte_carlo")
@@ -128,6 +133,7 @@ class Deadline:
         caveats = (
             *_basis_caveats(self.basis),
             *_horizon_caveats(when, self.horizon),
+            *_range_caveats(how_many),
             *_partial_period(self.basis.timeline, self.periods, self.days_left),
             *_pace_never_seen(self.basis.history, self.items, self.periods),
         )
@@ -172,11 +178,21 @@ def _horizon_caveats(when: Distribution, horizon: int) -> tuple[Caveat, ...]:
     return (Caveat(code="unfinished_at_horizon", detail=detail),)
 
 
+def _range_caveats(how_many: Distribution) -> tuple[Caveat, ...]:
+    if not how_many.beyond:
+        return ()
+    detail = (
+        f"In {how_many.beyond:.2%} of the cases more than {how_many.last} items are finished, not told apart; "
+        "mean and standard deviation are left out, and a confidence that would need those cases has no answer."
+    )
+    return (Caveat(code="items_beyond_range", detail=detail),)
+
+
 def _partial_period(timeline: Timeline, periods: int, days_left: int) -> tuple[Caveat, ...]:
     if not days_left:
         return ()
     days = "the last day does" if days_left == 1 else f"the last {days_left} days do"
-    counted = f"until {timeline.end_of(periods).isoformat()}" if periods else "and there is none until then"
+    counted = f"until {timeline.end_of(periods)}" if periods else "and there is none until then"
     detail = f"Only whole {timeline.period}s are counted, {counted}; {days} not make up another."
     return (Caveat(code="partial_period", detail=detail),)
 

@@ -129,11 +129,13 @@ class Production:
 
     basis: Basis
     periods: int
+    field: str = "periods"
+    """Which field of the request says how far to look."""
 
     def __post_init__(self) -> None:
         if self.basis.history.highest * self.periods >= MOST_BINS:
             detail = f"The most that can be finished by then is over {MOST_BINS} items; ask for fewer periods."
-            raise InvalidInput("periods", code="range_too_large", detail=detail)
+            raise InvalidInput(self.field, code="range_too_large", detail=detail)
 
     @cached_property
     def operations(self) -> float:

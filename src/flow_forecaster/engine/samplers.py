@@ -136,7 +136,8 @@ def _weekday_classes(history: ThroughputHistory, timeline: Timeline, horizon: in
     """Sort observations and horizon by weekday where both are known for whole weeks, else into one class."""
     if history.period == DAY and history.start is not None and len(history) >= _WEEKDAY_CLASSES_FROM:
         past = Timeline(start=history.start, period=DAY, calendar=timeline.calendar).weekdays(len(history))
-        future = timeline.weekdays(horizon)
-        if np.isin(future, past).all():
-            return past, future
+        # Whatever the horizon: both laws of one forecast must draw alike.
+        worked = range(7) if timeline.calendar is None else timeline.calendar.weekdays
+        if set(worked) <= set(past.tolist()):
+            return past, timeline.weekdays(horizon)
     return np.zeros(len(history), dtype=np.int64), np.zeros(horizon, dtype=np.int64)

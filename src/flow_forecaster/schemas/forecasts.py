@@ -87,8 +87,10 @@ class ForecastFields(Request):
 
     def _history(self) -> ThroughputHistory:
         if self.history is None:
-            detail = "Give either a history or a project_id."
-            raise InvalidInput("history", code="history_missing", detail=detail)
+            raise InvalidInput("history", code="history_missing", detail="Give either a history or a project_id.")
+        if self.project_id is not None:
+            detail = "Give either a history or a project_id, not both."
+            raise InvalidInput("project_id", code="history_or_project", detail=detail)
         return self.history.value()
 
     def _timeline(self, period: Period, start: date) -> Timeline:
@@ -135,7 +137,7 @@ class HowManyRequest(ForecastFields):
         if self.until is None:
             return engine.HowMany(basis=basis, periods=self.periods or 0)
         periods, days_left = engine.periods_until(basis, self.until, field="until")
-        return engine.HowMany(basis=basis, periods=_within(periods, "until"), days_left=days_left)
+        return engine.HowMany(basis=basis, periods=_within(periods, "until"), days_left=days_left, field="until")
 
 
 class DeadlineRequest(ForecastFields):

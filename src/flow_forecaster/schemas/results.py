@@ -27,7 +27,7 @@ class Warning(Response):  # noqa: A001 - the field's own name
 
 
 class WhenAnswer(Response):
-    """With this confidence, done by the end of this date; null if that lies beyond the horizon."""
+    """With this confidence, done by the end of this date; null if that lies beyond the horizon or the year 9999."""
 
     confidence: float
     periods: int | None
@@ -47,7 +47,7 @@ class WhenRow(Response):
     periods: int
     probability: float
     cumulative: float
-    date: dt.date
+    date: dt.date | None
 
 
 class HowManyRow(Response):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
-from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.errors import ProjectNotFound
@@ -77,7 +76,8 @@ def prepare(request: Any, *, today: date, seed: int) -> Job:
         InvalidInput: the request cannot be answered, with the field that is to blame.
         ProjectNotFound: the project that it names does not exist.
     """
-    _one_source(request)
+    if request.project_id is not None and request.history is None:
+        raise ProjectNotFound  # projects are yet to come, so no id can be that of one
     resolved = request.resolved(today=today, seed=seed)
     return Job(kind=_BY_NAME[resolved.kind], request=resolved, question=resolved.question())
 
@@ -87,11 +87,3 @@ def restore(kind: str, request: str) -> Job:
     entry = _BY_NAME[kind]
     resolved: Any = entry.request.model_validate_json(request)
     return Job(kind=entry, request=resolved, question=resolved.question())
-
-
-def _one_source(request: ForecastFields) -> None:
-    if request.history is not None and request.project_id is not None:
-        detail = "Give either a history or a project_id, not both."
-        raise InvalidInput("project_id", code="history_or_project", detail=detail)
-    if request.project_id is not None:
-        raise ProjectNotFound
