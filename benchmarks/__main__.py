@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
-from benchmarks import calibration, engine, http, memory, reporting, start
+from benchmarks import calibration, engine, memory, posts, reporting, start
 from benchmarks.measuring import Figure
 from benchmarks.planning import Plan
 from flow_forecaster.services.kernels import make_ready
@@ -14,7 +14,7 @@ from flow_forecaster.settings import Settings
 
 Topic: TypeAlias = Callable[[Plan], Iterator[Figure]]
 TOPICS: Mapping[str, Topic] = MappingProxyType(
-    {"engine": engine.figures, "memory": memory.figures, "http": http.figures, "start": start.figures}
+    {"engine": engine.figures, "memory": memory.figures, "http": posts.figures, "start": start.figures}
 )
 DRIFT = "calibration-drift"
 _DATA = "DATA="

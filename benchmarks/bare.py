@@ -15,6 +15,7 @@ from flow_forecaster.persistence.tables import ForecastRow
 from flow_forecaster.schemas.forecasts import ForecastRequest
 
 PATH = "/forecasts"
+_TABLE = ForecastRow.metadata.tables[ForecastRow.__tablename__]
 
 
 def create(url: str, size: int) -> FastAPI:
@@ -25,10 +26,11 @@ def create(url: str, size: int) -> FastAPI:
 
     @app.post(PATH, status_code=201)
     async def store(request: ForecastRequest) -> dict[str, UUID]:
-        row = {"id": uuid4(), "kind": request.kind, "status": "succeeded", "request": request.model_dump_json()}
+        forecast_id = uuid4()
+        row = {"id": forecast_id, "kind": request.kind, "status": "succeeded", "request": request.model_dump_json()}
         async with database.engine.begin() as connection:
-            await connection.execute(insert(ForecastRow).values(**row, seed=0, engine_version="", result=result))
-        return {"id": row["id"]}
+            await connection.execute(insert(_TABLE), row | {"seed": 0, "engine_version": "", "result": result})
+        return {"id": forecast_id}
 
     return app
 

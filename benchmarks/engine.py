@@ -1,7 +1,8 @@
 """The engine: exact answers, Monte Carlo on one thread, the adaptive sampler, two threads."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from benchmarks.planning import HISTORY, Plan, question
 from flow_forecaster.engine.kernels import convolution
 from flow_forecaster.engine.samplers import Adaptive, Bootstrap, Sampler
 from flow_forecaster.engine.simulation import Machine, histogram
+
+Work: TypeAlias = Callable[[], object]
 
 _MILLI, _NANO, _MILLION, _BILLION = 1e-3, 1e-9, 1e6, 1e9
 _USUAL_TRIALS = 100_000  # what a request simulates unless it says otherwise
@@ -74,9 +77,7 @@ def _bare(plan: Plan, items: int) -> Figure:
 
 def _adaptive(plan: Plan, items: int, target: Target | None) -> Figure:
     trials = plan.either(20_000_000 // items, 500)
-    ours, theirs = (
-        _time(_trials(sampler, items, trials), _NANO * trials, 1) for sampler in (Adaptive(), Bootstrap())
-    )
+    ours, theirs = (_time(_trials(sampler, items, trials), _NANO * trials, 1) for sampler in (Adaptive(), Bootstrap()))
     pairs = in_turn(ours, theirs, plan.either(9, 1))
     return Figure.of(f"adaptive, {items:,} items", "ns/trial", "bootstrap", pairs, target)
 
@@ -108,7 +109,7 @@ def _threads(plan: Plan, sampler: Sampler, items: int) -> Figure:
     return Figure.of(name, "million trials/s", "one thread", pairs, target)
 
 
-def _trials(sampler: Sampler, items: int, trials: int) -> "partial[None]":
+def _trials(sampler: Sampler, items: int, trials: int) -> Work:
     asked = question(sampler, items, method="monte_carlo")
     counts = np.zeros(asked.horizon + 2, dtype=np.int64)
     return partial(asked.basis.pace(asked.horizon).finish(1, items), 0, trials, counts)
@@ -124,9 +125,9 @@ def _rate(sampler: Sampler, items: int, trials: int) -> Measure:
     return _per_second(_trials(sampler, items, trials), trials / _MILLION)
 
 
-def _per_second(work: "partial[object]", amount: float) -> Measure:
+def _per_second(work: Work, amount: float) -> Measure:
     return lambda: amount / seconds(work)
 
 
-def _time(work: "partial[object]", unit: float, repeats: int) -> Measure:
+def _time(work: Work, unit: float, repeats: int) -> Measure:
     return lambda: seconds(work, repeats=repeats) / unit

@@ -54,9 +54,7 @@ async def _rate(port: int, message: bytes, seconds: float) -> float:
     return sum(counts) / (time.perf_counter() - started)
 
 
-async def _post(
-    transport: asyncio.WriteTransport, connection: "_Connection", message: bytes, until: float
-) -> int:
+async def _post(transport: asyncio.WriteTransport, connection: "_Connection", message: bytes, until: float) -> int:
     count = 0
     while time.perf_counter() < until:
         answer = await connection.exchange(transport, message)

@@ -7,9 +7,9 @@ from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
-from benchmarks.measuring import seconds
 from numba import njit
 
+from benchmarks.measuring import seconds
 from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.kernels.randomness import STEP, high_product, word_at
 

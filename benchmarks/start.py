@@ -3,10 +3,10 @@
 import tempfile
 from collections.abc import Iterator
 
-from benchmarks.http import SERVE
 from benchmarks.load import ask
 from benchmarks.measuring import Figure, Target, elapsed, in_turn
 from benchmarks.planning import Plan
+from benchmarks.posts import SERVE
 from benchmarks.processes import running
 
 _BARE = """

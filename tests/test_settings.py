@@ -108,13 +108,27 @@ def test_an_environment_without_the_prefix_is_somebody_elses(monkeypatch: pytest
     assert Settings().port == 8000
 
 
+def test_a_misspelt_variable_is_one_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}DATABSE_URL", "postgresql://u:s3cret@host/name")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert len(caught.value.errors()) == 1
+    line = complaint(caught.value)
+    assert line is not None
+    assert f"{PREFIX}DATABSE_URL" in line
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("given", "read"),
     [
         ("postgres://u:p@host:5433/name", "postgresql+asyncpg://u:p@host:5433/name"),
         ("postgresql://u@host/name", "postgresql+asyncpg://u@host/name"),
         ("postgresql+asyncpg://u@host/name", "postgresql+asyncpg://u@host/name"),
-        ("postgresql://u@/name?host=/run/sockets&port=5432", "postgresql+asyncpg://u@/name?host=/run/sockets&port=5432"),
+        (
+            "postgresql://u@/name?host=/run/sockets&port=5432",
+            "postgresql+asyncpg://u@/name?host=/run/sockets&port=5432",
+        ),
         ("postgres://u:p%40ss%2Fword@host/name", "postgresql+asyncpg://u:p%40ss%2Fword@host/name"),
         ("sqlite:///var/forecasts.db", "sqlite+aiosqlite:///var/forecasts.db"),
         ("sqlite:////abs/forecasts.db", "sqlite+aiosqlite:////abs/forecasts.db"),

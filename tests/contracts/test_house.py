@@ -19,7 +19,13 @@ KERNELS = "src/flow_forecaster/engine/kernels/"  # numba compiles functions of a
 VAGUE = {"util", "utils", "helper", "helpers", "common", "misc", "shared", "stuff", "base_utils"}
 # Written in halves, so that this module does not hold what it looks for.
 UNWANTED = ["TO" + "DO", "FIX" + "ME", "type: " + "ignore", "pragma: " + "no cover", "NotImplemented" + "Error"]
-UNWANTED_IN_TESTS = ["pytest." + "skip", "mark." + "skip", "x" + "fail", "monkeypatch." + "setattr", "unittest." + "mock"]
+UNWANTED_IN_TESTS = [
+    "pytest." + "skip",
+    "mark." + "skip",
+    "x" + "fail",
+    "monkeypatch." + "setattr",
+    "unittest." + "mock",
+]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -44,7 +50,9 @@ def parameters(function: Function) -> int:
     """Count parameters, without self and cls."""
     arguments = function.args
     names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
-    return len([name for name in names if name not in {"self", "cls"}]) + sum(map(bool, (arguments.vararg, arguments.kwarg)))
+    return len([name for name in names if name not in {"self", "cls"}]) + sum(
+        map(bool, (arguments.vararg, arguments.kwarg))
+    )
 
 
 def lines(function: Function) -> int:
@@ -147,7 +155,12 @@ def test_importing_any_module_does_nothing(tmp_path: Path) -> None:
         "FLOW_FORECASTER_PORT": "no number",  # settings are read when something runs, not when it is imported
     }
     done = subprocess.run(
-        [sys.executable, "-c", IMPORTING, str(ROOT)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", IMPORTING, str(ROOT)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     seen = json.loads(done.stdout)

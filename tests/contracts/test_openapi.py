@@ -104,7 +104,9 @@ def test_the_document_is_openapi_3_1() -> None:
 
 
 def test_no_keyword_is_of_a_later_version_or_of_an_earlier_one() -> None:
-    keywords = {name for at, node in nodes(DOCUMENT) if isinstance(node, dict) and "/example" not in at for name in node}
+    keywords = {
+        name for at, node in nodes(DOCUMENT) if isinstance(node, dict) and "/example" not in at for name in node
+    }
     assert keywords & LATER == set()
     assert "nullable" not in keywords
     assert all(tag.keys() <= {"name", "description", "externalDocs"} for tag in DOCUMENT["tags"])
@@ -180,7 +182,9 @@ def test_no_object_within_a_schema_is_without_a_name() -> None:
 
 def test_every_list_of_values_has_a_name() -> None:
     whole = {id(schema) for schema in SCHEMAS.values()}
-    nameless = [at for at, node in nodes(DOCUMENT) if isinstance(node, dict) and "enum" in node and id(node) not in whole]
+    nameless = [
+        at for at, node in nodes(DOCUMENT) if isinstance(node, dict) and "enum" in node and id(node) not in whole
+    ]
     assert nameless == []
 
 
@@ -200,7 +204,9 @@ def test_every_request_refuses_unknown_fields() -> None:
     names = {name for schema in bodies for name in reached(schema)}
     assert names >= {"WhenRequest", "HowManyRequest", "DeadlineRequest", "History", "Scope", "Calendar"}
     open_ones = [
-        name for name in names if SCHEMAS[name].get("type") == "object" and SCHEMAS[name].get("additionalProperties", True)
+        name
+        for name in names
+        if SCHEMAS[name].get("type") == "object" and SCHEMAS[name].get("additionalProperties", True)
     ]
     assert open_ones == []
 

@@ -116,6 +116,13 @@ def test_a_history_without_dates_or_of_longer_periods_is_working_time_already(hi
     assert working_history(history, WorkingCalendar(weekdays=frozenset({2}))) == (history, ())
 
 
+@pytest.mark.parametrize("calendar", [None, WorkingCalendar(weekdays=frozenset(range(7)))])
+def test_dates_end_with_the_year_9999(calendar: WorkingCalendar | None) -> None:
+    timeline = Timeline(start=date(9999, 12, 25), period=DAY, calendar=calendar)
+    assert timeline.ends_of([6, 7, 8, 400]) == [date(9999, 12, 30), date(9999, 12, 31), None, None]
+    assert timeline.ends_of([]) == []
+
+
 def test_ten_days_from_new_year_end_on_the_tenth_of_january() -> None:
     assert Timeline(start=date(2026, 1, 1), period=DAY).end_of(10) == date(2026, 1, 10)
     assert Timeline(start=date(2026, 1, 1), period=WEEK).end_of(2) == date(2026, 1, 14)

@@ -38,7 +38,7 @@ def days(*throughput: int, start: date | None = MONDAY) -> ThroughputHistory:
 def produced(sampler: Sampler, history: ThroughputHistory, periods: int, *, trials: int = TRIALS) -> np.ndarray:
     """Histogram the items of `periods` periods, starting on a Monday."""
     timeline = Timeline(start=MONDAY, period=history.period)
-    counts = np.zeros(sampler.bound(history, periods) + 2, dtype=np.int64)
+    counts = np.zeros(sampler.bound(history, timeline, periods) + 2, dtype=np.int64)
     sampler.pace(history, timeline, periods).produce(7, periods)(0, trials, counts)
     return counts
 
@@ -102,7 +102,7 @@ def test_a_histogram_of_the_bound_holds_all_trials(sampler: Sampler, history: Th
 
 
 def test_the_bootstrap_never_produces_more_than_its_best_period_throughout() -> None:
-    assert Bootstrap().bound(weeks(2, 7, 1), 6) == 42
+    assert Bootstrap().bound(weeks(2, 7, 1), WEEKS, 6) == 42
 
 
 # The adaptive sampler where its law is known
@@ -204,17 +204,17 @@ def test_factors_of_the_drift_have_mean_one_and_the_variance_asked_for(sigma: fl
 
 
 def test_an_observation_of_one_half_life_ago_weighs_one_half() -> None:
-    assert recency_weights(9, 7, 8.0)[0] == 0.5
-    assert recency_weights(9, 7, 8.0)[-1] == 1.0
-    assert recency_weights(57, 1, 8.0)[0] == 0.5
-    assert recency_weights(3, 28, 4.0) == [0.25, 0.5, 1.0]
-    assert recency_weights(1000, 7, 8.0)[0] == 0.0  # nineteen years ago: below the grid
+    assert recency_weights(9, 1.0, 8.0)[0] == 0.5
+    assert recency_weights(9, 1.0, 8.0)[-1] == 1.0
+    assert recency_weights(57, 1 / 7, 8.0)[0] == 0.5
+    assert recency_weights(3, 4.0, 4.0) == [0.25, 0.5, 1.0]
+    assert recency_weights(1000, 1.0, 8.0)[0] == 0.0  # nineteen years ago: below the grid
 
 
 @given(st.integers(1, 60), st.integers(1, 90), st.floats(1.0, 100.0))
 def test_recency_weights_follow_their_formula(periods: int, length: int, half_life: float) -> None:
     expected = [2 ** (-(length * age / 7) / half_life) for age in reversed(range(periods))]
-    assert recency_weights(periods, length, half_life) == pytest.approx(expected, abs=2**-40)
+    assert recency_weights(periods, length / 7, half_life) == pytest.approx(expected, abs=2**-40)
 
 
 @given(st.integers(1, 50), WEIGHTS)
@@ -285,3 +285,10 @@ def test_only_a_daily_history_without_dates_is_told_that_its_weekdays_are_unknow
 
 def test_only_draws_that_know_nothing_of_each_other_have_an_exact_answer() -> None:
     assert {kind.kind: kind.independent for kind in SAMPLERS} == {"bootstrap": True, "adaptive": False}
+
+
+def test_a_week_has_as_many_days_as_the_calendar_works() -> None:
+    calendar = WorkingCalendar(weekdays=frozenset(range(5)))
+    assert Timeline(start=MONDAY, period=DAY, calendar=calendar).weeks_per_period == 1 / 5
+    assert Timeline(start=MONDAY, period=Period(days=10), calendar=calendar).weeks_per_period == 2.0
+    assert Timeline(start=MONDAY, period=DAY).weeks_per_period == 1 / 7

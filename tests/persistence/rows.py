@@ -23,12 +23,17 @@ LONG_AGO = -60.0
 Answer = TypeVar("Answer")
 
 
-async def until(look: Callable[[], Awaitable[Answer]], *, seconds: float = 30.0) -> Answer:
+async def until(look: Callable[[], Awaitable[Answer | None]], *, seconds: float = 30.0) -> Answer:
     """Ask again and again until the answer is true, and return it. Raises TimeoutError."""
-    async with asyncio.timeout(seconds):
-        while not (answer := await look()):
-            await asyncio.sleep(0.02)
-    return answer
+    return await asyncio.wait_for(_answered(look), seconds)
+
+
+async def _answered(look: Callable[[], Awaitable[Answer | None]]) -> Answer:
+    while True:
+        answer = await look()
+        if answer:
+            return answer
+        await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

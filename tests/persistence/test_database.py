@@ -68,6 +68,20 @@ async def test_a_transaction_that_is_cancelled_leaves_no_trace_and_its_connectio
     await database.close()
 
 
+async def test_a_transaction_that_is_cancelled_at_any_moment_lets_go_of_its_locks(database_url: str) -> None:
+    database = Database(database_url, statement_timeout_seconds=5.0)
+    await queue(database)
+    for turns in range(40):
+        task = asyncio.create_task(queue(database))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        ended = await asyncio.gather(task, return_exceptions=True)  # and hold its error, as whoever handles it does
+        await queue(database)
+        assert len(ended) == 1
+    await database.close()
+
+
 async def test_what_is_not_committed_is_seen_by_nobody_else(database: Database, other: Database) -> None:
     new = a_forecast()
     async with database.writing() as transaction:
@@ -108,17 +122,17 @@ async def test_sqlite_writes_ahead_and_to_the_disk(sqlite_url: str) -> None:
 
 
 async def test_a_writer_on_sqlite_takes_the_lock_when_it_begins(impatient: Database, tmp_path: Path) -> None:
+    rival = sqlite3.connect(tmp_path / "forecasts.db", timeout=0)
     async with impatient.writing():
-        with sqlite3.connect(tmp_path / "forecasts.db", timeout=0) as rival:
-            with pytest.raises(sqlite3.OperationalError, match="locked"):
-                rival.execute("BEGIN IMMEDIATE")
-        rival.close()
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            rival.execute("BEGIN IMMEDIATE")
+    rival.execute("BEGIN IMMEDIATE")
+    rival.close()
 
 
 async def test_a_reader_on_sqlite_waits_for_no_writer(impatient: Database) -> None:
-    async with impatient.writing():
-        async with impatient.reading() as transaction:
-            assert await transaction.forecasts.page(limit=1, before=None, kind=None, status=None) == []
+    async with impatient.writing(), impatient.reading() as transaction:
+        assert await transaction.forecasts.page(limit=1, before=None, kind=None, status=None) == []
 
 
 async def test_readiness_on_sqlite_waits_for_no_writer(impatient: Database) -> None:
@@ -170,9 +184,7 @@ async def test_an_outage_tells_nothing_of_the_database(tmp_path: Path) -> None:
 
 async def test_a_defect_of_ours_is_not_an_outage(database: Database) -> None:
     with pytest.raises(IntegrityError):
-        async with database.writing() as transaction:
-            forecasts = transaction.forecasts
-            await forecasts.add_queued(a_forecast(kind=None))
+        await queue(database, kind=None)
 
 
 async def test_a_database_without_tables_is_an_outage_that_a_migration_ends(empty: Database) -> None:

@@ -105,22 +105,17 @@ async def test_code_leaves_the_schema_of_a_newer_version_alone(database: Databas
     assert await database.revision() == "9999"
 
 
-def test_four_processes_that_migrate_one_sqlite_file_apply_each_migration_once(tmp_path: Path) -> None:
-    urls = [f"sqlite+aiosqlite:///{tmp_path / f'{number}.db'}" for number in range(4)]
-    _race(urls)
-    for url in urls:
-        assert asyncio.run(_versions_at(url)) == [newest_revision()]
-
-
-def test_four_processes_that_migrate_one_postgresql_database_apply_each_migration_once(
-    postgres: DatabaseServer,
+def test_four_processes_that_migrate_at_once_apply_each_migration_once(
+    postgres: DatabaseServer, tmp_path: Path
 ) -> None:
     names = [f"test_{uuid4().hex[:12]}" for _ in range(3)]
     for name in names:
         postgres.create_database(name)
-    _race([postgres.url(name) for name in names])
+    urls = [f"sqlite+aiosqlite:///{tmp_path / name}.db" for name in names] + [postgres.url(name) for name in names]
+    _race(urls)
+    for url in urls:
+        assert asyncio.run(_versions_at(url)) == [newest_revision()]
     for name in names:
-        assert asyncio.run(_versions_at(postgres.url(name))) == [newest_revision()]
         postgres.drop_database(name)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -48,9 +48,7 @@ async def test_a_server_that_stops_within_a_transaction_is_an_outage_and_nothing
     fragile: Database, fragile_postgres: PostgresServer
 ) -> None:
     with pytest.raises(DatabaseUnavailable):
-        async with fragile.writing() as transaction:
-            await transaction.forecasts.add_queued(a_forecast())
-            fragile_postgres.restart()
+        await _add_while(fragile, fragile_postgres.restart)
     assert await count(fragile) == 0
 
 
@@ -71,10 +69,7 @@ async def test_a_connection_ended_within_a_transaction_is_an_outage_and_nothing_
     fragile: Database, fragile_postgres: PostgresServer
 ) -> None:
     with pytest.raises(DatabaseUnavailable):
-        async with fragile.writing() as transaction:
-            await transaction.forecasts.add_queued(a_forecast())
-            fragile_postgres.terminate_backends()
-            await transaction.forecasts.add_queued(a_forecast())
+        await _add_while(fragile, fragile_postgres.terminate_backends, more=True)
     assert await count(fragile) == 0
 
 
@@ -139,14 +134,22 @@ async def test_a_transaction_left_open_is_ended_by_the_server(postgres_url: str)
         assert await count(database) == 0
 
 
+async def _add_while(database: Database, happens: Callable[[], None], *, more: bool = False) -> None:
+    async with database.writing() as transaction:
+        await transaction.forecasts.add_queued(a_forecast())
+        happens()
+        if more:
+            await transaction.forecasts.add_queued(a_forecast())
+
+
 async def _stay(database: Database) -> None:
     """Hold a transaction until the server has had enough of it."""
     async with database.writing() as transaction:
         await transaction.forecasts.add_queued(a_forecast())
         async with asyncio.timeout(30):
             while True:
-                await asyncio.sleep(0.2)
-                await asyncio.sleep(0.2)
+                for _ in range(2):  # longer than the server's patience, at each of its checks
+                    await asyncio.sleep(0.2)
                 await transaction.forecasts.get(a_forecast().id)
 
 

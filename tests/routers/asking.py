@@ -32,17 +32,17 @@ _ENDS_WITHIN_SECONDS = 30.0
 _TERMINAL = {"succeeded", "failed", "canceled"}
 
 
-def body(kind: str = "when", **fields: Any) -> dict[str, Any]:
+def body(kind: str = "when", /, **fields: Any) -> dict[str, Any]:
     """Make a request that is small, exact and repeatable; fields replace or add to it."""
     return {"kind": kind} | _COMMON | _QUESTIONS[kind] | fields
 
 
-def without(field: str, kind: str = "when", **fields: Any) -> dict[str, Any]:
+def without(field: str, kind: str = "when", /, **fields: Any) -> dict[str, Any]:
     """Make the same request without one field."""
     return {name: value for name, value in body(kind, **fields).items() if name != field}
 
 
-async def ask(client: httpx2.AsyncClient, question: dict[str, Any], **headers: str) -> httpx2.Response:
+async def ask(client: httpx2.AsyncClient, question: dict[str, Any], /, **headers: str) -> httpx2.Response:
     """Post a forecast; NaN and lone surrogates go out as Python writes them."""
     return await client.post(FORECASTS, content=json.dumps(question), headers=JSON | headers)
 

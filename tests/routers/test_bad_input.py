@@ -280,7 +280,9 @@ async def test_an_id_that_is_no_uuid_is_refused(service: httpx2.AsyncClient, pat
         invalid(response, ("/forecast_id", "invalid_id"))
 
 
-@pytest.mark.parametrize("path", ["/nope", "/v1", "/v1/forecast", f"{FORECASTS}/{UNKNOWN_ID}/nope", "/redoc", "/docs/x"])
+@pytest.mark.parametrize(
+    "path", ["/nope", "/v1", "/v1/forecast", f"{FORECASTS}/{UNKNOWN_ID}/nope", "/redoc", "/docs/x"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 async def test_what_is_not_there_is_not_found(service: httpx2.AsyncClient, path: str, method: str) -> None:
     problem(await service.request(method, path), 404, "not_found")

@@ -146,9 +146,7 @@ async def test_another_seed_gives_another_answer(service: httpx2.AsyncClient) ->
 
 
 @KIND
-async def test_the_row_holds_what_repeats_the_forecast(
-    service: httpx2.AsyncClient, own_url: str, kind: str
-) -> None:
+async def test_the_row_holds_what_repeats_the_forecast(service: httpx2.AsyncClient, own_url: str, kind: str) -> None:
     created = await ask(service, without("seed", kind, sampler={"kind": "adaptive"}, trials=1_000))
     row = await stored(own_url, created.json())
     assert (row["kind"], row["status"]) == (kind, "succeeded")
@@ -158,9 +156,7 @@ async def test_the_row_holds_what_repeats_the_forecast(
     assert row["engine_version"] == created.json()["result"]["engine_version"] == ENGINE_VERSION
 
 
-async def test_a_queued_row_holds_the_resolved_request_already(
-    service: httpx2.AsyncClient, own_url: str
-) -> None:
+async def test_a_queued_row_holds_the_resolved_request_already(service: httpx2.AsyncClient, own_url: str) -> None:
     created = await ask(service, without("seed"), **ASYNC)
     row = await stored(own_url, created.json())
     assert json.loads(row["request"]) == created.json()["request"]

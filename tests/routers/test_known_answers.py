@@ -57,7 +57,7 @@ LAWS = [
 
 @METHODS
 @pytest.mark.parametrize(("throughput", "items", "chances", "digits"), LAWS)
-async def test_the_law_of_the_last_period_is_the_one_printed(  # noqa: PLR0913, PLR0917 - a row of the table
+async def test_the_law_of_the_last_period_is_the_one_printed(
     service: httpx2.AsyncClient, method: str, throughput: list[int], items: int, chances: list[float], digits: int
 ) -> None:
     result = await answered(service, asked("when", throughput, method, scope={"items": items}))
@@ -73,7 +73,7 @@ DEADLINES = {7: "2027-01-10", 8: "2027-01-17", 9: "2027-01-24", 10: "2027-01-31"
 
 @METHODS
 @pytest.mark.parametrize(("throughput", "periods", "chance", "digits"), CHANCES)
-async def test_the_chance_to_be_done_in_time_is_the_one_printed(  # noqa: PLR0913, PLR0917 - a row of the table
+async def test_the_chance_to_be_done_in_time_is_the_one_printed(
     service: httpx2.AsyncClient, method: str, throughput: list[int], periods: int, chance: float, digits: int
 ) -> None:
     when = await answered(service, asked("when", throughput, method))

@@ -76,7 +76,11 @@ async def test_a_list_can_be_narrowed_by_kind_and_status(client: httpx2.AsyncCli
     assert await walk(client, kind="when", limit=2) == [whens[:2], whens[2:]]
     assert await walk(client, kind="deadline", status="succeeded") == [deadlines]
     assert await walk(client, status="succeeded") == [[ended, *deadlines, *whens]]
-    for query in ({"status": "failed"}, {"kind": "when", "status": "canceled"}, {"kind": "how_many", "status": "queued"}):
+    for query in (
+        {"status": "failed"},
+        {"kind": "when", "status": "canceled"},
+        {"kind": "how_many", "status": "queued"},
+    ):
         assert await walk(client, **query) == [[]]
 
 

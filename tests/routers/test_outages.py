@@ -115,9 +115,7 @@ async def test_a_service_that_starts_before_its_database_waits_for_it(
         assert (await ask(client, body())).status_code == 201
 
 
-async def test_until_the_kernels_are_compiled_the_service_is_not_ready(
-    sqlite_url: str, kernel_cache: Path
-) -> None:
+async def test_until_the_kernels_are_compiled_the_service_is_not_ready(sqlite_url: str, kernel_cache: Path) -> None:
     ready = asyncio.Event()
     settings = Settings(database_url=sqlite_url, kernel_cache_dir=kernel_cache, threads=2)
     with FileLock(kernel_cache / "compiling.lock") as somebody_else_compiles:

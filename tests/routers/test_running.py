@@ -72,7 +72,16 @@ async def test_nothing_but_the_assets_is_served(service: httpx2.AsyncClient, pat
 
 
 async def test_every_request_has_an_id_of_its_own(service: httpx2.AsyncClient) -> None:
-    paths = ["/healthz", "/readyz", "/docs", "/openapi.json", "/nope", FORECASTS, f"{FORECASTS}/{UNKNOWN_ID}", FORECASTS]
+    paths = [
+        "/healthz",
+        "/readyz",
+        "/docs",
+        "/openapi.json",
+        "/nope",
+        FORECASTS,
+        f"{FORECASTS}/{UNKNOWN_ID}",
+        FORECASTS,
+    ]
     ids = [(await service.get(path)).headers["X-Request-Id"] for path in paths]
     assert len(set(ids)) == len(paths)
     assert {UUID(number).version for number in ids} == {4}

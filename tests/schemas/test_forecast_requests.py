@@ -242,6 +242,7 @@ WEEKDAYS_ONLY = {"calendar": {}}
 NO_HISTORY = put(WHEN, ("history",), ABSENT)
 UNANSWERABLE = {
     "neither history nor project": (NO_HISTORY, ("history",), "history_missing"),
+    "both history and project": (WHEN | {"project_id": PROJECT}, ("project_id",), "history_or_project"),
     "nothing finished": (put(WHEN, ("history", "throughput"), [0, 0]), ("history", "throughput"), "all_zero_history"),
     "neither periods nor until": (put(HOW_MANY, ("periods",), ABSENT), (), "periods_or_until"),
     "both periods and until": (HOW_MANY | {"until": "2026-02-01"}, (), "periods_or_until"),

@@ -86,7 +86,12 @@ def answer_of(job: Job) -> str:
 
 async def accept(database: Database, job: Job, **changes: Any) -> ForecastRecord:
     """Store a job for a worker; `changes` replace what is stored."""
-    usual = {"kind": job.kind.name, "request": job.request.model_dump_json(), "seed": DICE, "engine_version": "1"}
+    usual: dict[str, Any] = {
+        "kind": job.kind.name,
+        "request": job.request.model_dump_json(),
+        "seed": DICE,
+        "engine_version": "1",
+    }
     async with database.writing() as transaction:
         return await transaction.forecasts.add_queued(NewForecast(id=new_id(), **(usual | changes)))
 

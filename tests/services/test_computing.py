@@ -3,11 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Awaitable
+from functools import partial
 
 import pytest
 
 from flow_forecaster.engine.simulation import Stopped
 from flow_forecaster.services.computing import Computer, Vigil
+from persistence.rows import until
 from services.asking import BRIEF, ENDLESS, a_job, answer_of
 
 pytestmark = pytest.mark.usefixtures("kernel_cache")
@@ -50,8 +52,7 @@ async def test_the_share_done_grows_until_all_is_done(computer: Computer) -> Non
 async def test_a_computation_that_is_no_longer_wanted_ends_within_a_chunk(threads: int) -> None:
     computer, vigil = Computer(threads=threads, slots=1), Vigil()
     computing = asyncio.create_task(computer.large(a_job(trials=ENDLESS), vigil))
-    while not vigil.share:
-        await asyncio.sleep(0.005)
+    await until(partial(_under_way, vigil))
     vigil.stop.set()
     with pytest.raises(Stopped):
         await asyncio.wait_for(computing, 20)
@@ -63,12 +64,10 @@ async def test_as_many_computations_run_at_once_as_there_are_slots() -> None:
     computer = Computer(threads=1, slots=2)
     vigils = [Vigil() for _ in range(3)]
     running = [asyncio.create_task(computer.large(a_job(trials=ENDLESS), vigil)) for vigil in vigils]
-    while not (vigils[0].share and vigils[1].share):
-        await asyncio.sleep(0.005)
+    await until(partial(_under_way, vigils[0], vigils[1]))
     assert vigils[2].share == 0.0
     vigils[0].stop.set()
-    while not vigils[2].share:
-        await asyncio.sleep(0.005)
+    await until(partial(_under_way, vigils[2]))
     for vigil in vigils:
         vigil.stop.set()
     ends = await asyncio.gather(*running, return_exceptions=True)
@@ -87,6 +86,10 @@ async def test_computations_run_on_threads_of_their_own_and_leave_none_behind() 
     for thread in started:
         await asyncio.to_thread(thread.join, 10)
     assert not any(thread.is_alive() for thread in started)
+
+
+async def _under_way(*vigils: Vigil) -> bool:
+    return all(vigil.share for vigil in vigils)
 
 
 async def _ticks_during(computing: Awaitable[str]) -> int:

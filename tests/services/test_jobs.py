@@ -17,7 +17,7 @@ from flow_forecaster.services.jobs import EXHAUSTED, INTERNAL, Jobs, Terms
 from persistence.rows import AN_HOUR, LONG_AGO, claim, row_of, until
 from servers.postgres import PostgresServer
 from services import asking
-from services.asking import BRIEF, ENDLESS, accept, a_job, answer_of, find
+from services.asking import BRIEF, ENDLESS, a_job, accept, answer_of, find
 
 QUICK = Terms(lease_seconds=60.0, heartbeat_seconds=0.02, most_attempts=3)
 

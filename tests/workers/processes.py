@@ -34,7 +34,7 @@ class WorkerProcess:
         async def told() -> bool:
             found = sum(each.get("event") == event for each in self.events())
             assert found >= times or self.process.poll() is None, self.log.read_text(encoding="utf-8")
-            return found >= times
+            return bool(found >= times)
 
         await until(told, seconds=_PATIENCE_SECONDS)
 

@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 
 from conftest import serving
 from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.services.computing import Computer
 from flow_forecaster.services.jobs import Jobs, Terms
 from flow_forecaster.settings import Settings
@@ -19,7 +23,7 @@ from persistence.rows import LONG_AGO, claim, row_of, unreachable, until
 from servers.postgres import running_postgres
 from services.asking import ENDLESS, a_job, accept, answer_of, find, finished
 
-SMALL = {"trials": 1_000}
+SMALL: dict[str, Any] = {"trials": 1_000}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +55,7 @@ async def test_a_worker_completes_what_waited_before_it_began(jobs: Jobs) -> Non
     records = [await accept(jobs.database, a_job(**SMALL, seed=seed)) for seed in range(3)]
     async with _embedded(jobs):
         for seed, record in enumerate(records):
-            done = await until(lambda record=record: finished(jobs.database, record.id))
+            done = await until(partial(finished, jobs.database, record.id))
             assert done.result == answer_of(a_job(**SMALL, seed=seed))
 
 
@@ -60,7 +64,7 @@ async def test_a_worker_completes_what_it_is_rung_for(jobs: Jobs) -> None:
         for seed in range(3):
             record = await accept(jobs.database, a_job(**SMALL, seed=seed))
             await bell.ring()
-            assert (await until(lambda record=record: finished(jobs.database, record.id))).status == "succeeded"
+            assert (await until(partial(finished, jobs.database, record.id))).status == "succeeded"
 
 
 async def test_a_worker_finds_what_nobody_rang_for(sqlite_url: str, computer: Computer) -> None:
@@ -165,8 +169,6 @@ async def _embedded(jobs: Jobs) -> AsyncIterator[EmbeddedBell]:
 
 
 async def _migrated(database: Database) -> None:
-    from flow_forecaster.persistence.migrations import migrate
-
     await migrate(database.engine)
 
 
@@ -174,10 +176,10 @@ async def _rung(bell: CountingBell, times: int) -> bool:
     return bell.rings >= times
 
 
-async def _progress(database: Database, forecast_id: object) -> bool:
+async def _progress(database: Database, forecast_id: UUID) -> bool:
     return (await find(database, forecast_id)).progress > 0
 
 
-async def _succeeded(client: httpx2.AsyncClient, location: str) -> dict[str, object] | None:
+async def _succeeded(client: httpx2.AsyncClient, location: str) -> dict[str, Any] | None:
     found = (await client.get(location)).json()
     return found if found["status"] == "succeeded" else None

@@ -13,6 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from flow_forecaster.workers.redis import QUEUE, RING, RedisBell
+from persistence.rows import until
 from servers.valkey import ValkeyServer, running_valkey
 
 PATIENCE_SECONDS = 10.0
@@ -48,9 +49,11 @@ async def test_a_bell_that_is_closed_leaves_no_connection(fragile_valkey: Valkey
     async with _bell(fragile_valkey.url) as bell:
         await asyncio.gather(*(bell.ring() for _ in range(20)))
     async with _redis(fragile_valkey.url) as redis:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(await redis.client_list()) > 1:
-                await asyncio.sleep(0.01)
+
+        async def alone() -> bool:
+            return len(await redis.client_list()) == 1
+
+        await until(alone)
 
 
 async def test_a_bell_that_never_rang_is_closed() -> None:

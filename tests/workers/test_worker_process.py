@@ -14,13 +14,14 @@ import pytest
 from conftest import serving
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.settings import Settings
+from flow_forecaster.workers.redis import RedisBell
 from persistence.rows import row_of, until
 from servers.valkey import RedisServer, ValkeyServer, running_valkey
 from services.asking import ENDLESS, HISTORY, a_job, accept, answer_of, find, finished
 from workers.processes import worker_process
 
 LARGE = 3_000_000
-LARGER = 40_000_000
+LARGER = 15_000_000
 """Trials of a computation that lasts for seconds: long enough to be killed in, short enough to be done again."""
 
 
@@ -62,6 +63,8 @@ async def test_a_worker_answers_what_the_api_accepted(
             assert accepted.status_code == 202, accepted.text
             assert accepted.json()["status"] == "queued"
             answer = await until(partial(_answered, client, accepted.headers["Location"]))
+        worker.process.send_signal(signal.SIGINT)
+        assert await worker.exit_code() == 0
     expected = answer_of(a_job(start="2026-03-02", trials=LARGE, seed=42, confidence=None))
     assert f'"result": {expected},'.encode() in answer.content
     assert answer.headers["ETag"]
@@ -83,10 +86,16 @@ async def test_a_worker_told_to_stop_gives_its_forecast_back_uncounted(
     assert "forecast_released" in {event["event"] for event in worker.events()}
 
 
-async def test_an_idle_worker_ends_when_told_to(ground: dict[str, Any], valkey: RedisServer, tmp_path: Path) -> None:
-    with worker_process(tmp_path, **ground, redis_url=valkey.url) as worker:
+async def test_a_worker_told_to_stop_amid_rings_ends_in_order(
+    ground: dict[str, Any], fragile_valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    bell = RedisBell(fragile_valkey.url)
+    for _ in range(2_000):
+        await bell.ring()
+    await bell.close()
+    with worker_process(tmp_path, **ground, redis_url=fragile_valkey.url) as worker:
         await worker.has_told("worker_ready")
-        worker.process.send_signal(signal.SIGINT)
+        worker.process.send_signal(signal.SIGTERM)
         assert await worker.exit_code() == 0, worker.log.read_text(encoding="utf-8")
 
 
@@ -150,7 +159,9 @@ async def test_a_worker_without_redis_says_what_to_set(ground: dict[str, Any], t
 
 async def _asked(client: httpx2.AsyncClient) -> UUID:
     body = {"kind": "when", "history": HISTORY, "scope": {"items": 50}, "trials": 10_000}
-    accepted = await client.post("/v1/forecasts", content=json.dumps(body), headers={"Content-Type": "application/json"})
+    accepted = await client.post(
+        "/v1/forecasts", content=json.dumps(body), headers={"Content-Type": "application/json"}
+    )
     assert accepted.status_code == 202, accepted.text
     return UUID(accepted.json()["id"])
 

@@ -69,6 +69,11 @@ class Timeline:
     period: Period
     calendar: WorkingCalendar | None = None
 
+    @property
+    def weeks_per_period(self) -> float:
+        """Length of a period in weeks of seven days, or of as many as a week has working days."""
+        return self.period.days / (7 if self.calendar is None else len(self.calendar.weekdays))
+
     def end_of(self, periods: int) -> date | None:
         """Find the last day of the `periods`-th period (periods >= 1); None if it lies after the year 9999."""
         return self.ends_of([periods])[0]

@@ -160,7 +160,7 @@ class Production:
             mass = np.zeros(self.basis.history.highest * self.periods + 1)
             convolution.produce(*self.basis.values, self.periods, mass)
             return Distribution.from_mass(mass, beyond=0.0)
-        bound = min(self.basis.sampler.bound(self.basis.history, self.periods), MOST_BINS)
+        bound = min(self.basis.sampler.bound(self.basis.history, self.basis.timeline, self.periods), MOST_BINS)
         counts = histogram(
             self.basis.pace(self.periods).produce(self.basis.seed, self.periods),
             count=self.basis.trials,

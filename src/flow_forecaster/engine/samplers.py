@@ -52,7 +52,7 @@ class Sampler(Protocol):
     def pace(self, history: ThroughputHistory, timeline: Timeline, horizon: int) -> Pace:
         """Prepare the tables for `horizon` periods of `timeline`."""
 
-    def bound(self, history: ThroughputHistory, periods: int) -> int:
+    def bound(self, history: ThroughputHistory, timeline: Timeline, periods: int) -> int:
         """Most items in `periods` periods that a histogram must hold; what lies beyond is counted as such."""
 
     def caveats(self, history: ThroughputHistory) -> tuple[Caveat, ...]:
@@ -71,7 +71,7 @@ class Bootstrap:
         """Take the history as it is."""
         return Pace(tables=history.counts, finish_kernel=bootstrap.finish, produce_kernel=bootstrap.produce)
 
-    def bound(self, history: ThroughputHistory, periods: int) -> int:
+    def bound(self, history: ThroughputHistory, timeline: Timeline, periods: int) -> int:  # noqa: ARG002
         """Every period as good as the best."""
         return history.highest * periods
 
@@ -88,7 +88,7 @@ class Adaptive:
     trial are Dirichlet with parameters A w / sum w, A = level * n_eff; drawn one after the other this is a Polya urn:
     draw k repeats one of the k earlier draws with probability k / (A + k), and is a fresh weighted draw else. The
     pace of period t is multiplied by exp(sum over s <= t of (sigma z_s - sigma^2 / 2)), z standard normal, sigma =
-    drift * sqrt(L / 7) for periods of L days; after `drift_weeks` the level stays where it is. The cumulative pace is
+    drift * sqrt(weeks a period); after `drift_weeks` the level stays where it is. The cumulative pace is
     rounded to the nearest whole item. Daily histories with known dates draw from their own weekday.
     Reference: the forecast model of this project, section 3; Blackwell and MacQueen (1973) for the urn.
     """
@@ -104,21 +104,21 @@ class Adaptive:
 
     def pace(self, history: ThroughputHistory, timeline: Timeline, horizon: int) -> Pace:
         """Weigh the history and lay out the urn for `horizon` periods."""
-        days = history.period.days
+        weeks = timeline.weeks_per_period
         past, future = _weekday_classes(history, timeline, horizon)
         observed = Observations(
             counts=history.counts,
-            weights=recency_weights(len(history), days, self.half_life),
+            weights=recency_weights(len(history), weeks, self.half_life),
             classes=past,
             level=self.level,
         )
-        drift = Drift(sigma=self.drift * sqrt(days / 7), periods=ceil(self.drift_weeks * 7 / days))
+        drift = Drift(sigma=self.drift * sqrt(weeks), periods=ceil(self.drift_weeks / weeks))
         tables = urn_tables(observed, future, drift)
         return Pace(tables=tables, finish_kernel=adaptive.finish, produce_kernel=adaptive.produce)
 
-    def bound(self, history: ThroughputHistory, periods: int) -> int:
+    def bound(self, history: ThroughputHistory, timeline: Timeline, periods: int) -> int:
         """The best period throughout, with the level four standard deviations up."""
-        sigma = self.drift * sqrt(min(periods * history.period.days / 7, self.drift_weeks))
+        sigma = self.drift * sqrt(min(periods * timeline.weeks_per_period, self.drift_weeks))
         return ceil(history.highest * periods * exp(min(4 * sigma, 20.0)))
 
     def caveats(self, history: ThroughputHistory) -> tuple[Caveat, ...]:

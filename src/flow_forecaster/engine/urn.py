@@ -17,9 +17,9 @@ _FACTOR_GRID = 2.0**32
 _WORD = 2**64
 
 
-def recency_weights(periods: int, days: int, half_life: float) -> list[float]:
-    """Weigh each of `periods` observations, oldest first: 2^(-age / half_life), age and half-life in weeks."""
-    ages = (days * (periods - 1 - index) / 7 for index in range(periods))
+def recency_weights(periods: int, weeks: float, half_life: float) -> list[float]:
+    """Weigh each of `periods` observations of so many `weeks`, oldest first: 2^(-age / half_life), both in weeks."""
+    ages = (weeks * (periods - 1 - index) for index in range(periods))
     return [round(2.0 ** (-age / half_life) * _WEIGHT_GRID) / _WEIGHT_GRID for age in ages]
 
 

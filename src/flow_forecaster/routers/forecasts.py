@@ -25,6 +25,7 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 @router.post(
     "",
     operation_id="createForecast",
+    summary="Ask for a forecast",
     status_code=201,
     response_model=Forecast,
     responses=_CREATED | INVALID | DATABASE_DOWN,
@@ -36,7 +37,7 @@ async def create(request: Asked, forecasts: ForecastsDep, prefer: Wanted = None)
     return forecast_response(record, 201 if record.is_finished else 202)
 
 
-@router.get("", operation_id="listForecasts", responses=INVALID | DATABASE_DOWN)
+@router.get("", operation_id="listForecasts", summary="List forecasts", responses=INVALID | DATABASE_DOWN)
 async def page(query: Annotated[ForecastQuery, Query()], forecasts: ForecastsDep) -> ForecastPage:
     """List forecasts, newest first, without their requests and results."""
     found = await forecasts.page(**dict(query))
@@ -46,6 +47,7 @@ async def page(query: Annotated[ForecastQuery, Query()], forecasts: ForecastsDep
 @router.get(
     "/{forecast_id}",
     operation_id="getForecast",
+    summary="Look at a forecast",
     response_model=Forecast,
     responses={304: {"description": "Unchanged."}} | NOT_FOUND | INVALID | DATABASE_DOWN,
 )
@@ -57,6 +59,7 @@ async def get(forecast_id: UUID, forecasts: ForecastsDep, if_none_match: Known =
 @router.post(
     "/{forecast_id}/cancel",
     operation_id="cancelForecast",
+    summary="Cancel a forecast",
     response_model=Forecast,
     responses=NOT_FOUND | INVALID | DATABASE_DOWN,
 )
@@ -66,7 +69,11 @@ async def cancel(forecast_id: UUID, forecasts: ForecastsDep) -> Response:
 
 
 @router.delete(
-    "/{forecast_id}", operation_id="deleteForecast", status_code=204, responses=NOT_FOUND | INVALID | DATABASE_DOWN
+    "/{forecast_id}",
+    operation_id="deleteForecast",
+    summary="Delete a forecast",
+    status_code=204,
+    responses=NOT_FOUND | INVALID | DATABASE_DOWN,
 )
 async def delete(forecast_id: UUID, forecasts: ForecastsDep) -> None:
     """Forget a forecast, whatever its state."""

@@ -25,14 +25,17 @@ class Ready(Schema):
     checks: dict[str, bool]
 
 
-@router.get("/healthz", operation_id="getHealth")
+@router.get("/healthz", operation_id="getHealth", summary="Is it alive?")
 async def health() -> Health:
     """Tell that the process is alive."""
     return Health()
 
 
 @router.get(
-    "/readyz", operation_id="getReadiness", responses={503: {"model": Ready, "description": "Not ready to take work."}}
+    "/readyz",
+    operation_id="getReadiness",
+    summary="Is it ready?",
+    responses={503: {"model": Ready, "description": "Not ready to take work."}},
 )
 async def ready(readiness: ReadinessDep, response: Response) -> Ready:
     """Tell whether the database answers, its schema is current, and the kernels are compiled."""
@@ -42,7 +45,7 @@ async def ready(readiness: ReadinessDep, response: Response) -> Ready:
     return Ready(ready=is_ready, checks=checks)
 
 
-@router.get("/metrics", operation_id="getMetrics", response_class=Response)
+@router.get("/metrics", operation_id="getMetrics", summary="Metrics for Prometheus", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Count requests for Prometheus."""
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)

@@ -19,7 +19,7 @@ def forecast_json(record: ForecastRecord) -> str:
             "id": str(record.id),
             "kind": record.kind,
             "status": record.status,
-            "progress": record.progress,
+            "progress": float(record.progress),
             "created_at": _moment(record.created_at),
             "started_at": _moment(record.started_at),
             "finished_at": _moment(record.finished_at),

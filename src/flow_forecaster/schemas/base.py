@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Confidence = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, description="How sure the answer is to hold.")]
+Confidence = Annotated[
+    float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False, description="How sure the answer is to hold.")
+]
 Count = Annotated[int, Field(strict=True)]
 
 

@@ -10,9 +10,9 @@ from uuid import UUID
 from pydantic import Discriminator, Field, field_validator
 
 from flow_forecaster.engine import forecasts as engine
-from flow_forecaster.engine.calendar import Timeline, working_history
+from flow_forecaster.engine.calendar import Timeline, WorkingCalendar, working_history
 from flow_forecaster.engine.caveats import Caveat
-from flow_forecaster.engine.history import WEEK, Period, ThroughputHistory
+from flow_forecaster.engine.history import ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.laws import MOST_HORIZON, Basis, default_horizon
 from flow_forecaster.schemas.base import Confidence, Count, Request
@@ -71,7 +71,7 @@ class ForecastFields(Request):
         if self.start is None or self.seed is None:
             raise ValueError("A request is resolved before it is asked.")
         history = self._history()
-        timeline = self._timeline(history.period, self.start)
+        timeline = Timeline(start=self.start, period=history.period, calendar=self._calendar())
         caveats: tuple[Caveat, ...] = ()
         if timeline.calendar is not None:
             history, caveats = working_history(history, timeline.calendar)
@@ -93,13 +93,13 @@ class ForecastFields(Request):
             raise InvalidInput("project_id", code="history_or_project", detail=detail)
         return self.history.value()
 
-    def _timeline(self, period: Period, start: date) -> Timeline:
+    def _calendar(self) -> WorkingCalendar | None:
         if self.calendar is None:
-            return Timeline(start=start, period=period)
-        if period == WEEK:
+            return None
+        if self.history is not None and self.history.period == "week":
             detail = "A working calendar counts days; give a daily history, or iterations of working days."
             raise InvalidInput("calendar", code="calendar_needs_days", detail=detail)
-        return Timeline(start=start, period=period, calendar=self.calendar.value())
+        return self.calendar.value()
 
 
 class WhenRequest(ForecastFields):
