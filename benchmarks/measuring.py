@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter, thread_time
+from time import perf_counter, process_time, thread_time
 from typing import Literal, TypeAlias
 
 Measure: TypeAlias = Callable[[], float]
@@ -87,3 +87,10 @@ def elapsed(work: Callable[[], object]) -> float:
     started = perf_counter()
     work()
     return perf_counter() - started
+
+
+def processor(work: Callable[[], object]) -> float:
+    """Count the processor seconds that some work takes on all threads of this process together."""
+    started = process_time()
+    work()
+    return process_time() - started

@@ -2,30 +2,37 @@
 
 import logging
 import sys
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import structlog
 
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+Form: TypeAlias = Literal["console", "json"]
 # These tell of every request and statement what our own log already says once.
 _QUIET = ("uvicorn.access", "uvicorn.error", "sqlalchemy.engine", "arq.worker", "numba", "alembic")
 
 
-def set_up_logging(*, level: str, form: Literal["console", "json"]) -> None:
-    """Send structlog's and the libraries' events through one formatter."""
+def set_up_logging(*, level: Level, form: Form) -> None:
+    """Write our own events straight out, and bring the libraries' into the same form."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    renderers = _rendering(form)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, *renderers],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_rendering(form)))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name], processors=[strip, *renderers]
+        )
+    )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -33,8 +40,9 @@ def set_up_logging(*, level: str, form: Literal["console", "json"]) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _rendering(form: Literal["console", "json"]) -> list[structlog.typing.Processor]:
-    strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+def _rendering(form: Form) -> list[structlog.typing.Processor]:
     if form == "json":
-        return [strip, structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [strip, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    # Plain tracebacks: the richer ones print local variables, and those hold what teams sent.
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=plain)]

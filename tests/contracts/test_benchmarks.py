@@ -74,7 +74,8 @@ def test_a_run_writes_its_measurements_and_fills_the_page(tmp_path: Path, kernel
     assert written.endswith("\n<!-- end of figures -->\nafter\n")
     assert table in written
     assert "old" not in written
-    assert [one["name"] for one in json.loads(document.read_text(encoding="utf-8"))["figures"]] == ["peak memory of 10,000,000 trials"]
+    (figure,) = json.loads(document.read_text(encoding="utf-8"))["figures"]
+    assert figure["name"] == "peak memory of 10,000,000 trials"
 
 
 def test_every_rival_gives_the_engines_answer(kernel_cache: Path) -> None:
@@ -110,9 +111,9 @@ def test_calibration_does_the_engines_own_trials() -> None:
 
 def test_a_week_of_calibration_runs_from_monday_to_sunday(tmp_path: Path) -> None:
     file = tmp_path / "team.csv"
-    days = [f"2026-01-{day:02},1" for day in range(1, 26)]  # Thursday the 1st to Sunday the 25th
+    days = [f"2026-01-{day:02},{day}" for day in range(1, 27)]  # Thursday the 1st to Monday the 26th
     file.write_text("\n".join(["date,completed", *days]), encoding="utf-8")
-    assert weekly(file).tolist() == [7, 7, 7]
+    assert weekly(file).tolist() == [sum(range(first, first + 7)) for first in (5, 12, 19)]
 
 
 def test_the_score_of_a_sure_forecast_is_its_error() -> None:

@@ -94,7 +94,7 @@ async def test_a_socket_that_is_not_there_is_an_outage(tmp_path_factory: pytest.
 async def test_a_server_that_accepts_and_never_answers_is_an_outage() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql+asyncpg://nobody@127.0.0.1:{silent.getsockname()[1]}/none?ssl=disable"
-        async with opened(url, seconds=0.2) as database:
+        async with opened(url, seconds=0.2) as database, asyncio.timeout(30):
             await is_out(database)
 
 
@@ -111,7 +111,7 @@ async def test_a_server_with_no_connection_to_spare_is_an_outage(fragile_url: st
 
 async def test_a_pool_that_is_used_up_is_an_outage_for_the_next(postgres_url: str) -> None:
     async with opened(postgres_url, pool_size=1, seconds=0.2) as database:
-        async with database.reading(), database.reading():  # the pool and its overflow
+        async with database.reading(), database.reading(), asyncio.timeout(30):  # the pool and its overflow
             await is_out(database)
         await queue(database)
 
@@ -130,8 +130,15 @@ async def test_a_statement_that_waits_too_long_is_an_outage_and_changes_nothing(
 async def test_a_transaction_left_open_is_ended_by_the_server(postgres_url: str) -> None:
     async with opened(postgres_url, seconds=0.2) as database:
         with pytest.raises(DatabaseUnavailable):
-            await _stay(database)
+            await asyncio.wait_for(_stay(database), 10)
         assert await count(database) == 0
+
+
+async def test_the_server_itself_is_asked_to_end_what_takes_too_long(postgres_url: str) -> None:
+    async with opened(postgres_url, seconds=1.5) as database, database.engine.connect() as connection:
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            assert (await connection.execute(text(f"SHOW {name}"))).scalar_one() == "1500ms"
+        assert (await connection.execute(text("SHOW timezone"))).scalar_one() == "UTC"
 
 
 async def _add_while(database: Database, happens: Callable[[], None], *, more: bool = False) -> None:
@@ -146,11 +153,10 @@ async def _stay(database: Database) -> None:
     """Hold a transaction until the server has had enough of it."""
     async with database.writing() as transaction:
         await transaction.forecasts.add_queued(a_forecast())
-        async with asyncio.timeout(30):
-            while True:
-                for _ in range(2):  # longer than the server's patience, at each of its checks
-                    await asyncio.sleep(0.2)
-                await transaction.forecasts.get(a_forecast().id)
+        while True:
+            for _ in range(2):  # longer than the server's patience
+                await asyncio.sleep(0.2)
+            await transaction.forecasts.get(a_forecast().id)
 
 
 async def is_out(database: Database) -> None:

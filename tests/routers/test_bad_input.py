@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from routers.asking import FORECASTS, JSON, SEVEN, UNKNOWN_ID, ask, body, invalid, problem, without
+from routers.asking import FORECASTS, JSON, KINDS, SEVEN, UNKNOWN_ID, ask, body, invalid, problem, without
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -134,6 +134,40 @@ async def test_a_field_that_cannot_be_answered_is_named(service: httpx2.AsyncCli
     question, pointer, code = FIELDS[case]
     told = invalid(await ask(service, question), (pointer, code))
     assert told["detail"] == told["errors"][0]["detail"]
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "/sampler/kind": {"sampler": {"kind": "dice"}},
+    "/sampler/colour": {"sampler": {"kind": "bootstrap", "colour": 1}},
+    "/history/throughput": {"history": {}},
+    "/history/throughput/1": {"history": {"throughput": [1, -1]}},
+    "/start": {"start": "soon"},
+    "/trials": {"trials": "many"},
+    "/confidence/2": {"confidence": [0.5, 0.7, 2]},
+    "/calendar/weekdays/0": {"calendar": {"weekdays": [1]}},
+    "/when": {"when": {"scope": {"items": 0}}},
+    "/how_many": {"how_many": {"periods": 0}},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("pointer", WRONG)
+async def test_a_field_is_named_whatever_the_kind(service: httpx2.AsyncClient, kind: str, pointer: str) -> None:
+    """`deadline` is the name of a kind and of a field: the place must not be mistaken for the kind."""
+    told = problem(await ask(service, body(kind, **WRONG[pointer])), 422, "invalid_request")
+    assert [error["pointer"] for error in told["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize("kind", ["when", "deadline"])
+async def test_items_are_named_whatever_the_kind(service: httpx2.AsyncClient, kind: str) -> None:
+    invalid(await ask(service, body(kind, scope={"items": 0})), ("/scope/items", "out_of_range"))
+    invalid(await ask(service, body(kind, scope=None)), ("/scope", "missing"))
+
+
+@pytest.mark.parametrize("value", ["soon", 5, None, {"scope": 1}, ["2027-01-31"]])
+async def test_a_deadline_that_is_none_is_named(service: httpx2.AsyncClient, value: Any) -> None:
+    code = "missing" if value is None else "invalid_date"
+    invalid(await ask(service, body("deadline", deadline=value)), ("/deadline", code))
 
 
 async def test_a_project_that_nobody_has_is_named(service: httpx2.AsyncClient) -> None:

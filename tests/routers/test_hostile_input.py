@@ -6,14 +6,20 @@ from urllib.parse import quote, quote_from_bytes
 
 import httpx2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from routers.asking import FORECASTS, JSON, KINDS, ask, body, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TRIED = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Nothing is shrunk: an answer of 500 costs seconds, because the crash is written to the log with all its frames.
+TRIED = settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
 
 TEXTS = st.text(st.characters(categories=None, codec=None), max_size=12)  # surrogates and NUL included
 NUMBERS = st.sampled_from([0, 1, -1, 2, 50, -(2**31), 2**31, 2**53, 2**63, 2**64, 10**400, 1.5, 1e308, -0.0])
@@ -107,7 +113,7 @@ async def test_any_query_is_answered_or_refused(service: httpx2.AsyncClient, nam
 
 
 @TRIED
-@given(value=st.text(min_size=1, max_size=40))
+@given(value=st.text(st.characters(exclude_characters="/"), min_size=1, max_size=40))
 async def test_any_id_is_answered_or_refused(service: httpx2.AsyncClient, value: str) -> None:
     response = await service.get(f"{FORECASTS}/{quote(value, safe='', errors='replace')}")
     assert response.status_code in {404, 422} or value in {".", ".."}

@@ -1,6 +1,8 @@
 """A service that cannot take work says so and what it waits for, stores nothing, and recovers by itself."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ import httpx2
 import pytest
 from filelock import FileLock
 
+import flow_forecaster
 from conftest import lifespan, serving
 from flow_forecaster.app import build_api, create_app
 from flow_forecaster.persistence.database import Database
@@ -149,7 +152,8 @@ async def test_a_database_without_tables_is_not_ready_until_it_is_migrated(empty
 
 
 async def test_a_defect_of_the_service_is_a_problem_too_and_tells_nothing(sqlite_url: str, kernel_cache: Path) -> None:
-    api = build_api(Settings(database_url=sqlite_url, kernel_cache_dir=kernel_cache))
+    ready = asyncio.Event()
+    api = build_api(Settings(database_url=sqlite_url, kernel_cache_dir=kernel_cache), ready.set)
 
     @api.get("/defect")
     async def defect() -> None:
@@ -158,7 +162,38 @@ async def test_a_defect_of_the_service_is_a_problem_too_and_tells_nothing(sqlite
     app = Observing(api, api.state.registry)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with lifespan(app), httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        await asyncio.wait_for(ready.wait(), 30)
         response = await client.get("/defect")
         problem(response, 500, "internal_error")
         assert "secret" not in response.text
         assert 'status="500"' in (await client.get("/metrics")).text
+
+
+CRASHING = """
+import sys
+import structlog
+from flow_forecaster.logging import set_up_logging
+
+set_up_logging(level="info", form=sys.argv[1])
+
+def compute(body, password="hunter2"):
+    return 1 / len(body)
+
+try:
+    compute({})
+except ZeroDivisionError:
+    structlog.get_logger().exception("request_crashed", request_id="r1")
+"""
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_the_log_of_a_crash_says_where_and_not_with_what(form: str) -> None:
+    """Local variables are people's requests and passwords; to write them all takes seconds of the event loop."""
+    environment = {"PYTHONPATH": str(Path(flow_forecaster.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", CRASHING, form], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "ZeroDivisionError" in done.stderr
+    assert "compute" in done.stderr
+    assert "r1" in done.stderr
+    assert "hunter2" not in done.stderr

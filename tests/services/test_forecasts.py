@@ -24,6 +24,7 @@ from services.asking import DICE, CuriousBell, FixedClock, LoadedDice, a_job, a_
 BAD_CURSORS = [
     *("", "x", "a" * 21, "a" * 23, "!" * 22, "ä" * 22, "a" * 64, "=" * 22, "a a", "\x00" * 22),
     *(base64.urlsafe_b64encode(b"\x01" * size).decode().rstrip("=") for size in (15, 17, 32)),
+    *("AQEB!AQEBAQEBAQEBAQEBAQ", "AQEBAQEBAQEBAQEBAQEBAQ\n", " AQEBAQEBAQEBAQEBAQEBAQ"),  # 16 bytes, and something else
 ]
 EXACT: dict[str, Any] = {"sampler": {"kind": "bootstrap"}, "method": "exact"}
 

@@ -197,8 +197,10 @@ async def test_a_heartbeat_that_meets_an_outage_is_tried_again(
     record = await accept(fragile, a_job(trials=ENDLESS))
     async with working(jobs) as work:
         await started(fragile, record)
-        fragile_postgres.restart()
         before = (await row_of(fragile, record.id))["progress"]
+        await asyncio.to_thread(fragile_postgres.keeper.stop, "QUIT")
+        await asyncio.sleep(0.2)  # some heartbeats
+        await asyncio.to_thread(fragile_postgres.keeper.start)
         await until(lambda: _further(fragile, record.id, before))
         assert not work.done()
         assert await _stopped(work)

@@ -93,7 +93,7 @@ async def test_a_worker_told_to_stop_amid_rings_ends_in_order(
     for _ in range(2_000):
         await bell.ring()
     await bell.close()
-    with worker_process(tmp_path, **ground, redis_url=fragile_valkey.url) as worker:
+    with worker_process(tmp_path, **ground, redis_url=fragile_valkey.url, slots=16) as worker:
         await worker.has_told("worker_ready")
         worker.process.send_signal(signal.SIGTERM)
         assert await worker.exit_code() == 0, worker.log.read_text(encoding="utf-8")

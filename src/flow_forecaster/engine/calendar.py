@@ -13,7 +13,7 @@ from flow_forecaster.engine.invalid import InvalidInput
 
 _EPOCH = np.datetime64("1970-01-01")
 _EPOCH_WEEKDAY = 3  # a Thursday
-_LAST_DATE = np.datetime64(date.max)
+_LAST_DATE, _LAST_DAY = np.datetime64(date.max), date.max.toordinal()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +80,13 @@ class Timeline:
 
     def ends_of(self, periods: Sequence[int]) -> list[date | None]:
         """Find the last days of several periods, counted from 1; None for those after the year 9999."""
-        last = np.asarray(periods, dtype=np.int64) * self.period.days - 1
         if self.calendar is None:
-            days = np.datetime64(self.start) + last
-        else:
-            days = self.calendar.working_days(self.start, last)
-        return [date.fromisoformat(str(day)) if day <= _LAST_DATE else None for day in days]
+            before, length = self.start.toordinal() - 1, self.period.days
+            days = [before + number * length for number in periods]
+            return [date.fromordinal(day) if day <= _LAST_DAY else None for day in days]
+        last = np.asarray(periods, dtype=np.int64) * self.period.days - 1
+        found = self.calendar.working_days(self.start, last)
+        return [date.fromisoformat(str(day)) if day <= _LAST_DATE else None for day in found]
 
     def start_of(self, index: int) -> date:
         """Find the first day of the period at `index`, counted from 0."""

@@ -81,24 +81,31 @@ class Distribution:
             return self.beyond
         return float(self.exceedance[max(value, self.first) - self.first])
 
-    def probability(self, first: int, last: int) -> float:
-        """P(first <= X <= last), for listed values."""
-        return float(self.mass[first - self.first : last - self.first + 1].sum())
+    @property
+    def support(self) -> int:
+        """How many values have any mass."""
+        return int(np.count_nonzero(self.mass))
 
-    def present(self) -> list[int]:
-        """List the values that have any mass."""
-        return [self.first + offset for offset in np.flatnonzero(self.mass).tolist()]
+    def rows(self, most: int) -> list[tuple[int, int, float]]:
+        """List the values that have any mass as (first value, last value, probability), neighbours joined to `most`."""
+        offsets = np.flatnonzero(self.mass).tolist()
+        size = max(1, -(-len(offsets) // most))
+        groups = [offsets[index : index + size] for index in range(0, len(offsets), size)]
+        mass = self.mass.tolist()
+        return [
+            (self.first + group[0], self.first + group[-1], sum(mass[offset] for offset in group)) for group in groups
+        ]
 
     def when(self, confidence: float) -> int | None:
         """Find the smallest k with P(X <= k) >= confidence; None if it lies beyond."""
-        reached = np.flatnonzero(self.cumulative >= confidence - ROUNDING)
-        return self.first + int(reached[0]) if reached.size else None
+        reached = int(np.searchsorted(self.cumulative, confidence - ROUNDING))
+        return self.first + reached if reached < len(self.cumulative) else None
 
     def how_many(self, confidence: float) -> int | None:
         """Find the largest n with P(X >= n) >= confidence; None if it lies beyond."""
         if self.beyond and self.beyond >= confidence - ROUNDING:
             return None
-        return self.first + int(np.flatnonzero(self.exceedance >= confidence - ROUNDING)[-1])
+        return self.last - int(np.searchsorted(self.exceedance[::-1], confidence - ROUNDING))
 
 
 def _from_above(weights: Counts | Floats) -> Floats:

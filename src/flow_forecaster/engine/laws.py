@@ -1,5 +1,6 @@
 """The two laws behind every question: T, when items are finished, and N, how many are finished by then."""
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -49,8 +50,9 @@ class Basis:
     @cached_property
     def values(self) -> tuple[np.ndarray, np.ndarray]:
         """Distinct throughputs and their shares of the history."""
-        values, times = np.unique(self.history.counts, return_counts=True)
-        return values, times / len(self.history)
+        counted = sorted(Counter(self.history.throughput).items())
+        values, times = zip(*counted, strict=True)
+        return np.array(values, dtype=np.int64), np.array(times) / len(self.history)
 
     def choose(self, *, operations: float, draws: float) -> Method:
         """Settle `auto`: exact where the sampler allows it and it is the cheaper one.

@@ -175,36 +175,28 @@ def _when_reading(confidences: Sequence[float], law: Distribution, timeline: Tim
 
 
 def _when_rows(law: Distribution, timeline: Timeline) -> list[WhenRow]:
-    rows = [(group[-1], law.probability(group[0], group[-1])) for group in _groups(law)]
-    ends = timeline.ends_of([number for number, _ in rows])
+    rows = law.rows(MOST_ROWS)
+    ends = timeline.ends_of([last for _, last, _ in rows])
     return [
-        WhenRow(periods=number, probability=probability, cumulative=law.at_most(number), date=end)
-        for (number, probability), end in zip(rows, ends, strict=True)
+        WhenRow(periods=last, probability=probability, cumulative=law.at_most(last), date=end)
+        for (_, last, probability), end in zip(rows, ends, strict=True)
     ]
 
 
 def _how_many_reading(confidences: Sequence[float], law: Distribution) -> HowManyReading:
     answers = [HowManyAnswer(confidence=confidence, items=law.how_many(confidence)) for confidence in confidences]
     rows = [
-        HowManyRow(items=group[0], probability=law.probability(group[0], group[-1]), cumulative=law.at_least(group[0]))
-        for group in _groups(law)
+        HowManyRow(items=first, probability=probability, cumulative=law.at_least(first))
+        for first, _, probability in law.rows(MOST_ROWS)
     ]
     return HowManyReading(answers=answers, distribution=rows, mean=law.mean, standard_deviation=law.standard_deviation)
 
 
-def _groups(law: Distribution) -> list[list[int]]:
-    """Sort the values with any mass into at most MOST_ROWS groups of neighbours."""
-    values = law.present()
-    size = -(-len(values) // MOST_ROWS)
-    return [values[index : index + size] for index in range(0, len(values), max(1, size))]
-
-
 def _joined(law: Distribution) -> tuple[Caveat, ...]:
-    count = len(law.present())
-    if count <= MOST_ROWS:
+    if law.support <= MOST_ROWS:
         return ()
     detail = (
-        f"The distribution has {count} values; neighbours are joined into at most {MOST_ROWS} rows, "
+        f"The distribution has {law.support} values; neighbours are joined into at most {MOST_ROWS} rows, "
         "whose cumulative probabilities are those of the values named."
     )
     return (Caveat(code="distribution_joined", detail=detail),)

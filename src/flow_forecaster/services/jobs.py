@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from structlog.stdlib import BoundLogger, get_logger
+from structlog import get_logger
+from structlog.typing import FilteringBoundLogger
 
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.simulation import Stopped
@@ -70,7 +71,7 @@ class Jobs:
             get_logger().warning("leases_expired", requeued=swept.requeued, exhausted=swept.exhausted)
         return swept
 
-    async def _bring_back(self, claim: Claim, log: BoundLogger) -> None:
+    async def _bring_back(self, claim: Claim, log: FilteringBoundLogger) -> None:
         vigil = Vigil()
         keeper = asyncio.create_task(self._keep(claim, vigil))
         try:
@@ -122,18 +123,18 @@ class Jobs:
             return "lost"
         return "canceled" if cancel else None
 
-    async def _conclude_stopped(self, claim: Claim, reason: Reason, log: BoundLogger) -> None:
+    async def _conclude_stopped(self, claim: Claim, reason: Reason, log: FilteringBoundLogger) -> None:
         log.info("forecast_stopped", reason=reason)
         if reason == "canceled":
             async with self.database.writing() as transaction:
                 await transaction.forecasts.cancel_claimed(claim)
 
-    async def _fail(self, claim: Claim, error: dict[str, str], log: BoundLogger) -> None:
+    async def _fail(self, claim: Claim, error: dict[str, str], log: FilteringBoundLogger) -> None:
         async with self.database.writing() as transaction:
             await transaction.forecasts.fail(claim, json.dumps(error))
         log.warning("forecast_failed", code=error["code"])
 
-    async def _release(self, claim: Claim, log: BoundLogger) -> None:
+    async def _release(self, claim: Claim, log: FilteringBoundLogger) -> None:
         async with self.database.writing() as transaction:
             released = await transaction.forecasts.release(claim)
         log.info("forecast_released", kept=released)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from structlog.stdlib import get_logger
+from structlog import get_logger
 
 from flow_forecaster.errors import ServiceError
 from flow_forecaster.services.jobs import Jobs

@@ -15,7 +15,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from structlog.stdlib import get_logger
+from structlog import get_logger
 
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.loop import drain, running, sweep_forever

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from sqlalchemy.engine import make_url
-from structlog.stdlib import get_logger
+from structlog import get_logger
 
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
