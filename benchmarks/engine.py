@@ -9,9 +9,8 @@ import numpy as np
 from benchmarks import rivals
 from benchmarks.measuring import Figure, Measure, Target, elapsed, in_turn, processor, seconds
 from benchmarks.planning import HISTORY, Plan, question
-from flow_forecaster.engine.kernels import convolution
 from flow_forecaster.engine.samplers import Adaptive, Bootstrap, Sampler
-from flow_forecaster.engine.simulation import Machine, histogram
+from flow_forecaster.engine.simulation import Machine
 
 Work: TypeAlias = Callable[[], object]
 
@@ -35,17 +34,16 @@ def figures(plan: Plan) -> Iterator[Figure]:
 
 def _exact(plan: Plan, items: int, target: Target) -> Iterator[Figure]:
     asked = question(Bootstrap(), items, method="exact")
-    mass = np.zeros(asked.horizon + 1)
-    kernel = partial(convolution.finish, *asked.basis.values, items, mass)
+    law = partial(asked.law.distribution, Machine())
     whole = partial(asked.answer, Machine())
     numpy = partial(rivals.exact_by_numpy, HISTORY.throughput, items)
     dictionary = partial(rivals.exact_by_dictionary, HISTORY.throughput, items)
     times, rounds = plan.either(1_000_000 // items**2 + 20, 1), plan.either(9, 1)
     few = max(1, times // 20)
     for name, ours, rival, theirs in (
-        ("kernel", kernel, "np.convolve, period by period", numpy),
-        ("kernel", kernel, "dictionary of what remains", dictionary),
-        ("question and its readings", whole, "np.convolve, period by period", numpy),
+        ("the law", law, "np.convolve, period by period", numpy),
+        ("the law", law, "dictionary of what remains", dictionary),
+        ("the law, read and warned of", whole, "np.convolve, period by period", numpy),
     ):
         pairs = in_turn(_time(ours, _MILLI, times), _time(theirs, _MILLI, few), rounds)
         yield Figure.of(f"exact when, {items:,} items: {name}", "ms", rival, pairs, target)
@@ -95,23 +93,13 @@ def _adaptive_period(plan: Plan, items: int) -> Figure:
 def _threads(plan: Plan, sampler: Sampler, items: int) -> Iterator[Figure]:
     """Compare by the clock, which needs two free cores, and by processor time, which does not."""
     trials = plan.either(20_000_000, 20_000)
-    two, one = (partial(_histogram, sampler, items, trials, threads) for threads in (2, 1))
+    law = question(sampler, items, method="monte_carlo", trials=trials).law
+    two, one = (partial(law.distribution, Machine(threads=threads)) for threads in (2, 1))
     name, rival, rounds = f"{sampler.kind}, {items:,} items, two threads", "one thread", plan.either(7, 1)
     pairs = in_turn(lambda: trials / _MILLION / elapsed(two), lambda: trials / _MILLION / elapsed(one), rounds)
     yield Figure.of(name, "million trials/s", rival, pairs, Target(of="ratio", at_least=1.8))
     pairs = in_turn(lambda: processor(two) / _NANO / trials, lambda: processor(one) / _NANO / trials, rounds)
     yield Figure.of(f"{name}: processor time", "ns/trial", rival, pairs)
-
-
-def _histogram(sampler: Sampler, items: int, trials: int, threads: int) -> None:
-    asked = question(sampler, items, method="monte_carlo")
-    histogram(
-        asked.basis.pace(asked.horizon).finish(1, items),
-        count=trials,
-        bins=asked.horizon + 2,
-        draws_per_trial=asked.law.draws_per_trial * sampler.draw_cost,
-        machine=Machine(threads=threads),
-    )
 
 
 def _trials(sampler: Sampler, items: int, trials: int) -> Work:

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from starlette.types import ASGIApp
 
-from flow_forecaster.app import create_app
+from flow_forecaster.app import Start, create_app
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.services.kernels import make_ready
@@ -108,7 +108,7 @@ async def client(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
 async def serving(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     """Start the service in this process and wait until it is ready."""
     ready = asyncio.Event()
-    app = create_app(settings, on_ready=ready.set)
+    app = create_app(settings, start=Start(on_ready=ready.set))
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(lifespan(app))
         await asyncio.wait_for(ready.wait(), 60)
@@ -134,5 +134,5 @@ async def lifespan(app: ASGIApp) -> AsyncIterator[None]:
 
 async def _migrated(url: str) -> None:
     database = Database(url)
-    await migrate(database.engine)
+    await migrate(database)
     await database.close()

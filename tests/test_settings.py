@@ -41,6 +41,7 @@ BAD: dict[str, list[str]] = {
     "port": ["-1", "65536", "80.5", "http", ""],
     "max_body_bytes": ["1023", "134217729", "1MB"],
     "inline_draws": ["-1", "nan", "all"],
+    "inline_seconds": ["0", "-1", "61", "nan", "quickly"],
     "threads": ["0", "257", "two"],
     "slots": ["0", "65", "one"],
     "lease_seconds": ["0.5", "3601", "nan", "long"],

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_forecasts"),
     )
     op.create_index("ix_forecasts_status_id", "forecasts", ["status", "id"])
+    op.create_index("ix_forecasts_kind_id", "forecasts", ["kind", "id"])
     op.create_index(
         "ix_forecasts_lease", "forecasts", ["lease_expires_at"], sqlite_where=RUNNING, postgresql_where=RUNNING
     )

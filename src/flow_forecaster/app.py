@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from fastapi import FastAPI
@@ -44,20 +45,28 @@ class SystemDice:
         return secrets.randbelow(MOST_SEED + 1)
 
 
-def create_app(settings: Settings | None = None, *, on_ready: Callable[[], None] = lambda: None) -> ASGIApp:
-    """Build the service from settings, or from the environment; `on_ready` is called when it can take work."""
-    api = build_api(settings or Settings(), on_ready)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Who is told how the start went: that the service can take work, or why it never will."""
+
+    on_ready: Callable[[], None] = lambda: None
+    on_failure: Callable[[Exception], None] = lambda _error: None
+
+
+def create_app(settings: Settings | None = None, *, start: Start | None = None) -> ASGIApp:
+    """Build the service from settings, or from the environment."""
+    api = build_api(settings or Settings(), start)
     observed: ASGIApp = Observing(api, api.state.registry)
     return observed
 
 
-def build_api(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> FastAPI:
+def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
     """Build the API. Nothing is opened before it is started, so that its document can be read anywhere."""
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await _open(api, settings, stack, on_ready)
+            await _open(api, settings, stack, start or Start())
             yield
 
     api = FastAPI(
@@ -78,7 +87,7 @@ def build_api(settings: Settings, on_ready: Callable[[], None] = lambda: None) -
     return api
 
 
-async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, on_ready: Callable[[], None]) -> None:
+async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: Start) -> None:
     """Start answering at once; work begins when the schema is current and the kernels are compiled."""
     workshop = Workshop.of(settings)
     stack.push_async_callback(workshop.close)
@@ -93,7 +102,7 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, on_read
         dice=SystemDice(),
         inline_draws=settings.inline_draws,
     )
-    await stack.enter_async_context(running(_work(workshop, bell, on_ready)))
+    await stack.enter_async_context(running(_work(workshop, bell, start)))
 
 
 def _doorbell(settings: Settings, stack: AsyncExitStack) -> RedisBell | EmbeddedBell:
@@ -104,10 +113,14 @@ def _doorbell(settings: Settings, stack: AsyncExitStack) -> RedisBell | Embedded
     return remote
 
 
-async def _work(workshop: Workshop, bell: Doorbell, on_ready: Callable[[], None]) -> None:
+async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     """Make ready; then, without Redis, be the worker too."""
-    await workshop.make_ready()
-    on_ready()
+    try:
+        await workshop.make_ready()
+    except Exception as error:
+        start.on_failure(error)
+        raise
+    start.on_ready()
     if isinstance(bell, EmbeddedBell):
         worker = EmbeddedWorker(jobs=workshop.jobs, bell=bell)
         async with asyncio.TaskGroup() as group:

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     inline_draws: Annotated[
         float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")
     ] = 50_000_000
+    inline_seconds: Annotated[
+        float, Field(gt=0, le=60, description="A forecast that was to be answered at once is queued after so long.")
+    ] = 1.0
     threads: Annotated[
         int, Field(ge=1, le=256, default_factory=_cores, description="Threads that one large forecast is computed on.")
     ]

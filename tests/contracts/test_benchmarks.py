@@ -19,8 +19,8 @@ from flow_forecaster.engine.simulation import Machine
 
 ROWS = {
     "engine": (
-        "exact when, 100 items: kernel",
-        "exact when, 1,000 items: question and its readings",
+        "exact when, 100 items: the law",
+        "exact when, 1,000 items: the law, read and warned of",
         "bootstrap, 1,000 items, one thread",
         "adaptive, 100 items, two threads",
     ),

@@ -62,7 +62,7 @@ for question, history, (sampler, method), calendar in product(QUESTIONS, HISTORI
     fields |= {"trials": 50, "start": "2026-01-05"}
     request = TypeAdapter(ForecastRequest).validate_python(fields).resolved(today=date(2026, 1, 5), seed=2**53 - 1)
     asked = request.question()
-    answer = asked.answer(Machine(threads=2, chunk_draws=100))
+    answer = asked.answer(Machine(threads=2, chunk_trials=100))
     answers.append(PRESENT[request.kind](request, asked, answer).model_dump_json())
 report |= {"asked": state(), "answers": answers}
 """

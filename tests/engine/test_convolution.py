@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from engine import naive
 from engine.naive import PATIENT
+from flow_forecaster.engine.convolution import finish_law, produce_law
 from flow_forecaster.engine.kernels import bootstrap, convolution
+from flow_forecaster.engine.simulation import Stopped, unwatched
 
 EXACT = 1e-12
 HISTORIES = st.lists(st.integers(0, 6), min_size=1, max_size=6).filter(any)
@@ -22,15 +24,11 @@ def distinct(history: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def finish(history: Sequence[int], items: int, horizon: int) -> tuple[np.ndarray, float]:
-    mass = np.zeros(horizon + 1)
-    beyond = convolution.finish(*distinct(history), items, mass)
-    return mass, beyond
+    return finish_law(*distinct(history), items=items, horizon=horizon, watch=unwatched)
 
 
 def produce(history: Sequence[int], periods: int) -> np.ndarray:
-    mass = np.zeros(max(history) * periods + 1)
-    convolution.produce(*distinct(history), periods, mass)
-    return mass
+    return produce_law(*distinct(history), periods=periods, watch=unwatched)
 
 
 @PATIENT
@@ -108,3 +106,28 @@ def assert_within(below: np.ndarray, exact: np.ndarray, trials: int) -> None:
     exact = exact.clip(0, 1)
     bound = 4.5 * np.sqrt(exact * (1 - exact) / trials) + 1 / trials + EXACT
     assert (np.abs(below / trials - exact) <= bound).all()
+
+
+@PATIENT
+@given(HISTORIES, st.integers(1, 12), st.integers(1, 6))
+def test_slices_move_no_bit_and_can_be_stopped_between(history: list[int], items: int, horizon: int) -> None:
+    values, shares = distinct(history)
+    mass, state, bounds = np.zeros(horizon + 1), np.zeros((2, items + 1)), np.array([items, items])
+    state[0, items] = 1.0
+    remaining = 1.0
+    for period in range(1, horizon + 1):
+        if remaining:
+            remaining = convolution.finish(values, shares, state, bounds, mass, period, period + 1)
+    whole, beyond = finish(history, items, horizon)
+    assert (mass.tobytes(), remaining) == (whole.tobytes(), beyond)
+
+
+def test_the_watch_can_end_an_exact_law_between_its_slices() -> None:
+    def refuse(_share: float) -> None:
+        raise Stopped
+
+    values, shares = np.arange(1, 200), np.full(199, 1 / 199)
+    with pytest.raises(Stopped):
+        finish_law(values, shares, items=1_000_000, horizon=5_000, watch=refuse)
+    with pytest.raises(Stopped):
+        produce_law(values, shares, periods=5_000, watch=refuse)

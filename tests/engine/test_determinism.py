@@ -56,7 +56,7 @@ def test_threads_and_chunks_move_no_byte(sampler: Sampler) -> None:
     question = Deadline(basis=basis, items=25, periods=7, horizon=104)
     expected = question.answer(Machine())
     for threads, draws in product((1, 2, 3), (1, 50, 999, 7_001, 10_000_000)):
-        answer = question.answer(Machine(threads=threads, chunk_draws=draws))
+        answer = question.answer(Machine(threads=threads, chunk_trials=draws))
         for law, same in ((answer.when, expected.when), (answer.how_many, expected.how_many)):
             assert law.mass.tobytes() == same.mass.tobytes()
             assert law.cumulative.tobytes() == same.cumulative.tobytes()

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from engine import naive
 from engine.naive import PATIENT
 from flow_forecaster.engine.calendar import Timeline, WorkingCalendar
+from flow_forecaster.engine.convolution import produce_law
 from flow_forecaster.engine.history import DAY, WEEK, Period, ThroughputHistory
-from flow_forecaster.engine.kernels import convolution
 from flow_forecaster.engine.samplers import SAMPLERS, Adaptive, Bootstrap, Sampler
+from flow_forecaster.engine.simulation import unwatched
 from flow_forecaster.engine.urn import alias_slots, drift_factors, effective_size, recency_weights
 
 MONDAY = date(2026, 1, 5)
@@ -112,8 +113,7 @@ def test_the_bootstrap_never_produces_more_than_its_best_period_throughout() -> 
 def test_without_drift_recency_and_doubt_the_adaptive_sampler_is_the_bootstrap(history: tuple[int, ...]) -> None:
     values, times = np.unique(history, return_counts=True)
     for periods in (1, 4, 12):
-        exact = np.zeros(max(history) * periods + 1)
-        convolution.produce(values, times / len(history), periods, exact)
+        exact = produce_law(values, times / len(history), periods=periods, watch=unwatched)
         assert_law(produced(LIKE_THE_BOOTSTRAP, weeks(*history), periods), exact)
 
 

@@ -24,7 +24,7 @@ async def fragile_url(fragile_postgres: PostgresServer) -> AsyncIterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     fragile_postgres.create_database(name)
     database = Database(fragile_postgres.url(name))
-    await migrate(database.engine)
+    await migrate(database)
     await database.close()
     yield fragile_postgres.url(name)
     fragile_postgres.drop_database(name)

@@ -191,7 +191,7 @@ async def test_a_database_without_tables_is_an_outage_that_a_migration_ends(empt
     with pytest.raises(DatabaseUnavailable):
         await queue(empty)
     assert await empty.revision() is None
-    await migrate(empty.engine)
+    await migrate(empty)
     await queue(empty)
 
 

@@ -29,7 +29,7 @@ from flow_forecaster.persistence.migrations import migrate
 
 async def main(url):
     database = Database(url)
-    await migrate(database.engine)
+    await migrate(database)
     await database.close()
 
 for line in sys.stdin:
@@ -62,7 +62,7 @@ async def test_the_lease_is_indexed_for_running_forecasts_only(database: Databas
 
 async def test_an_upgrade_tells_its_revision_and_leaves_it_in_the_database(empty: Database) -> None:
     assert await empty.revision() is None
-    assert await migrate(empty.engine) == newest_revision()
+    assert await migrate(empty) == newest_revision()
     assert await empty.revision() == newest_revision()
 
 
@@ -70,7 +70,7 @@ async def test_an_upgrade_of_a_current_schema_changes_nothing(database: Database
     await queue(database)
     before = await _run(database, _catalogue)
     for _ in range(2):
-        await migrate(database.engine)
+        await migrate(database)
     assert await _run(database, _catalogue) == before
     assert await count(database) == 1
     assert await _versions(database) == [newest_revision()]
@@ -81,7 +81,7 @@ async def test_a_downgrade_takes_every_table_away_and_an_upgrade_brings_them_bac
     await _run(database, _downgrade)
     assert set(await _run(database, _catalogue)) <= {"alembic_version"}
     assert await database.revision() is None
-    await migrate(database.engine)
+    await migrate(database)
     assert await _run(database, _catalogue) == before
 
 
@@ -90,18 +90,18 @@ async def test_a_migration_that_fails_leaves_no_trace(empty: Database) -> None:
         await connection.execute(text("CREATE TABLE squatter (number INTEGER)"))
         await connection.execute(text("CREATE INDEX ix_forecasts_lease ON squatter (number)"))
     with pytest.raises(DBAPIError):
-        await migrate(empty.engine)
+        await migrate(empty)
     assert set(await _run(empty, _catalogue)) == {"squatter"}
     async with empty.engine.begin() as connection:
         await connection.execute(text("DROP TABLE squatter"))
-    await migrate(empty.engine)
+    await migrate(empty)
     assert await empty.revision() == newest_revision()
 
 
 async def test_code_leaves_the_schema_of_a_newer_version_alone(database: Database) -> None:
     async with database.engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    await migrate(database.engine)
+    await migrate(database)
     assert await database.revision() == "9999"
 
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 import flow_forecaster
 from conftest import lifespan, serving
-from flow_forecaster.app import build_api, create_app
+from flow_forecaster.app import Start, build_api, create_app
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.routers.observing import Observing
@@ -46,7 +46,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @asynccontextmanager
 async def starting(settings: Settings, on_ready: Callable[[], None]) -> AsyncIterator[httpx2.AsyncClient]:
     """Start the service without waiting until it is ready."""
-    app = create_app(settings, on_ready=on_ready)
+    app = create_app(settings, start=Start(on_ready=on_ready))
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with lifespan(app), httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -145,7 +145,7 @@ async def test_a_database_without_tables_is_not_ready_until_it_is_migrated(empty
         unavailable(await client.get(FORECASTS), "database_unavailable")
         await is_alive(client)
         database = Database(empty_url)
-        await migrate(database.engine)
+        await migrate(database)
         await database.close()
         assert await readiness(client) == (200, {"database": True, "schema": True, "kernels": True})
         assert (await ask(client, body())).status_code == 201
@@ -153,7 +153,7 @@ async def test_a_database_without_tables_is_not_ready_until_it_is_migrated(empty
 
 async def test_a_defect_of_the_service_is_a_problem_too_and_tells_nothing(sqlite_url: str, kernel_cache: Path) -> None:
     ready = asyncio.Event()
-    api = build_api(Settings(database_url=sqlite_url, kernel_cache_dir=kernel_cache), ready.set)
+    api = build_api(Settings(database_url=sqlite_url, kernel_cache_dir=kernel_cache), Start(on_ready=ready.set))
 
     @api.get("/defect")
     async def defect() -> None:

@@ -8,13 +8,14 @@ import pytest
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.services.computing import Computer
+from persistence.rows import AN_HOUR
 from servers.postgres import PostgresServer, running_postgres
 
 
 @pytest.fixture
 def computer(kernel_cache: object) -> Iterator[Computer]:
     """Threads to compute on."""
-    computer = Computer(threads=1, slots=4)
+    computer = Computer(threads=1, slots=4, patience_seconds=60.0)
     yield computer
     computer.close()
 
@@ -32,7 +33,7 @@ async def fragile(fragile_postgres: PostgresServer) -> AsyncIterator[Database]:
     name = f"test_{uuid4().hex[:12]}"
     fragile_postgres.create_database(name)
     database = Database(fragile_postgres.url(name), statement_timeout_seconds=10.0)
-    await migrate(database.engine)
+    await migrate(database)
     yield database
     await database.close()
     fragile_postgres.drop_database(name)

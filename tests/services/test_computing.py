@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from flow_forecaster.engine.simulation import Stopped
-from flow_forecaster.services.computing import Computer, Vigil
-from persistence.rows import until
+from flow_forecaster.services.computing import Computer, TookTooLong, Vigil
+from persistence.rows import AN_HOUR, until
 from services.asking import BRIEF, ENDLESS, a_job, answer_of
 
 pytestmark = pytest.mark.usefixtures("kernel_cache")
@@ -29,7 +29,7 @@ async def test_large_and_small_give_the_same_bytes_on_any_number_of_threads() ->
     job = a_job(trials=BRIEF)
     answers = [answer_of(job)]
     for threads in (1, 2, 3):
-        computer = Computer(threads=threads, slots=1)
+        computer = Computer(threads=threads, slots=1, patience_seconds=60.0)
         answers += [await computer.large(job, Vigil()), await computer.small(a_job(trials=BRIEF))]
         computer.close()
     assert set(answers) == {answers[0]}
@@ -50,7 +50,7 @@ async def test_the_share_done_grows_until_all_is_done(computer: Computer) -> Non
 
 @pytest.mark.parametrize("threads", [1, 2])
 async def test_a_computation_that_is_no_longer_wanted_ends_within_a_chunk(threads: int) -> None:
-    computer, vigil = Computer(threads=threads, slots=1), Vigil()
+    computer, vigil = Computer(threads=threads, slots=1, patience_seconds=60.0), Vigil()
     computing = asyncio.create_task(computer.large(a_job(trials=ENDLESS), vigil))
     await until(partial(_under_way, vigil))
     vigil.stop.set()
@@ -60,8 +60,28 @@ async def test_a_computation_that_is_no_longer_wanted_ends_within_a_chunk(thread
     computer.close()
 
 
+async def test_a_small_computation_that_is_not_small_ends_within_a_chunk() -> None:
+    computer = Computer(threads=1, slots=1, patience_seconds=0.01)
+    with pytest.raises(TookTooLong):
+        await asyncio.wait_for(computer.small(a_job(trials=ENDLESS)), 20)
+    assert await computer.large(a_job(trials=BRIEF), Vigil()) == answer_of(a_job(trials=BRIEF))
+    computer.close()
+
+
+async def test_small_computations_wait_for_no_large_one() -> None:
+    computer, vigil = Computer(threads=1, slots=1, patience_seconds=AN_HOUR), Vigil()
+    large = asyncio.create_task(computer.large(a_job(trials=ENDLESS), vigil))
+    await until(partial(_under_way, vigil))
+    assert await asyncio.wait_for(computer.small(a_job(trials=100)), 20) == answer_of(a_job(trials=100))
+    assert not large.done()
+    vigil.stop.set()
+    with pytest.raises(Stopped):
+        await large
+    computer.close()
+
+
 async def test_as_many_computations_run_at_once_as_there_are_slots() -> None:
-    computer = Computer(threads=1, slots=2)
+    computer = Computer(threads=1, slots=2, patience_seconds=60.0)
     vigils = [Vigil() for _ in range(3)]
     running = [asyncio.create_task(computer.large(a_job(trials=ENDLESS), vigil)) for vigil in vigils]
     await until(partial(_under_way, vigils[0], vigils[1]))
@@ -77,11 +97,11 @@ async def test_as_many_computations_run_at_once_as_there_are_slots() -> None:
 
 async def test_computations_run_on_threads_of_their_own_and_leave_none_behind() -> None:
     before = set(threading.enumerate())
-    computer = Computer(threads=2, slots=2)
+    computer = Computer(threads=2, slots=2, patience_seconds=60.0)
     await computer.large(a_job(trials=BRIEF), Vigil())
     started = set(threading.enumerate()) - before
     assert started
-    assert all(thread.name.startswith("compute") for thread in started)
+    assert all(thread.name.startswith(("small", "large", "trials")) for thread in started)
     computer.close()
     for thread in started:
         await asyncio.to_thread(thread.join, 10)

@@ -19,7 +19,7 @@ from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.readiness import Readiness
 from persistence.rows import AN_HOUR, claim, count, row_of, unreachable
 from services import asking
-from services.asking import DICE, CuriousBell, FixedClock, LoadedDice, a_job, a_request, answer_of
+from services.asking import DICE, ENDLESS, CuriousBell, FixedClock, LoadedDice, a_job, a_request, answer_of
 
 BAD_CURSORS = [
     *("", "x", "a" * 21, "a" * 23, "!" * 22, "ä" * 22, "a" * 64, "=" * 22, "a a", "\x00" * 22),
@@ -98,6 +98,18 @@ async def test_a_forecast_is_large_when_it_costs_more_than_the_threshold(forecas
     below = replace(forecasts, inline_draws=cost * 0.999)
     assert (await exactly.create(a_request(**EXACT), respond_async=False)).status == "succeeded"
     assert (await below.create(a_request(**EXACT), respond_async=False)).status == "queued"
+
+
+async def test_a_small_forecast_that_takes_too_long_is_left_to_a_worker(
+    forecasts: Forecasts, bell: CuriousBell
+) -> None:
+    hasty = Computer(threads=1, slots=1, patience_seconds=0.001)
+    request = a_request(trials=ENDLESS)
+    unlimited = replace(forecasts, computer=hasty, inline_draws=float("inf"))
+    record = await unlimited.create(request, respond_async=False)
+    hasty.close()
+    assert (record.status, record.result) == ("queued", None)
+    assert bell.seen == [[(record.id, "queued")]]
 
 
 async def test_what_a_worker_finds_is_what_was_asked(forecasts: Forecasts, database: Database) -> None:

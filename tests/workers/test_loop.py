@@ -19,7 +19,7 @@ from flow_forecaster.services.computing import Computer
 from flow_forecaster.services.jobs import Jobs, Terms
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, drain, running, sweep_forever
-from persistence.rows import LONG_AGO, claim, row_of, unreachable, until
+from persistence.rows import AN_HOUR, LONG_AGO, claim, row_of, unreachable, until
 from servers.postgres import running_postgres
 from services.asking import ENDLESS, a_job, accept, answer_of, find, finished
 
@@ -40,7 +40,7 @@ class CountingBell:
 @pytest.fixture
 def computer(kernel_cache: Path) -> Iterator[Computer]:
     """Threads to compute on."""
-    computer = Computer(threads=1, slots=4)
+    computer = Computer(threads=1, slots=4, patience_seconds=60.0)
     yield computer
     computer.close()
 
@@ -169,7 +169,7 @@ async def _embedded(jobs: Jobs) -> AsyncIterator[EmbeddedBell]:
 
 
 async def _migrated(database: Database) -> None:
-    await migrate(database.engine)
+    await migrate(database)
 
 
 async def _rung(bell: CountingBell, times: int) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from flow_forecaster.workers.redis import QUEUE, RING, RedisBell
+from flow_forecaster.workers.redis import MOST_RINGS, QUEUE, RING, RedisBell
 from persistence.rows import until
 from servers.valkey import ValkeyServer, running_valkey
 
@@ -43,6 +43,13 @@ async def test_every_ring_is_a_job_of_its_own(fragile_valkey: ValkeyServer) -> N
     async with _bell(fragile_valkey.url) as bell:
         await asyncio.gather(*(bell.ring() for _ in range(20)))
     assert await _waiting(fragile_valkey.url) == 20
+
+
+async def test_rings_that_nobody_hears_do_not_pile_up(fragile_valkey: ValkeyServer) -> None:
+    async with _bell(fragile_valkey.url) as bell:
+        for _ in range(MOST_RINGS + 10):
+            await bell.ring()
+    assert await _waiting(fragile_valkey.url) == MOST_RINGS
 
 
 async def test_a_bell_that_is_closed_leaves_no_connection(fragile_valkey: ValkeyServer) -> None:

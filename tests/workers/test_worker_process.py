@@ -90,7 +90,7 @@ async def test_a_worker_told_to_stop_amid_rings_ends_in_order(
     ground: dict[str, Any], fragile_valkey: ValkeyServer, tmp_path: Path
 ) -> None:
     bell = RedisBell(fragile_valkey.url)
-    for _ in range(2_000):
+    for _ in range(1_000):
         await bell.ring()
     await bell.close()
     with worker_process(tmp_path, **ground, redis_url=fragile_valkey.url, slots=16) as worker:

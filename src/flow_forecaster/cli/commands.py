@@ -18,7 +18,6 @@ app = typer.Typer(
 )
 
 USAGE = 2
-INTERRUPTED = 130
 
 Fields: TypeAlias = dict[str, object]
 """Fields of a request."""
@@ -163,13 +162,11 @@ def openapi(
 def main() -> None:
     """Run the command line; a command that cannot be read is told in one line, like everything else."""
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False))  # an interruption is returned as its exit code
     except typer.TyperException as error:
         if message := error.format_message():
             _exit(message)
         sys.exit(USAGE)  # without a command the help has been printed
-    except typer.Abort:
-        sys.exit(INTERRUPTED)
 
 
 def _forecast(options: dict[str, object], question: Fields) -> None:

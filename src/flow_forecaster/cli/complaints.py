@@ -28,7 +28,7 @@ class Refused(Exception):
 
 def complaint(error: Exception) -> str | None:
     """Write the line for an error that the user can mend, or None for a defect of ours."""
-    if isinstance(error, InputError | Refused | ServiceError):
+    if isinstance(error, InputError | Refused | ServiceError | OSError):
         return str(error)
     if isinstance(error, InvalidInput):
         return _at(error.path, error.detail)

@@ -22,6 +22,8 @@ from flow_forecaster.workers.workshop import open_database
 
 EXAMPLE = '{"kind": "when", "history": {"throughput": [5, 6, 7, 4, 8, 6, 5], "period": "week"}, "scope": {"items": 50}}'
 
+GRACE_SECONDS = 20  # less than the 30 that platforms give before they kill
+
 WELCOME = """flow-forecaster serves on {base} (Ctrl-C ends it)
 documentation: {base}/docs
 a first answer, to paste into another terminal:
@@ -36,8 +38,15 @@ def serve(*, host: str | None, port: int | None, json: bool) -> None:
     settings = _settings(json=json)
     address, door = host or settings.host, settings.port if port is None else port
     announcement = _Announcement()
-    service = app.create_app(settings, on_ready=announcement.ready)
-    server = _Server(uvicorn.Config(service, host=address, port=door, log_config=None), announcement)
+    start = app.Start(on_ready=announcement.ready, on_failure=announcement.failed)
+    config = uvicorn.Config(
+        app.create_app(settings, start=start),
+        host=address,
+        port=door,
+        log_config=None,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = _Server(config, announcement)
     # Uvicorn ends in good order on these and then raises them again, for the handlers that stood before.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
@@ -47,6 +56,8 @@ def serve(*, host: str | None, port: int | None, json: bool) -> None:
         if server.started:
             raise
         raise Refused(f"could not serve on {address}:{door}; the log above says why") from end
+    if announcement.failure is not None:
+        raise Refused(f"could not get ready: {announcement.failure}") from announcement.failure
 
 
 def worker(*, json: bool) -> None:
@@ -86,11 +97,13 @@ def _end(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 class _Announcement:
-    """Says where the service is, once it both listens and is ready."""
+    """Says where the service is, once it both listens and is ready; or ends it, if it never will be."""
 
     def __init__(self) -> None:
         self._base: str | None = None
         self._ready = False
+        self.failure: Exception | None = None
+        self.server: uvicorn.Server | None = None
 
     def listening(self, base: str) -> None:
         self._base = base
@@ -99,6 +112,11 @@ class _Announcement:
     def ready(self) -> None:
         self._ready = True
         self._say()
+
+    def failed(self, error: Exception) -> None:
+        self.failure = error
+        if self.server is not None:
+            self.server.should_exit = True
 
     def _say(self) -> None:
         if self._ready and self._base is not None:
@@ -112,6 +130,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, announcement: _Announcement) -> None:
         super().__init__(config)
         self._announcement = announcement
+        announcement.server = self
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
@@ -130,7 +149,7 @@ def _settings(*, json: bool) -> Settings:
 async def _migrate(settings: Settings) -> str | None:
     database = open_database(settings)
     try:
-        return await migrations.migrate(database.engine)
+        return await migrations.migrate(database)
     finally:
         await database.close()
 

@@ -32,9 +32,11 @@ class WorkingCalendar:
             detail = "A working calendar needs at least one weekday."
             raise InvalidInput("calendar", "weekdays", code="no_working_day", detail=detail)
 
-    def works_on(self, day: date) -> bool:
-        """Tell whether `day` is worked."""
-        return day.weekday() in self.weekdays and day not in self.days_off
+    def works_on(self, start: date, days: int) -> list[bool]:
+        """Tell of each of so many days from `start` on whether it is worked."""
+        dates = np.datetime64(start) + np.arange(days)
+        worked: list[bool] = np.is_busday(dates, weekmask=self._mask, holidays=self._holidays).tolist()
+        return worked
 
     def working_days(self, start: date, numbers: NDArray[np.int64]) -> NDArray[np.datetime64]:
         """Find working days from `start` on by their numbers, 0 being the earliest."""
@@ -88,12 +90,10 @@ class Timeline:
         found = self.calendar.working_days(self.start, last)
         return [date.fromisoformat(str(day)) if day <= _LAST_DATE else None for day in found]
 
-    def start_of(self, index: int) -> date:
-        """Find the first day of the period at `index`, counted from 0."""
-        if self.calendar is None:
-            return self.start + timedelta(days=index * self.period.days)
-        day = self.calendar.working_days(self.start, np.array([index * self.period.days]))[0]
-        return date.fromisoformat(str(day))
+    def start_of(self, index: int) -> date | None:
+        """Find the first day of the period at `index`, counted from 0; None if it lies after the year 9999."""
+        day = Timeline(start=self.start, period=DAY, calendar=self.calendar)
+        return day.end_of(index * self.period.days + 1)
 
     def periods_until(self, last: date) -> tuple[int, int]:
         """Count the whole periods that end on or before `last`, and the days left over after them."""
@@ -124,8 +124,8 @@ def working_history(
         return history, ()
     kept: list[int] = []
     waiting = moved = 0
-    for offset, count in enumerate(history.throughput):
-        if calendar.works_on(history.start + timedelta(days=offset)):
+    for count, is_worked in zip(history.throughput, calendar.works_on(history.start, len(history)), strict=True):
+        if is_worked:
             kept.append(count + waiting)
             waiting = 0
         else:

@@ -11,9 +11,11 @@ import numba
 import numpy as np
 
 from flow_forecaster.engine.calendar import Timeline
+from flow_forecaster.engine.convolution import finish_law, produce_law
 from flow_forecaster.engine.history import WEEK, ThroughputHistory
 from flow_forecaster.engine.kernels import adaptive, bootstrap, convolution, randomness
 from flow_forecaster.engine.samplers import SAMPLERS
+from flow_forecaster.engine.simulation import unwatched
 
 MODULES: tuple[ModuleType, ...] = (randomness, convolution, bootstrap, adaptive)
 
@@ -57,6 +59,6 @@ def _run_samplers() -> None:
 
 
 def _run_convolutions() -> None:
-    values, shares, mass = np.array([1, 2]), np.array([0.5, 0.5]), np.zeros(3)
-    convolution.finish(values, shares, 2, mass)
-    convolution.produce(values, shares, 1, np.zeros(3))
+    values, shares = np.array([1, 2]), np.array([0.5, 0.5])
+    finish_law(values, shares, items=2, horizon=2, watch=unwatched)
+    produce_law(values, shares, periods=1, watch=unwatched)

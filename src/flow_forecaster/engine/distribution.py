@@ -122,11 +122,11 @@ def _support(weights: Counts | Floats) -> tuple[int, int]:
 
 
 def _moments_of_counts(first: int, counts: Counts, trials: int) -> tuple[float, float]:
-    total = squares = 0
-    for offset in np.flatnonzero(counts).tolist():
-        value, count = first + offset, int(counts[offset])
-        total += value * count
-        squares += value * value * count
+    """Mean and standard deviation from exact sums: the squares go in two parts, because 2^63 would not hold them."""
+    values = np.arange(first, first + len(counts))
+    weighted = values * counts
+    total = int(weighted.sum())
+    squares = (int(values @ (weighted >> 16)) << 16) + int(values @ (weighted & 0xFFFF))
     return total / trials, sqrt(squares * trials - total * total) / trials
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.caveats import Caveat
+from flow_forecaster.engine.convolution import finish_law, produce_law
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.history import ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
-from flow_forecaster.engine.kernels import convolution
 from flow_forecaster.engine.samplers import Pace, Sampler
 from flow_forecaster.engine.simulation import Machine, histogram
 
@@ -23,7 +23,9 @@ MOST_BINS = 4_194_304
 MOST_HORIZON = 5_000
 # A multiply-add of the convolution takes about a fifth of the time of a bootstrap draw (make bench prints both).
 OPERATIONS_PER_DRAW = 5
-# Some tens of seconds; a convolution cannot be stopped half-way.
+# A bin of a histogram is cleared, added and read.
+DRAWS_PER_BIN = 10
+# Minutes; whoever wants more trials than that has a simulation for it.
 MOST_OPERATIONS = 1e11
 
 
@@ -89,8 +91,9 @@ class Finish:
 
     @cached_property
     def draws_per_trial(self) -> float:
-        """Expected draws of one trial."""
-        return min(self.horizon, self.items / self.basis.history.mean + 1)
+        """Expected draws of one trial, from above: Wald's equation, (items - 1 + largest throughput) / mean pace."""
+        mean = self.basis.sampler.mean(self.basis.history, self.basis.timeline)
+        return min(self.horizon, (self.items - 1 + self.basis.history.highest) / mean + 1) if mean else self.horizon
 
     @cached_property
     def operations(self) -> float:
@@ -112,14 +115,12 @@ class Finish:
     def distribution(self, machine: Machine) -> Distribution:
         """Compute the law of T."""
         if self.method == "exact":
-            mass = np.zeros(self.horizon + 1)
-            beyond = convolution.finish(*self.basis.values, self.items, mass)
+            mass, beyond = finish_law(*self.basis.values, items=self.items, horizon=self.horizon, watch=machine.watch)
             return Distribution.from_mass(mass, beyond=beyond)
         counts = histogram(
             self.basis.pace(self.horizon).finish(self.basis.seed, self.items),
             count=self.basis.trials,
             bins=self.horizon + 2,
-            draws_per_trial=self.draws_per_trial * self.basis.sampler.draw_cost,
             machine=machine,
         )
         return Distribution.from_counts(counts)
@@ -154,20 +155,22 @@ class Production:
         """Estimated cost in draws of the bootstrap."""
         if self.method == "exact":
             return self.operations / OPERATIONS_PER_DRAW
-        return self.basis.trials * self.periods * self.basis.sampler.draw_cost
+        return self.basis.trials * self.periods * self.basis.sampler.draw_cost + self._bins * DRAWS_PER_BIN
 
     def distribution(self, machine: Machine) -> Distribution:
         """Compute the law of N."""
         if self.method == "exact":
-            mass = np.zeros(self.basis.history.highest * self.periods + 1)
-            convolution.produce(*self.basis.values, self.periods, mass)
+            mass = produce_law(*self.basis.values, periods=self.periods, watch=machine.watch)
             return Distribution.from_mass(mass, beyond=0.0)
-        bound = min(self.basis.sampler.bound(self.basis.history, self.basis.timeline, self.periods), MOST_BINS)
         counts = histogram(
             self.basis.pace(self.periods).produce(self.basis.seed, self.periods),
             count=self.basis.trials,
-            bins=bound + 2,
-            draws_per_trial=max(1, self.periods) * self.basis.sampler.draw_cost,
+            bins=self._bins,
             machine=machine,
         )
         return Distribution.from_counts(counts)
+
+    @property
+    def _bins(self) -> int:
+        bound = self.basis.sampler.bound(self.basis.history, self.basis.timeline, self.periods)
+        return min(bound, MOST_BINS) + 2

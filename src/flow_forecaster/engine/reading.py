@@ -190,7 +190,7 @@ def _level_shift(history: ThroughputHistory, shift: Pettitt, calendar: WorkingCa
     since = f"{period} {t + 1} of {n}"
     if history.start is not None:
         past = Timeline(start=history.start, period=period, calendar=calendar)
-        since = f"{past.start_of(t).isoformat()} ({since})"
+        since = f"{past.start_of(t)} ({since})"
     before, after = history.counts[:t].mean(), history.counts[t:].mean()
     detail = (
         f"The pace changed about {since}: {before:.3g} items per {period} on average in the {_periods(t, period)} "

@@ -52,6 +52,9 @@ class Sampler(Protocol):
     def pace(self, history: ThroughputHistory, timeline: Timeline, horizon: int) -> Pace:
         """Prepare the tables for `horizon` periods of `timeline`."""
 
+    def mean(self, history: ThroughputHistory, timeline: Timeline) -> float:
+        """Mean of the first draw, items per period."""
+
     def bound(self, history: ThroughputHistory, timeline: Timeline, periods: int) -> int:
         """Most items in `periods` periods that a histogram must hold; what lies beyond is counted as such."""
 
@@ -70,6 +73,10 @@ class Bootstrap:
     def pace(self, history: ThroughputHistory, timeline: Timeline, horizon: int) -> Pace:  # noqa: ARG002
         """Take the history as it is."""
         return Pace(tables=history.counts, finish_kernel=bootstrap.finish, produce_kernel=bootstrap.produce)
+
+    def mean(self, history: ThroughputHistory, timeline: Timeline) -> float:  # noqa: ARG002
+        """Mean of the history."""
+        return history.mean
 
     def bound(self, history: ThroughputHistory, timeline: Timeline, periods: int) -> int:  # noqa: ARG002
         """Every period as good as the best."""
@@ -115,6 +122,11 @@ class Adaptive:
         drift = Drift(sigma=self.drift * sqrt(weeks), periods=ceil(self.drift_weeks / weeks))
         tables = urn_tables(observed, future, drift)
         return Pace(tables=tables, finish_kernel=adaptive.finish, produce_kernel=adaptive.produce)
+
+    def mean(self, history: ThroughputHistory, timeline: Timeline) -> float:
+        """Mean of the history by recency."""
+        weights = recency_weights(len(history), timeline.weeks_per_period, self.half_life)
+        return float(history.counts @ weights) / sum(weights)
 
     def bound(self, history: ThroughputHistory, timeline: Timeline, periods: int) -> int:
         """The best period throughout, with the level four standard deviations up."""

@@ -1,9 +1,10 @@
 """Trials by ranges: the same histogram for any number of threads and any chunk size."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
+from time import perf_counter
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +15,8 @@ from flow_forecaster.engine.samplers import Trials
 Watch: TypeAlias = Callable[[float], None]
 """Called between chunks with the finished share of the whole computation; may raise `Stopped` to end it."""
 
-CHUNK_DRAWS = 10_000_000
+CHUNK_SECONDS = 0.03
+FIRST_CHUNK = 256
 
 
 class Stopped(Exception):
@@ -27,47 +29,50 @@ def unwatched(_share: float) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """How to compute: on how many threads, in chunks of how many draws, under whose watch."""
+    """How to compute: on how many threads, in chunks of how many trials, under whose watch.
+
+    Without `chunk_trials` the chunks grow or shrink until each takes about CHUNK_SECONDS, so that the watch is called
+    often enough however long a trial turns out to be.
+    """
 
     threads: int = 1
-    chunk_draws: int = CHUNK_DRAWS
+    chunk_trials: int | None = None
     watch: Watch = unwatched
 
     def part(self, first: float, last: float) -> "Machine":
         """The same machine, whose 0 .. 1 is reported as first .. last of the whole."""
-        return Machine(
-            threads=self.threads,
-            chunk_draws=self.chunk_draws,
-            watch=lambda share: self.watch(first + share * (last - first)),
-        )
+        return replace(self, watch=lambda share: self.watch(first + share * (last - first)))
 
 
-def histogram(trials: Trials, *, count: int, bins: int, draws_per_trial: float, machine: Machine) -> Counts:
+def histogram(trials: Trials, *, count: int, bins: int, machine: Machine) -> Counts:
     """Count the outcomes of trials 0 .. count-1 in `bins` bins, the last of which is what lies beyond.
 
     A kernel holds no interpreter lock, so plain threads share the ranges; histograms are integers and add up in any
     order to the same bytes. Memory: one histogram a thread, whatever the number of trials.
     """
-    size = max(1, min(count, int(machine.chunk_draws / draws_per_trial)))
-    ranges = _Ranges(count, size)
-    progress = _Progress(count, machine.watch)
-    workers = min(machine.threads, -(-count // size))
-    if workers == 1:
-        return _take(ranges, trials, bins, progress)
-    with ThreadPoolExecutor(workers, thread_name_prefix="trials") as pool:
-        parts = [pool.submit(_take, ranges, trials, bins, progress) for _ in range(workers)]
+    ranges = _Ranges(count, machine)
+    if machine.threads == 1 or count <= ranges.first_size:
+        return _take(ranges, trials, bins)
+    with ThreadPoolExecutor(machine.threads, thread_name_prefix="trials") as pool:
+        parts = [pool.submit(_take, ranges, trials, bins) for _ in range(machine.threads)]
         total = np.zeros(bins, dtype=np.int64)
-        for part in parts:
-            total += part.result()
-        return total
+        try:
+            for part in parts:
+                total += part.result()
+        finally:
+            ranges.close()
+    return total
 
 
-def _take(ranges: "_Ranges", trials: Trials, bins: int, progress: "_Progress") -> Counts:
+def _take(ranges: "_Ranges", trials: Trials, bins: int) -> Counts:
     counts = np.zeros(bins, dtype=np.int64)
+    size = ranges.first_size
     try:
-        for first, last in ranges:
-            trials(first, last, counts)
-            progress.add(last - first)
+        while (taken := ranges.take(size)) is not None:
+            started = perf_counter()
+            trials(*taken, counts)
+            size = ranges.next_size(size, perf_counter() - started)
+            ranges.done(taken[1] - taken[0])
     except BaseException:
         ranges.close()
         raise
@@ -75,33 +80,34 @@ def _take(ranges: "_Ranges", trials: Trials, bins: int, progress: "_Progress") -
 
 
 class _Ranges:
-    """Hands out each range of trials once, to whichever thread asks next."""
+    """Hands out each range of trials once, to whichever thread asks next, and reports the share that is done."""
 
-    def __init__(self, count: int, size: int) -> None:
-        self._count, self._size, self._next = count, size, 0
+    def __init__(self, count: int, machine: Machine) -> None:
+        self._count, self._fixed, self._watch = count, machine.chunk_trials, machine.watch
+        self._next = self._finished = 0
         self._lock = Lock()
+        self.first_size = self._fixed or FIRST_CHUNK
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        while True:
-            with self._lock:
-                first = self._next
-                self._next = last = min(first + self._size, self._count)
-            if first == last:
-                return
-            yield first, last
+    def take(self, size: int) -> tuple[int, int] | None:
+        """Take the next `size` trials, fewer at the end; None when there are no more."""
+        with self._lock:
+            first = self._next
+            self._next = min(first + size, self._count)
+            return (first, self._next) if first < self._next else None
+
+    def next_size(self, size: int, seconds: float) -> int:
+        """Size the next chunk by how long this one took: at most four times as many trials, at least one."""
+        if self._fixed:
+            return self._fixed
+        return max(1, int(size * min(4.0, CHUNK_SECONDS / max(seconds, 1e-9))))
+
+    def done(self, trials: int) -> None:
+        """Note finished trials."""
+        with self._lock:
+            self._finished += trials
+            self._watch(self._finished / self._count)
 
     def close(self) -> None:
         """Let the other threads end after the range they are in."""
         with self._lock:
             self._next = self._count
-
-
-class _Progress:
-    def __init__(self, count: int, watch: Watch) -> None:
-        self._count, self._watch, self._done = count, watch, 0
-        self._lock = Lock()
-
-    def add(self, trials: int) -> None:
-        with self._lock:
-            self._done += trials
-            self._watch(self._done / self._count)

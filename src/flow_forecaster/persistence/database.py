@@ -1,12 +1,12 @@
 """One engine for SQLite and PostgreSQL, and the transactions on it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from asyncpg import InternalClientError
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -51,7 +51,17 @@ class Database:
     async def revision(self) -> str | None:
         """Read which migration the schema is at; None before the first."""
         async with _translated(), self.engine.connect() as connection:
+            await connection.execution_options(**{_READ_ONLY: True})
             return await connection.run_sync(_revision)
+
+    async def run(self, work: Callable[[Connection], None]) -> None:
+        """Do some synchronous work, a migration say, in a writing transaction of its own.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        """
+        async with _translated(), self.engine.begin() as connection:
+            await connection.run_sync(work)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -78,9 +88,13 @@ async def _translated() -> AsyncIterator[None]:
 
 
 def _is_outage(error: BaseException | None) -> bool:
-    """Tell by SQLSTATE: connection, resources, operator's intervention (time-outs too), system error, no table yet."""
+    """Tell by SQLSTATE whether someone who runs the database is to mend it, as opposed to a defect of ours.
+
+    Connection, authorization, no such database, resources, operator's intervention (time-outs too), system error; no
+    privilege, and no table yet.
+    """
     state = str(getattr(error, "sqlstate", None) or "")
-    return state[:2] in {"08", "53", "57", "58"} or state == "42P01"
+    return state[:2] in {"08", "28", "3D", "53", "57", "58"} or state in {"42501", "42P01"}
 
 
 def _engine(url: str, *, pool_size: int, statement_timeout_seconds: float) -> AsyncEngine:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Update, delete, insert, select, update
+from sqlalchemy import Row, Select, Update, case, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -127,9 +127,17 @@ class ForecastRepository:
 
     async def cancel(self, forecast_id: UUID) -> ForecastRecord | None:
         """Cancel at once what is queued, ask the worker of what is running, leave what is finished as it is."""
-        queued = _change(forecast_id, "queued").values(status="canceled", finished_at=now())
-        if (await self._connection.execute(queued)).rowcount == 0:
-            await self._connection.execute(_change(forecast_id, "running").values(cancel_requested=True))
+        queued = ForecastRow.status == "queued"
+        canceled = (
+            update(ForecastRow)
+            .where(ForecastRow.id == forecast_id, ForecastRow.finished_at.is_(None))
+            .values(
+                status=case((queued, "canceled"), else_=ForecastRow.status),
+                finished_at=case((queued, now()), else_=None),
+                cancel_requested=True,
+            )
+        )
+        await self._connection.execute(canceled)
         return await self.get(forecast_id)
 
     async def delete(self, forecast_id: UUID) -> bool:
@@ -183,7 +191,11 @@ class ForecastRepository:
         return await self._finish(claim, status="canceled")
 
     async def release(self, claim: Claim) -> bool:
-        """Give a claimed forecast back unspent: this attempt is not counted."""
+        """Give a claimed forecast back unspent: this attempt is not counted. One that is to be canceled is."""
+        canceled = _held(claim).where(ForecastRow.cancel_requested)
+        ended = canceled.values(status="canceled", finished_at=now(), lease_expires_at=None)
+        if (await self._connection.execute(ended)).rowcount > 0:
+            return True
         values = {"status": "queued", "attempt": claim.attempt - 1, "lease_expires_at": None, "progress": 0.0}
         return (await self._connection.execute(_held(claim).values(**values))).rowcount > 0
 
@@ -235,12 +247,10 @@ class ForecastRepository:
         return (await self._connection.execute(finished)).rowcount > 0
 
 
-def _change(forecast_id: UUID, status: str) -> Update:
-    return update(ForecastRow).where(ForecastRow.id == forecast_id, ForecastRow.status == status)
-
-
 def _held(claim: Claim) -> Update:
-    return _change(claim.id, "running").where(ForecastRow.attempt == claim.attempt)
+    return update(ForecastRow).where(
+        ForecastRow.id == claim.id, ForecastRow.status == "running", ForecastRow.attempt == claim.attempt
+    )
 
 
 def _record(row: Row[Any]) -> ForecastRecord:

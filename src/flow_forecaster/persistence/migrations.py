@@ -7,7 +7,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
+
+from flow_forecaster.persistence.database import Database
 
 
 def newest_revision() -> str | None:
@@ -29,10 +30,13 @@ def _older_revisions() -> frozenset[str]:
     return frozenset(script.revision for script in scripts.walk_revisions()) - {scripts.get_current_head()}
 
 
-async def migrate(engine: AsyncEngine) -> str | None:
-    """Upgrade to the newest revision in one transaction, one process at a time; return the revision."""
-    async with engine.begin() as connection:
-        await connection.run_sync(_upgrade)
+async def migrate(database: Database) -> str | None:
+    """Upgrade to the newest revision in one transaction, one process at a time; return the revision.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+    """
+    await database.run(_upgrade)
     return newest_revision()
 
 

@@ -48,6 +48,7 @@ class ForecastRow(Base):
         CheckConstraint("progress >= 0 AND progress <= 1", name="progress"),
         CheckConstraint("attempt >= 0", name="attempt"),
         Index("ix_forecasts_status_id", "status", "id"),
+        Index("ix_forecasts_kind_id", "kind", "id"),
         Index(
             "ix_forecasts_lease",
             "lease_expires_at",

@@ -18,6 +18,7 @@ _CODES: Mapping[str, str] = {
     "finite_number": "out_of_range",
     "too_short": "too_short",
     "too_long": "too_long",
+    "too_many_fields": "too_many_fields",
     "string_too_short": "too_short",
     "string_too_long": "too_long",
     "literal_error": "unknown_value",

@@ -3,11 +3,15 @@
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 Confidence = Annotated[
     float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False, description="How sure the answer is to hold.")
 ]
 Count = Annotated[int, Field(strict=True)]
+
+
+MOST_FIELDS = 100
 
 
 class Request(BaseModel):
@@ -19,6 +23,10 @@ class Request(BaseModel):
     @classmethod
     def _null_is_absent(cls, data: Any) -> Any:
         if isinstance(data, dict):
+            if len(data) > MOST_FIELDS:
+                raise PydanticCustomError(
+                    "too_many_fields", "An object has at most {most} fields here", {"most": MOST_FIELDS}
+                )
             return {name: value for name, value in data.items() if value is not None}
         return data
 

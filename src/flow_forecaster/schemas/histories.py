@@ -4,7 +4,7 @@ import re
 from datetime import date
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Discriminator, Field, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, Discriminator, FailFast, Field, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from flow_forecaster.engine import calendar as engine_calendar
@@ -49,6 +49,7 @@ class History(Request):
 
     throughput: Annotated[
         list[Annotated[Count, Field(ge=0, le=engine_history.MOST_ITEMS_PER_PERIOD)]],
+        FailFast(),
         Field(min_length=1, max_length=engine_history.MOST_PERIODS, examples=[[5, 6, 7, 4, 8, 6, 5]]),
     ]
     period: PeriodName | Iteration = Field(default="week", description="The sampling unit.")
@@ -65,7 +66,7 @@ class Calendar(Request):
     """The days that are worked. It applies to a dated daily history and to the forecast alike."""
 
     weekdays: Annotated[list[Weekday], Field(min_length=1, max_length=7)] = Field(default=list(WEEKDAYS[:5]))
-    days_off: Annotated[list[Day], Field(max_length=MOST_DAYS_OFF)] = Field(default=[])
+    days_off: Annotated[list[Day], FailFast(), Field(max_length=MOST_DAYS_OFF)] = Field(default=[])
 
     @field_validator("weekdays")
     @classmethod

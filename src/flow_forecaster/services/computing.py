@@ -4,6 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
+from time import monotonic
 
 from flow_forecaster.engine.simulation import Machine, Stopped
 from flow_forecaster.schemas.base import Response
@@ -28,27 +29,52 @@ class Vigil:
             raise Stopped
 
 
-class Computer:
-    """Computes jobs on its own threads, at most so many at a time; the event loop is never blocked."""
+class TookTooLong(Stopped):
+    """A computation that was thought small is not."""
 
-    def __init__(self, *, threads: int, slots: int) -> None:
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="compute")
+
+class Computer:
+    """Computes jobs on its own threads, so that the event loop is never blocked.
+
+    Small jobs and large ones have threads of their own: neither waits for the other.
+    """
+
+    def __init__(self, *, threads: int, slots: int, patience_seconds: float) -> None:
+        self._threads, self._patience = threads, patience_seconds
+        self._small = ThreadPoolExecutor(threads, thread_name_prefix="small")
+        self._large = ThreadPoolExecutor(slots, thread_name_prefix="large")
 
     async def small(self, job: Job) -> str:
-        """Compute a small job on one thread; return its result as JSON text."""
-        return await self._run(job, Machine())
+        """Compute a small job on one thread; return its result as JSON text.
+
+        Raises:
+            TookTooLong: it is not done after `patience_seconds`.
+        """
+        return await self._run(self._small, job, Machine(watch=_Patience(self._patience).watch))
 
     async def large(self, job: Job, vigil: Vigil) -> str:
         """Compute a large job on all threads, in chunks, under a vigil; return its result as JSON text."""
-        return await self._run(job, Machine(threads=self._threads, watch=vigil.watch))
+        return await self._run(self._large, job, Machine(threads=self._threads, watch=vigil.watch))
 
     def close(self) -> None:
         """Let the threads end."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._small, self._large):
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, job: Job, machine: Machine) -> str:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, _result, job, machine)
+    async def _run(self, pool: ThreadPoolExecutor, job: Job, machine: Machine) -> str:
+        return await asyncio.get_running_loop().run_in_executor(pool, _result, job, machine)
+
+
+class _Patience:
+    """Ends a computation that takes longer than it may; the clock starts with its first chunk."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._end = seconds, 0.0
+
+    def watch(self, share: float) -> None:
+        self._end = self._end or monotonic() + self._seconds
+        if share < 1.0 and monotonic() > self._end:
+            raise TookTooLong
 
 
 def _result(job: Job, machine: Machine) -> str:

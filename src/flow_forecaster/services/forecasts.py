@@ -11,7 +11,7 @@ from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, S
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.schemas.forecasts import ForecastFields
 from flow_forecaster.services.catalogue import Job, prepare
-from flow_forecaster.services.computing import Computer
+from flow_forecaster.services.computing import Computer, TookTooLong
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
 from flow_forecaster.services.readiness import Readiness
 
@@ -50,7 +50,10 @@ class Forecasts:
         job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
         if respond_async or job.cost > self.inline_draws:
             return await self._accept(job)
-        result = await self.computer.small(job)
+        try:
+            result = await self.computer.small(job)
+        except TookTooLong:
+            return await self._accept(job)
         async with self.database.writing() as transaction:
             return await transaction.forecasts.add_succeeded(_new(job), result)
 

@@ -84,13 +84,22 @@ class Jobs:
             log.exception("forecast_crashed")
             await self._fail(claim, INTERNAL, log)
         else:
-            async with self.database.writing() as transaction:
-                kept = await transaction.forecasts.succeed(claim, result)
+            kept = await self._store(claim, result, log)
             log.info("forecast_succeeded" if kept else "forecast_lost")
         finally:
             keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await keeper
+
+    async def _store(self, claim: Claim, result: str, log: FilteringBoundLogger) -> bool:
+        """Store a result; an outage of the database is waited for, while the keeper holds on to the claim."""
+        while True:
+            try:
+                async with self.database.writing() as transaction:
+                    return await transaction.forecasts.succeed(claim, result)
+            except DatabaseUnavailable:
+                log.warning("result_not_yet_stored")
+                await asyncio.sleep(self.terms.heartbeat_seconds)
 
     async def _compute(self, claim: Claim, vigil: Vigil) -> str:
         computing = asyncio.ensure_future(self.computer.large(restore(claim.kind, claim.request), vigil))
@@ -98,8 +107,8 @@ class Jobs:
             return await asyncio.shield(computing)
         except asyncio.CancelledError:
             vigil.stop.set()
-            with suppress(Stopped):
-                await computing
+            await asyncio.wait([computing])
+            computing.exception()  # looked at, so that asyncio does not complain; the cancellation goes before it
             raise
 
     async def _keep(self, claim: Claim, vigil: Vigil) -> Reason:
@@ -117,8 +126,9 @@ class Jobs:
                 cancel = await transaction.forecasts.keep(
                     claim, progress=vigil.share, lease_seconds=self.terms.lease_seconds
                 )
-        except DatabaseUnavailable:
-            return None  # the lease decides: if it runs out, the next beat finds the claim lost
+        except Exception as error:  # noqa: BLE001 - the lease decides: if it runs out, a later beat finds it lost
+            get_logger().warning("heartbeat_failed", forecast_id=str(claim.id), error=type(error).__name__)
+            return None
         if cancel is None:
             return "lost"
         return "canceled" if cancel else None

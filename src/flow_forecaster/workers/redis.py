@@ -26,6 +26,8 @@ RING = "ring"
 # Without OSError here a restart of Redis on a unix socket, or a refused connection, ends arq's worker.
 OUTAGES: tuple[Any, ...] = (RedisConnectionError, RedisTimeoutError, OSError)
 FOREVER = -1
+PATIENCE_SECONDS = 1.0
+MOST_RINGS = 1_000  # enough to wake everyone; each further one would only find nothing to do
 _A_DAY = 86_400
 _TRIES = 1_000  # a ring is given back when its worker stops, however often that happens
 
@@ -55,8 +57,10 @@ class RedisBell:
     async def ring(self) -> None:
         """Wake one worker; if Redis is away, the workers' sweep finds the forecast instead."""
         try:
-            pool = await self._connected()
-            await pool.enqueue_job(RING)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                pool = await self._connected()
+                if await pool.zcard(QUEUE) < MOST_RINGS:
+                    await pool.enqueue_job(RING)
         except (RedisError, OSError) as error:
             get_logger().warning("ring_failed", error=type(error).__name__)
 

@@ -46,7 +46,7 @@ class Workshop:
     def of(cls, settings: Settings) -> Self:
         """Build the parts; nothing is connected or started yet."""
         database = open_database(settings)
-        computer = Computer(threads=settings.threads, slots=settings.slots + settings.threads)
+        computer = Computer(threads=settings.threads, slots=settings.slots, patience_seconds=settings.inline_seconds)
         terms = Terms(
             lease_seconds=settings.lease_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
@@ -79,9 +79,9 @@ class Workshop:
     async def _migrate(self) -> None:
         while True:
             try:
-                await migrate(self.database.engine)
-            except (DatabaseUnavailable, OSError) as error:
-                get_logger().warning("database_unavailable_at_start", error=type(error).__name__)
+                await migrate(self.database)
+            except DatabaseUnavailable as error:
+                get_logger().warning("database_unavailable_at_start", reason=str(error.__cause__))
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 return
