@@ -8,7 +8,6 @@ import pytest
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.services.computing import Computer
-from persistence.rows import AN_HOUR
 from servers.postgres import PostgresServer, running_postgres
 
 

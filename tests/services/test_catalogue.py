@@ -94,7 +94,7 @@ def test_the_seed_zero_is_a_seed() -> None:
 def test_a_job_names_its_engine_and_knows_its_cost(kind: str) -> None:
     small, large = a_job(kind, trials=1_000), a_job(kind, trials=1_000_000)
     assert small.engine_version == ENGINE_VERSION
-    assert large.cost == pytest.approx(1_000 * small.cost)
+    assert large.cost > 500 * small.cost > 0
 
 
 @pytest.mark.parametrize("kind", asking.KINDS)

@@ -9,7 +9,7 @@ import pytest
 
 from flow_forecaster.engine.simulation import Stopped
 from flow_forecaster.services.computing import Computer, TookTooLong, Vigil
-from persistence.rows import AN_HOUR, until
+from persistence.rows import until
 from services.asking import BRIEF, ENDLESS, a_job, answer_of
 
 pytestmark = pytest.mark.usefixtures("kernel_cache")
@@ -69,7 +69,7 @@ async def test_a_small_computation_that_is_not_small_ends_within_a_chunk() -> No
 
 
 async def test_small_computations_wait_for_no_large_one() -> None:
-    computer, vigil = Computer(threads=1, slots=1, patience_seconds=AN_HOUR), Vigil()
+    computer, vigil = Computer(threads=1, slots=1, patience_seconds=60.0), Vigil()
     large = asyncio.create_task(computer.large(a_job(trials=ENDLESS), vigil))
     await until(partial(_under_way, vigil))
     assert await asyncio.wait_for(computer.small(a_job(trials=100)), 20) == answer_of(a_job(trials=100))

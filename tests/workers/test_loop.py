@@ -19,7 +19,7 @@ from flow_forecaster.services.computing import Computer
 from flow_forecaster.services.jobs import Jobs, Terms
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, drain, running, sweep_forever
-from persistence.rows import AN_HOUR, LONG_AGO, claim, row_of, unreachable, until
+from persistence.rows import LONG_AGO, claim, row_of, unreachable, until
 from servers.postgres import running_postgres
 from services.asking import ENDLESS, a_job, accept, answer_of, find, finished
 
