@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -26,6 +27,17 @@ def _cores() -> int:
 
 def _cache() -> Path:
     return user_cache_path("flow-forecaster") / "kernels"
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parsed = urlsplit(url)
+        number = parsed.path.removeprefix("/")
+        if parsed.scheme == "unix":
+            return len(parsed.path) > 1
+        return parsed.scheme in {"redis", "rediss"} and parsed.port != 0 and (not number or number.isdecimal())
+    except ValueError:
+        return False
 
 
 class Settings(BaseSettings):
@@ -77,8 +89,8 @@ class Settings(BaseSettings):
     def _with_async_driver(cls, url: str) -> str:
         try:
             parsed = make_url(url)
-        except ArgumentError as error:
-            raise ValueError("is not a database URL such as postgresql://user:password@host/name") from error
+        except (ArgumentError, ValueError):
+            raise ValueError("is not a database URL such as postgresql://user:password@host/name") from None
         if parsed.drivername not in _ASYNC_DRIVERS:
             raise ValueError("names a database other than sqlite or postgresql")
         if parsed.drivername.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
@@ -92,8 +104,8 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis_scheme(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("starts with none of redis://, rediss:// and unix://")
+        if url is not None and not _is_redis(url.get_secret_value()):
+            raise ValueError("is not a Redis URL such as redis://host:6379/0 or unix:///path/to/socket")
         return url
 
     @model_validator(mode="before")

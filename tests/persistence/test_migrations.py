@@ -180,7 +180,9 @@ def _catalogue(connection: Connection) -> dict[str, Any]:
             "checks": sorted(map(str, inspector.get_check_constraints(table))),
             "unique": inspector.get_unique_constraints(table),
             "foreign keys": inspector.get_foreign_keys(table),
-            "indexes": [_plain(index) for index in sorted(inspector.get_indexes(table), key=str)],
+            "indexes": [
+                _plain(index) for index in sorted(inspector.get_indexes(table), key=lambda index: str(index["name"]))
+            ],
         }
         for table in inspector.get_table_names()
         if table != "alembic_version"

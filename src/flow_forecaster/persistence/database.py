@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.forecasts import ForecastRepository
+from flow_forecaster.persistence.steadiness import SteadyConnection
 
 _READ_ONLY = "flow_forecaster_read_only"
 
@@ -38,14 +39,13 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or does not answer in time.
         """
-        async with _translated(), self.engine.begin() as connection:
+        async with _translated(), SteadyConnection(self.engine, {}) as connection:
             yield Transaction(forecasts=ForecastRepository(connection))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """Open a transaction for reading, which on SQLite does not wait for a writer."""
-        async with _translated(), self.engine.connect() as connection:
-            await connection.execution_options(**{_READ_ONLY: True})
+        async with _translated(), SteadyConnection(self.engine, {_READ_ONLY: True}) as connection:
             yield Transaction(forecasts=ForecastRepository(connection))
 
     async def revision(self) -> str | None:

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Row, Select, Update, case, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from flow_forecaster.persistence.clock import Later, now
+from flow_forecaster.persistence.steadiness import SteadyConnection
 from flow_forecaster.persistence.tables import ForecastRow
 
 _SUMMARY = (
@@ -95,7 +95,7 @@ class Swept:
 class ForecastRepository:
     """Forecasts within one transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: SteadyConnection) -> None:
         self._connection = connection
 
     async def add_queued(self, new: NewForecast) -> ForecastRecord:
@@ -228,7 +228,7 @@ class ForecastRepository:
         result: str | None = None,
     ) -> ForecastRecord:
         values = asdict(new) | {"status": status, "progress": progress, "result": result}
-        created, started, finished = (await self._connection.execute(statement, values)).one()
+        created, started, finished = tuple((await self._connection.execute(statement, values)).one())
         return ForecastRecord(
             id=new.id,
             kind=new.kind,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
@@ -31,7 +32,9 @@ def _older_revisions() -> frozenset[str]:
 
 
 async def migrate(database: Database) -> str | None:
-    """Upgrade to the newest revision in one transaction, one process at a time; return the revision.
+    """Upgrade to the newest revision in one transaction, one process at a time; return that revision.
+
+    A schema of a newer version is left alone.
 
     Raises:
         DatabaseUnavailable: the database cannot be reached, or does not answer in time.
@@ -44,6 +47,9 @@ def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         # SQLite's BEGIN IMMEDIATE lets one process through at a time; PostgreSQL is asked to.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7316029418)")
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is not None and is_current(revision):
+        return
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

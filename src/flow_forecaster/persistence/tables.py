@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, Index, MetaData, String, Uuid, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, Double, Index, MetaData, String, Uuid, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -60,7 +60,7 @@ class ForecastRow(Base):
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))
     status: Mapped[str] = mapped_column(String(16))
-    progress: Mapped[float] = mapped_column(default=0.0)
+    progress: Mapped[float] = mapped_column(Double, default=0.0)
     request: Mapped[Any] = mapped_column(JSON)
     seed: Mapped[int] = mapped_column(BigInteger)
     engine_version: Mapped[str] = mapped_column(String(32))

@@ -6,7 +6,6 @@ deleted by its owner, or is given up after its last attempt.
 
 import asyncio
 import json
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -48,16 +47,18 @@ class Jobs:
 
         When it is cancelled, the forecast is given back and the attempt is not counted.
         """
-        async with self.database.writing() as transaction:
-            claim = await transaction.forecasts.claim(lease_seconds=self.terms.lease_seconds)
-        if claim is None:
-            return False
-        log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt, kind=claim.kind)
-        log.info("forecast_claimed")
+        claim = None
         try:
+            async with self.database.writing() as transaction:
+                claim = await transaction.forecasts.claim(lease_seconds=self.terms.lease_seconds)
+            if claim is None:
+                return False
+            log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt, kind=claim.kind)
+            log.info("forecast_claimed")
             await self._bring_back(claim, log)
         except asyncio.CancelledError:
-            await self._release(claim, log)
+            if claim is not None:
+                await self._release(claim)
             raise
         return True
 
@@ -88,8 +89,7 @@ class Jobs:
             log.info("forecast_succeeded" if kept else "forecast_lost")
         finally:
             keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeper
+            await asyncio.wait([keeper])
 
     async def _store(self, claim: Claim, result: str, log: FilteringBoundLogger) -> bool:
         """Store a result; an outage of the database is waited for, while the keeper holds on to the claim."""
@@ -144,7 +144,12 @@ class Jobs:
             await transaction.forecasts.fail(claim, json.dumps(error))
         log.warning("forecast_failed", code=error["code"])
 
-    async def _release(self, claim: Claim, log: FilteringBoundLogger) -> None:
-        async with self.database.writing() as transaction:
-            released = await transaction.forecasts.release(claim)
-        log.info("forecast_released", kept=released)
+    async def _release(self, claim: Claim) -> None:
+        log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt)
+        try:
+            async with self.database.writing() as transaction:
+                released = await transaction.forecasts.release(claim)
+        except DatabaseUnavailable:
+            log.warning("forecast_not_released")  # its lease runs out instead
+        else:
+            log.info("forecast_released", kept=released)

@@ -1,0 +1,70 @@
+"""Steps on a connection that a cancellation cannot break in two.
+
+A driver that is cancelled half-way leaves its connection, and SQLite's one write lock, in a state nobody knows. So a
+step that has begun runs to its end, and the cancellation is passed on after it; time-outs bound how long that takes.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import CursorResult, Executable
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+T = TypeVar("T")
+
+
+async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
+    """Run a step to its end, whoever cancels us meanwhile; then pass the cancellation on."""
+    task = asyncio.ensure_future(step)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not complain; the cancellation goes before it
+        raise
+
+
+class SteadyConnection:
+    """A connection in a transaction, whose steps run to their end."""
+
+    def __init__(self, engine: AsyncEngine, options: dict[str, Any]) -> None:
+        self._engine, self._options = engine, options
+        self._connection: AsyncConnection | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connect and begin."""
+        try:
+            await to_the_end(self._begin())
+        except BaseException:
+            await to_the_end(self._close(commit=False))
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Commit, or leave no trace."""
+        await to_the_end(self._close(commit=kind is None))
+
+    async def execute(self, statement: Executable, values: dict[str, Any] | None = None) -> CursorResult[Any]:
+        """Execute a statement."""
+        return await to_the_end(self._opened.execute(statement, values))
+
+    @property
+    def _opened(self) -> AsyncConnection:
+        if self._connection is None:
+            raise RuntimeError("The transaction has not begun.")
+        return self._connection
+
+    async def _begin(self) -> None:
+        self._connection = await self._engine.connect()
+        await self._connection.execution_options(**self._options)
+        await self._connection.begin()
+
+    async def _close(self, *, commit: bool) -> None:
+        if self._connection is None:
+            return
+        try:
+            await (self._connection.commit() if commit else self._connection.rollback())
+        finally:
+            await self._connection.close()
