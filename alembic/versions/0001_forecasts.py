@@ -31,11 +31,11 @@ def upgrade() -> None:
         sa.Column("started_at", MOMENT, nullable=True),
         sa.Column("finished_at", MOMENT, nullable=True),
         sa.CheckConstraint(
-            "status IN ('queued', 'running', 'succeeded', 'failed', 'canceled')", name="ck_forecasts_status"
+            "status IN ('queued', 'running', 'succeeded', 'failed', 'canceled')", name=op.f("ck_forecasts_status")
         ),
-        sa.CheckConstraint("progress >= 0 AND progress <= 1", name="ck_forecasts_progress"),
-        sa.CheckConstraint("attempt >= 0", name="ck_forecasts_attempt"),
-        sa.PrimaryKeyConstraint("id", name="pk_forecasts"),
+        sa.CheckConstraint("progress >= 0 AND progress <= 1", name=op.f("ck_forecasts_progress")),
+        sa.CheckConstraint("attempt >= 0", name=op.f("ck_forecasts_attempt")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_forecasts")),
     )
     op.create_index("ix_forecasts_status_id", "forecasts", ["status", "id"])
     op.create_index("ix_forecasts_kind_id", "forecasts", ["kind", "id"])

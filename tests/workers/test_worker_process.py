@@ -21,7 +21,7 @@ from services.asking import ENDLESS, HISTORY, a_job, accept, answer_of, find, fi
 from workers.processes import worker_process
 
 LARGE = 3_000_000
-LARGER = 15_000_000
+LARGER = 25_000_000
 """Trials of a computation that lasts for seconds: long enough to be killed in, short enough to be done again."""
 
 
@@ -108,7 +108,7 @@ async def test_a_worker_told_to_stop_while_redis_is_away_gives_its_forecast_back
         await until(partial(_progresses, database, record.id))
         fragile_valkey.kill()
         worker.process.send_signal(signal.SIGTERM)
-        await until(partial(_waits, database, record.id))
+        await until(partial(_is, database, record.id, "queued"))
         assert await worker.exit_code() == 0
     assert (await row_of(database, record.id))["attempt"] == 0
 
@@ -119,7 +119,7 @@ async def test_the_forecast_of_a_worker_that_was_killed_is_computed_by_another(
     job = a_job(trials=LARGER)
     record = await accept(database, job)
     with worker_process(tmp_path, **ground, redis_url=valkey.url, threads=1) as doomed:
-        await until(partial(_progresses, database, record.id))
+        await until(partial(_is, database, record.id, "running"))
         doomed.process.kill()
         assert await doomed.exit_code() == -signal.SIGKILL
     assert (await find(database, record.id)).status == "running"
@@ -178,5 +178,5 @@ async def _progresses(database: Database, forecast_id: UUID) -> bool:
     return found.progress > 0
 
 
-async def _waits(database: Database, forecast_id: UUID) -> bool:
-    return (await find(database, forecast_id)).status == "queued"
+async def _is(database: Database, forecast_id: UUID, status: str) -> bool:
+    return (await find(database, forecast_id)).status == status
