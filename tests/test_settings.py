@@ -36,6 +36,8 @@ BAD: dict[str, list[str]] = {
         "redis://host:port",
         "redis://host:70000",
         "redis://host/first",
+        "redis://host?db=first",
+        "unix:///run/valkey.sock?db=first",
         "unix://",
     ],
     "port": ["-1", "65536", "80.5", "http", ""],

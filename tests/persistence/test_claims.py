@@ -165,6 +165,17 @@ async def test_a_forecast_given_back_waits_with_its_attempt_uncounted(database: 
         assert (row["status"], row["attempt"], row["progress"], row["lease_expires_at"]) == ("queued", 0, 0.0, None)
 
 
+async def test_a_forecast_given_back_after_it_was_to_be_canceled_is_canceled(database: Database) -> None:
+    await queue(database)
+    claimed = await claim(database)
+    await _cancel(database, claimed.id)
+    async with database.writing() as transaction:
+        assert await transaction.forecasts.release(claimed)
+    row = await row_of(database, claimed.id)
+    assert (row["status"], row["lease_expires_at"]) == ("canceled", None)
+    assert row["finished_at"] is not None
+
+
 async def test_a_sweep_leaves_what_has_not_run_out(database: Database) -> None:
     await queue(database)
     held = await claim(database)

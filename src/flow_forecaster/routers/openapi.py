@@ -1,12 +1,26 @@
 """Complete FastAPI's OpenAPI document for generators: problems everywhere, nothing that nobody sends."""
 
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from flow_forecaster.schemas.forecasts import KindName, MethodName
+from flow_forecaster.schemas.histories import PeriodName, Weekday
 from flow_forecaster.schemas.problems import Problem
+from flow_forecaster.schemas.records import Status
+from flow_forecaster.schemas.results import MethodUsed
 
+# Unions that stand inline in FastAPI's document: their name, and the schema and field that hold them.
+_UNIONS = (("ForecastRequest", "Forecast", "request"), ("ForecastResult", "Forecast", "result"))
+_ENUMS: dict[str, tuple[str, ...]] = {
+    "ForecastKind": get_args(KindName),
+    "ForecastStatus": get_args(Status),
+    "Method": get_args(MethodName),
+    "MethodUsed": get_args(MethodUsed),
+    "PeriodName": get_args(PeriodName),
+    "Weekday": get_args(Weekday),
+}
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 
@@ -32,9 +46,45 @@ def _document(app: FastAPI) -> dict[str, Any]:
         tags=app.openapi_tags,
     )
     schemas = found["components"]["schemas"]
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    problem = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {"Problem": problem}
     for name in _UNUSED:
         schemas.pop(name, None)
+    for name, owner, field in _UNIONS:
+        _name_union(found, name, schemas[owner]["properties"], field)
+    for name, values in _ENUMS.items():
+        _name_values(found, values, {"$ref": f"#/components/schemas/{name}"})
+        schemas[name] = {"type": "string", "enum": list(values), "title": name}
     found["components"]["schemas"] = dict(sorted(schemas.items()))
     return found
+
+
+def _name_union(found: dict[str, Any], name: str, holder: dict[str, Any], field: str) -> None:
+    """Give a union a name of its own, wherever it stands: generators make a type of each name."""
+    inline = holder[field]
+    union = next((part for part in inline.get("anyOf", []) if "oneOf" in part), inline)
+    named = {key: value for key, value in union.items() if key in {"oneOf", "discriminator"}}
+    reference = {"$ref": f"#/components/schemas/{name}"}
+    found["components"]["schemas"][name] = named | {"title": name}
+    _replace(found["paths"], named["oneOf"], reference)
+    _replace(holder, named["oneOf"], reference)
+
+
+def _replace(node: Any, members: list[Any], reference: dict[str, str]) -> None:
+    """Put a reference for every schema below `node` that is the union of `members`."""
+    for key, child in list(node.items() if isinstance(node, dict) else enumerate(node)):
+        if isinstance(child, dict) and child.get("oneOf") == members:
+            node[key] = dict(reference)
+        elif isinstance(child, dict | list):
+            _replace(child, members, reference)
+
+
+def _name_values(node: Any, values: tuple[str, ...], reference: dict[str, str]) -> None:
+    """Put a reference for every list of these values below `node`; descriptions and defaults stay beside it."""
+    for child in list(node.values() if isinstance(node, dict) else node):
+        if isinstance(child, dict) and child.get("enum") == list(values):
+            del child["enum"], child["type"]
+            child.pop("title", None)
+            child.update(reference)
+        elif isinstance(child, dict | list):
+            _name_values(child, values, reference)

@@ -34,4 +34,4 @@ class Request(BaseModel):
 class Response(BaseModel):
     """Is built by the service from its own values."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)

@@ -91,13 +91,13 @@ class Provenance(Response):
 class WhenResult(WhenReading, Provenance):
     """Answer to when."""
 
-    kind: Literal["when"] = "when"
+    kind: Literal["when"]
 
 
 class HowManyResult(HowManyReading, Provenance):
     """Answer to how many."""
 
-    kind: Literal["how_many"] = "how_many"
+    kind: Literal["how_many"]
     periods: int = Field(description="Whole periods looked ahead.")
     until: dt.date | None = Field(description="End of the last of them; null if there is none.")
 
@@ -112,7 +112,7 @@ class RequiredThroughput(Response):
 class DeadlineResult(Provenance):
     """Answer to a deadline."""
 
-    kind: Literal["deadline"] = "deadline"
+    kind: Literal["deadline"]
     probability: float = Field(description="P(the scope is finished by the deadline).")
     periods: int = Field(description="Whole periods until the deadline.")
     when: WhenReading
@@ -127,7 +127,7 @@ def when_result(request: WhenRequest, question: engine.When, answer: engine.When
     """Present the answer to when."""
     reading = _when_reading(request.confidence, answer.when, question.basis.timeline)
     provenance = _provenance(request, answer.method, answer.caveats + _joined(answer.when))
-    return WhenResult(**dict(reading), **dict(provenance))
+    return WhenResult(kind="when", **dict(reading), **dict(provenance))
 
 
 def how_many_result(request: HowManyRequest, question: engine.HowMany, answer: engine.HowManyAnswer) -> HowManyResult:
@@ -135,7 +135,7 @@ def how_many_result(request: HowManyRequest, question: engine.HowMany, answer: e
     reading = _how_many_reading(request.confidence, answer.how_many)
     provenance = _provenance(request, answer.method, answer.caveats + _joined(answer.how_many))
     until = question.basis.timeline.end_of(question.periods) if question.periods else None
-    return HowManyResult(**dict(reading), **dict(provenance), periods=question.periods, until=until)
+    return HowManyResult(kind="how_many", **dict(reading), **dict(provenance), periods=question.periods, until=until)
 
 
 def deadline_result(
@@ -148,6 +148,7 @@ def deadline_result(
         for confidence in request.confidence
     ]
     return DeadlineResult(
+        kind="deadline",
         **dict(_provenance(request, answer.method, caveats)),
         probability=answer.probability,
         periods=question.periods,

@@ -75,7 +75,7 @@ class RedisBell:
     async def close(self) -> None:
         """Close the connections."""
         if self._pool is not None:
-            await self._pool.close(close_connection_pool=True)
+            await self._pool.aclose(close_connection_pool=True)
 
 
 def run_worker(settings: Settings, url: str) -> None:
