@@ -53,11 +53,13 @@ def _bootstrap(plan: Plan, items: int, target: Target) -> Iterator[Figure]:
     trials = plan.either(_USUAL_TRIALS, 1_000)
     chunk = rivals.fastest_chunk(HISTORY.counts, items, trials)
     ours = _rate(Bootstrap(), items, plan.either(50_000_000 // items, 1_000))
-    for rival, size, bound in (
-        (f"NumPy, one matrix of {trials:,} trials", trials, target),
-        (f"NumPy, its fastest chunks ({chunk:,} trials)", chunk, None),
+    usual, least = (rule(HISTORY.throughput, items) for rule in (rivals.usual_periods, rivals.enough_periods))
+    for rival, size, periods, bound in (
+        (f"NumPy, one matrix of {trials:,} trials, {usual} periods", trials, usual, target),
+        (f"NumPy, the same with the fewest periods that do, {least}", trials, least, None),
+        (f"NumPy, those in its fastest chunks, {chunk:,} trials", chunk, least, None),
     ):
-        numpy = partial(rivals.simulated_by_numpy, HISTORY.counts, items, trials, size)
+        numpy = partial(rivals.simulated_by_numpy, HISTORY.counts, items, trials, chunk=size, periods=periods)
         pairs = in_turn(ours, _per_second(numpy, trials / _MILLION), plan.either(9, 1))
         yield Figure.of(f"bootstrap, {items:,} items, one thread", "million trials/s", rival, pairs, bound)
 

@@ -88,7 +88,7 @@ def test_every_rival_gives_the_engines_answer(kernel_cache: Path) -> None:
 
 def test_numpys_trials_finish_when_the_engine_says(kernel_cache: Path) -> None:
     trials, law = 40_000, question(Bootstrap(), 100, method="exact").answer(Machine()).when
-    counts = rivals.simulated_by_numpy(HISTORY.counts, 100, trials, chunk=7_000)
+    counts = rivals.simulated_by_numpy(HISTORY.counts, 100, trials, chunk=7_000, periods=40)
     assert counts.sum() == trials
     assert counts.cumsum() / trials == pytest.approx([law.at_most(period) for period in range(counts.size)], abs=0.01)
 
