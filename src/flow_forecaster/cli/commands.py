@@ -115,7 +115,7 @@ def deadline(items: Items, by: By) -> Fields:
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option("--host", help="Address to serve on.")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="Port to serve on.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port to serve on.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Write the log as JSON.")] = False,
 ) -> None:
     """Serve the API; without FLOW_FORECASTER_REDIS_URL it computes large forecasts itself."""

@@ -61,10 +61,11 @@ def forecast(asked: Asked) -> None:
     request = TypeAdapter[Any](ForecastRequest).validate_python(asked.fields | {"history": _as_field(history)})
     job = prepare(request, today=datetime.now(UTC).date(), seed=secrets.randbelow(MOST_SEED + 1))
     notes = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    cost = job.cost  # a method that cannot answer is refused before anything is said
     for note in history.notes:
         notes.print(f"note: {note}", style="dim")
     make_ready(settings.kernel_cache_dir, compiling=lambda: notes.print("Compiling the kernels, once …", style="dim"))
-    result = _compute(job, settings.threads, notes)
+    result = _compute(job, cost, settings.threads, notes)
     if asked.json:
         sys.stdout.write(result.model_dump_json() + "\n")
     else:
@@ -96,8 +97,8 @@ def _as_field(history: ReadHistory) -> dict[str, Any]:
     return {"throughput": list(history.throughput), "period": period, "start": history.start}
 
 
-def _compute(job: Job, threads: int, console: Console) -> Response:
-    if job.cost < _WORTH_A_BAR:
+def _compute(job: Job, cost: float, threads: int, console: Console) -> Response:
+    if cost < _WORTH_A_BAR:
         return job.compute(Machine(threads=threads))
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("Simulating", total=1.0)

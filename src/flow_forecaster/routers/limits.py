@@ -14,9 +14,16 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count what an HTTP request sends; let everything else pass."""
         if scope["type"] == "http":
-            announced = Headers(scope=scope).get("content-length", "0")
+            headers = Headers(scope=scope)
+            announced = headers.get("content-length", "0")
             receive = _Counted(receive, self._most, int(announced) if announced.isdecimal() else 0).receive
+            if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+                receive = _refuse
         await self._app(scope, receive, send)
+
+
+async def _refuse() -> Message:
+    raise HTTPException(415)
 
 
 class _Counted:

@@ -54,7 +54,10 @@ _DETAILS: Mapping[str, str] = {
 def field_errors(errors: Sequence[Mapping[str, Any]], body: Any) -> list[FieldError]:
     """Translate validation errors on a request whose parsed body is `body`, at most 20 of them, one a field."""
     translated = {error.pointer: error for error in (_field_error(item, body) for item in reversed(errors))}
-    return list(reversed(translated.values()))[:MOST_ERRORS]
+    # A union of names and objects complains once for each; the complaint within the object is the one to tell.
+    parents = {pointer.rpartition("/")[0] for pointer in translated}
+    told = [error for error in translated.values() if error.code != "unknown_value" or error.pointer not in parents]
+    return told[::-1][:MOST_ERRORS]
 
 
 def field_detail(error: Mapping[str, Any]) -> str:
@@ -72,10 +75,13 @@ def pointer(path: Iterable[str | int]) -> str:
 
 def _field_error(error: Mapping[str, Any], body: Any) -> FieldError:
     kind = str(error["type"])
+    path = _path(error["loc"], kind, body)
+    if kind == "union_tag_invalid" and _value(body, path) is None:  # null is absent
+        kind = "union_tag_not_found"
     return FieldError(
-        pointer=pointer(_path(error["loc"], kind, body)),
+        pointer=pointer(path),
         code=_CODES.get(kind, "invalid_type" if kind.endswith(("_type", "_parsing")) else "invalid_value"),
-        detail=field_detail(error),
+        detail=field_detail({**error, "type": kind}),
     )
 
 
@@ -84,14 +90,22 @@ def _path(location: Sequence[str | int], kind: str, body: Any) -> list[str | int
     if not location or location[0] != "body":
         return list(location[1:])
     path: list[str | int] = []
-    here = body
-    for segment in location[1:]:
-        if _has(here, segment):
+    here, inside = body, False
+    for segment in location[1:-1] if kind == "missing" else location[1:]:
+        if not inside and isinstance(here, Mapping) and here.get("kind") == segment:
+            inside = True  # the member of the union; `deadline` is the name of a field, too
+        elif _has(here, segment):
             path.append(segment)
-            here = here[segment]
+            here, inside = here[segment], False
     if kind == "missing" and len(location) > 1:
         path.append(location[-1])
     return [*path, "kind"] if kind.startswith("union_tag") else path
+
+
+def _value(body: Any, path: Sequence[str | int]) -> Any:
+    for segment in path:
+        body = body[segment]
+    return body
 
 
 def _has(value: Any, segment: str | int) -> bool:

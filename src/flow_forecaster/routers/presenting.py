@@ -36,7 +36,8 @@ def forecast_response(record: ForecastRecord, status: int, *, if_none_match: str
     if not record.is_finished:
         return Response(body, status, headers | {"Retry-After": RETRY_AFTER_SECONDS}, "application/json")
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    if if_none_match is not None and tag in {part.strip().removeprefix("W/") for part in if_none_match.split(",")}:
+    known = {part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")}
+    if known & {tag, "*"}:
         return Response(status_code=304, headers={"ETag": tag})
     return Response(body, status, headers | {"ETag": tag}, "application/json")
 

@@ -35,10 +35,11 @@ STATUSES: Mapping[type[ServiceError], int] = {
 }
 POINTERS: Mapping[type[ServiceError], str] = {ProjectNotFound: "/project_id", InvalidCursor: "/cursor"}
 _HTTP: Mapping[int, tuple[str, str]] = {
-    400: ("bad_request", "The request cannot be read."),
+    400: ("malformed_json", "The body is not JSON."),
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address answers other methods, which Allow names."),
     413: ("body_too_large", "The body is larger than this service takes."),
+    415: (MediaTypeNotSupported.code, MediaTypeNotSupported.detail),
 }
 
 
