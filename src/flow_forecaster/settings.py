@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from platformdirs import user_cache_path
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -33,6 +33,8 @@ def _is_redis(url: str) -> bool:
     try:
         parsed = urlsplit(url)
         number = parsed.path.removeprefix("/")
+        if not all(chosen.isdecimal() for chosen in parse_qs(parsed.query).get("db", [])):
+            return False
         if parsed.scheme == "unix":
             return len(parsed.path) > 1
         return parsed.scheme in {"redis", "rediss"} and parsed.port != 0 and (not number or number.isdecimal())

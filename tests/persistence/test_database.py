@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -66,22 +65,6 @@ async def test_a_transaction_that_is_cancelled_leaves_no_trace_and_its_connectio
             await task
     assert await count(database) == 0
     await queue(database)
-    await database.close()
-
-
-async def test_a_transaction_that_is_cancelled_at_any_moment_lets_go_of_its_locks(database_url: str) -> None:
-    database = Database(database_url, statement_timeout_seconds=5.0)
-    await queue(database)
-    for turns, times in product(range(0, 60, 3), (1, 2)):
-        task = asyncio.create_task(queue(database))
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        for _ in range(times):
-            task.cancel()
-            await asyncio.sleep(0)
-        ended = await asyncio.gather(task, return_exceptions=True)  # and hold its error, as whoever handles it does
-        await queue(database)
-        assert len(ended) == 1
     await database.close()
 
 

@@ -86,17 +86,20 @@ async def test_a_worker_told_to_stop_gives_its_forecast_back_uncounted(
     assert "forecast_released" in {event["event"] for event in worker.events()}
 
 
-async def test_a_worker_told_to_stop_amid_rings_ends_in_order(
+async def test_workers_told_to_stop_amid_rings_end_in_order(
     ground: dict[str, Any], fragile_valkey: ValkeyServer, tmp_path: Path
 ) -> None:
     bell = RedisBell(fragile_valkey.url)
     for _ in range(1_000):
         await bell.ring()
     await bell.close()
-    with worker_process(tmp_path, **ground, redis_url=fragile_valkey.url, slots=16) as worker:
-        await worker.has_told("worker_ready")
-        worker.process.send_signal(signal.SIGTERM)
-        assert await worker.exit_code() == 0, worker.log.read_text(encoding="utf-8")
+    busy = ground | {"redis_url": fragile_valkey.url, "slots": 16, "database_pool_size": 8}
+    with worker_process(tmp_path, **busy) as first, worker_process(tmp_path, **busy) as second:
+        for worker in (first, second):
+            await worker.has_told("worker_ready")
+            worker.process.send_signal(signal.SIGTERM)
+        for worker in (first, second):
+            assert await worker.exit_code() == 0, worker.log.read_text(encoding="utf-8")
 
 
 async def test_a_worker_told_to_stop_while_redis_is_away_gives_its_forecast_back_and_ends(

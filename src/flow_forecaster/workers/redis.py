@@ -5,7 +5,7 @@ Redis holds rings and nothing else: it may lose all of them, and no accepted for
 
 import asyncio
 import json
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from arq.connections import ArqRedis, RedisSettings, create_pool
@@ -27,6 +27,7 @@ RING = "ring"
 OUTAGES: tuple[Any, ...] = (RedisConnectionError, RedisTimeoutError, OSError)
 FOREVER = -1
 PATIENCE_SECONDS = 1.0
+CLOSING_SECONDS = 5.0
 MOST_RINGS = 1_000  # enough to wake everyone; each further one would only find nothing to do
 _A_DAY = 86_400
 _TRIES = 1_000  # a ring is given back when its worker stops, however often that happens
@@ -78,6 +79,18 @@ class RedisBell:
             await self._pool.aclose(close_connection_pool=True)
 
 
+class _PatientWorker(Worker):
+    """Ends in good order, but does not wait for ever for a Redis that is away."""
+
+    async def close(self) -> None:
+        """Give back what is under way, then let go of Redis and of the workshop."""
+        with suppress(TimeoutError, RedisError, OSError):
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await super().close()
+        if self.on_shutdown is not None:
+            await self.on_shutdown(self.ctx)
+
+
 def run_worker(settings: Settings, url: str) -> None:
     """Run a worker until it is told to stop; what is under way is then given back.
 
@@ -100,7 +113,7 @@ def run_worker(settings: Settings, url: str) -> None:
     async def stop(ctx: dict[Any, Any]) -> None:  # noqa: ARG001
         await stack.aclose()
 
-    Worker(
+    _PatientWorker(
         functions=[func(ring, name=RING, max_tries=_TRIES)],
         queue_name=QUEUE,
         redis_settings=redis_settings(url),
