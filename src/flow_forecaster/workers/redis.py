@@ -84,7 +84,8 @@ class _PatientWorker(Worker):
 
     async def close(self) -> None:
         """Give back what is under way, then let go of Redis and of the workshop."""
-        with suppress(TimeoutError, RedisError, OSError):
+        # CancelledError: of a ring that arq itself cancelled while it waited for Redis.
+        with suppress(TimeoutError, RedisError, OSError, asyncio.CancelledError):
             async with asyncio.timeout(CLOSING_SECONDS):
                 await super().close()
         if self.on_shutdown is not None:
