@@ -68,6 +68,25 @@ async def test_a_transaction_that_is_cancelled_leaves_no_trace_and_its_connectio
     await database.close()
 
 
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_transaction_that_is_cancelled_at_any_moment_lets_go_of_its_locks(
+    database_url: str, times: int
+) -> None:
+    database = Database(database_url, statement_timeout_seconds=5.0)
+    await queue(database)
+    for turns in range(0, 60, 3):
+        task = asyncio.create_task(queue(database))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for _ in range(times):
+            task.cancel()
+            await asyncio.sleep(0)
+        ended = await asyncio.gather(task, return_exceptions=True)  # and hold its error, as whoever handles it does
+        await queue(database)
+        assert len(ended) == 1
+    await database.close()
+
+
 async def test_what_is_not_committed_is_seen_by_nobody_else(database: Database, other: Database) -> None:
     new = a_forecast()
     async with database.writing() as transaction:

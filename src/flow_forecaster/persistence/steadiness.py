@@ -17,13 +17,17 @@ T = TypeVar("T")
 async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
     """Run a step to its end, whoever cancels us meanwhile; then pass the cancellation on."""
     task = asyncio.ensure_future(step)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # looked at, so that asyncio does not complain; the cancellation goes before it
-        raise
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:  # perhaps not the last: whoever is told twice to stop must not break it either
+            cancelled = True
+    if not cancelled:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # looked at, so that asyncio does not complain; the cancellation goes before it
+    raise asyncio.CancelledError
 
 
 class SteadyConnection:
