@@ -12,7 +12,7 @@ from sqlalchemy import insert
 
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.tables import ForecastRow
-from flow_forecaster.schemas.forecasts import ForecastRequest
+from flow_forecaster.schemas.kinds import ForecastRequest
 
 PATH = "/forecasts"
 _TABLE = ForecastRow.metadata.tables[ForecastRow.__tablename__]

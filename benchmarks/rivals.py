@@ -70,6 +70,23 @@ def simulated_by_numpy(throughput: Counts, items: int, trials: int, *, chunk: in
     return counts
 
 
+def backtest_by_numpy(
+    throughput: Counts, horizons: Sequence[int], minimum: int, window: int, trials: int
+) -> list[float]:
+    """Mean CRPS of the bootstrap at each horizon: a matrix of draws at each origin, and E|X - y| - E|X - X'| / 2."""
+    rng = np.random.default_rng(1)
+    ranks = 2 * np.arange(1, trials + 1) - trials - 1
+    scores: dict[int, list[float]] = {horizon: [] for horizon in horizons}
+    for origin in range(minimum, throughput.size - min(horizons) + 1):
+        draws = rng.choice(throughput[max(0, origin - window) : origin], size=(trials, max(horizons))).cumsum(axis=1)
+        for horizon in horizons:
+            if origin + horizon <= throughput.size:
+                sample = np.sort(draws[:, horizon - 1])
+                miss = np.abs(sample - throughput[origin : origin + horizon].sum()).mean()
+                scores[horizon].append(float(miss - (ranks * sample).sum() / trials**2))
+    return [float(np.mean(scores[horizon])) for horizon in horizons]
+
+
 def fastest_chunk(throughput: Counts, items: int, trials: int) -> int:
     """Find the chunk with which NumPy is fastest on this machine: its matrices should fit into a cache."""
     periods = enough_periods(throughput.tolist(), items)

@@ -15,7 +15,7 @@ from flow_forecaster import __version__
 from flow_forecaster.routers import docs, forecasts, health, openapi, problems
 from flow_forecaster.routers.limits import BodyLimit
 from flow_forecaster.routers.observing import Observing
-from flow_forecaster.schemas.forecasts import MOST_SEED
+from flow_forecaster.schemas.fields import MOST_SEED
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.settings import Settings
@@ -42,7 +42,7 @@ class SystemDice:
 
     def seed(self) -> int:
         """A fresh seed."""
-        return secrets.randbelow(MOST_SEED + 1)
+        return secrets.randbits(MOST_SEED.bit_length())  # MOST_SEED + 1 is a power of 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

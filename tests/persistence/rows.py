@@ -64,6 +64,12 @@ async def queue(database: Database, **changes: Any) -> ForecastRecord:
         return await transaction.forecasts.add_queued(a_forecast(**changes))
 
 
+async def store(database: Database, **changes: Any) -> ForecastRecord:
+    """Store a forecast that was computed at once, by a single statement."""
+    async with database.single() as transaction:
+        return await transaction.forecasts.add_succeeded(a_forecast(**changes), "{}")
+
+
 async def claim(database: Database, lease_seconds: float = AN_HOUR) -> Claim:
     """Claim the oldest forecast that waits; there must be one."""
     async with database.writing() as transaction:

@@ -13,7 +13,7 @@ from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import NewForecast
 from flow_forecaster.persistence.migrations import migrate, newest_revision
-from persistence.rows import a_forecast, count, queue, unreachable
+from persistence.rows import a_forecast, count, queue, store, unreachable
 
 
 class Boom(Exception):
@@ -84,6 +84,50 @@ async def test_a_transaction_that_is_cancelled_at_any_moment_lets_go_of_its_lock
         ended = await asyncio.gather(task, return_exceptions=True)  # and hold its error, as whoever handles it does
         await queue(database)
         assert len(ended) == 1
+    await database.close()
+
+
+async def test_a_single_statement_is_kept_without_further_ado(database: Database, other: Database) -> None:
+    new = a_forecast()
+    async with database.single() as transaction:
+        stored = await transaction.forecasts.add_succeeded(new, "{}")
+        async with other.reading() as theirs:
+            assert await theirs.forecasts.get(new.id) == stored
+
+
+async def test_a_single_statement_that_fails_leaves_no_trace(database: Database) -> None:
+    kept = await store(database)
+    with pytest.raises(IntegrityError):
+        await store(database, id=kept.id)
+    assert await count(database) == 1
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_single_statement_that_is_cancelled_at_any_moment_lets_go_of_its_connection(
+    database_url: str, times: int
+) -> None:
+    database = Database(database_url, pool_size=1, statement_timeout_seconds=5.0)
+    await store(database)
+    for turns in range(0, 40, 2):
+        task = asyncio.create_task(store(database))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for _ in range(times):
+            task.cancel()
+            await asyncio.sleep(0)
+        ended = await asyncio.gather(task, return_exceptions=True)
+        await store(database)
+        assert len(ended) == 1
+    await database.close()
+
+
+async def test_transactions_and_single_statements_take_turns_on_one_connection(database_url: str) -> None:
+    database = Database(database_url, pool_size=1)
+    for _ in range(3):
+        with pytest.raises(Boom):
+            await _add_and_raise(database)
+        await store(database)
+    assert await count(database) == 3
     await database.close()
 
 

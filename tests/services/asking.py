@@ -11,17 +11,32 @@ from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast
 from flow_forecaster.persistence.identifiers import new_id
-from flow_forecaster.schemas.forecasts import ForecastRequest
+from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.services.catalogue import Job, prepare
 
 TODAY = date(2026, 3, 2)
 DICE = 4_711
 HISTORY = {"throughput": [5, 6, 7, 4, 8, 6, 5], "period": "week"}
-KINDS = ("when", "how_many", "deadline")
+KINDS = ("when", "how_many", "deadline", "milestones", "cost")
+OF_TEAMS = ("teams",)
+SIMULATED = ("what_if",)
+"""Kinds that have no exact answer."""
+LOOKING_BACK = ("backtest",)
 _QUESTIONS: dict[str, dict[str, Any]] = {
+    "backtest": {"confidence": None, "trials": 100},
     "when": {"scope": {"items": 50}},
     "how_many": {"periods": 6},
     "deadline": {"scope": {"items": 50}, "deadline": "2026-06-30"},
+    "milestones": {"features": [{"name": "a", "scope": {"items": 20}}, {"name": "b", "scope": {"items": 30}}]},
+    "teams": {
+        "history": None,
+        "teams": [
+            {"name": "p", "history": HISTORY, "features": [{"name": "a", "scope": {"items": 20}}]},
+            {"name": "t", "history": HISTORY, "features": [{"name": "b", "scope": {"items": 30}}]},
+        ],
+    },
+    "what_if": {"scope": {"items": 50}, "variations": [{"name": "less", "change": {"scope": {"items": 40}}}]},
+    "cost": {"scope": {"items": 50}, "costs": {"per_contributor_period": 4_000}, "budget": 40_000},
 }
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(ForecastRequest)
 

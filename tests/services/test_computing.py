@@ -3,12 +3,16 @@
 import asyncio
 import threading
 from collections.abc import Awaitable
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
 from flow_forecaster.engine.simulation import Stopped
-from flow_forecaster.services.computing import Computer, TookTooLong, Vigil
+from flow_forecaster.schemas.base import Response
+from flow_forecaster.services.catalogue import Job
+from flow_forecaster.services.computing import TINY_DRAWS, Computer, TookTooLong, Vigil
 from persistence.rows import until
 from services.asking import BRIEF, ENDLESS, a_job, answer_of
 
@@ -80,6 +84,44 @@ async def test_small_computations_wait_for_no_large_one() -> None:
     computer.close()
 
 
+async def test_tiny_computations_go_together_and_each_gets_its_own_answer(computer: Computer) -> None:
+    jobs = [a_tiny_job(seed=seed) for seed in range(20)]
+    assert max(job.cost for job in jobs) <= TINY_DRAWS
+    assert await asyncio.gather(*map(computer.small, jobs)) == [answer_of(job) for job in jobs]
+    assert await computer.small(jobs[0]) == answer_of(jobs[0])
+
+
+async def test_a_tiny_computation_that_fails_leaves_those_beside_it_alone(computer: Computer) -> None:
+    job = a_tiny_job()
+    broken = replace(job, kind=replace(job.kind, present=_fail))
+    good, bad, last = await asyncio.gather(*map(computer.small, (job, broken, job)), return_exceptions=True)
+    assert (good, str(bad), last) == (answer_of(job), "broken", answer_of(job))
+
+
+async def test_a_tiny_computation_whose_asker_left_leaves_those_beside_it_alone(computer: Computer) -> None:
+    asked = [asyncio.create_task(computer.small(a_tiny_job(seed=seed))) for seed in range(3)]
+    await asyncio.sleep(0)
+    asked[1].cancel()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(answers[1], asyncio.CancelledError)
+    assert [answers[0], answers[2]] == [answer_of(a_tiny_job(seed=seed)) for seed in (0, 2)]
+
+
+async def test_nobody_waits_for_a_computer_that_was_closed() -> None:
+    computer = Computer(threads=1, slots=1, patience_seconds=60.0)
+    busy = asyncio.create_task(computer.small(a_job(trials=BRIEF)))
+    tiny = asyncio.create_task(computer.small(a_tiny_job()))
+    await asyncio.sleep(0.01)
+    late = asyncio.create_task(computer.small(a_tiny_job()))
+    await asyncio.sleep(0)
+    computer.close()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(tiny, 20)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(late, 20)
+    assert await busy == answer_of(a_job(trials=BRIEF))
+
+
 async def test_as_many_computations_run_at_once_as_there_are_slots() -> None:
     computer = Computer(threads=1, slots=2, patience_seconds=60.0)
     vigils = [Vigil() for _ in range(3)]
@@ -106,6 +148,14 @@ async def test_computations_run_on_threads_of_their_own_and_leave_none_behind() 
     for thread in started:
         await asyncio.to_thread(thread.join, 10)
     assert not any(thread.is_alive() for thread in started)
+
+
+def a_tiny_job(**changes: Any) -> Job:
+    return a_job(trials=100, **changes)
+
+
+def _fail(*_: object) -> Response:
+    raise RuntimeError("broken")
 
 
 async def _under_way(*vigils: Vigil) -> bool:

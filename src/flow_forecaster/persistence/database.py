@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.forecasts import ForecastRepository
-from flow_forecaster.persistence.steadiness import SteadyConnection
+from flow_forecaster.persistence.steadiness import LoneStatements, SteadyConnection, to_the_end
 
 _READ_ONLY = "flow_forecaster_read_only"
+_LONE = "flow_forecaster_lone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,8 @@ class Database:
     """Hands out transactions. Nothing is connected before the first one."""
 
     def __init__(self, url: str, *, pool_size: int = 10, statement_timeout_seconds: float = 15.0) -> None:
-        self.engine = _engine(url, pool_size=pool_size, statement_timeout_seconds=statement_timeout_seconds)
+        opened = _engine(url, pool_size=pool_size, statement_timeout_seconds=statement_timeout_seconds)
+        self.engine, self._lone = (opened.execution_options(**options) for options in _options(opened))
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Transaction]:
@@ -48,11 +50,20 @@ class Database:
         async with _translated(), SteadyConnection(self.engine, {_READ_ONLY: True}) as connection:
             yield Transaction(forecasts=ForecastRepository(connection))
 
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[Transaction]:
+        """Open for one statement, which is a transaction of its own: it needs no BEGIN and no COMMIT.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        """
+        async with _translated():
+            yield Transaction(forecasts=ForecastRepository(LoneStatements(self._lone)))
+
     async def revision(self) -> str | None:
         """Read which migration the schema is at; None before the first."""
-        async with _translated(), self.engine.connect() as connection:
-            await connection.execution_options(**{_READ_ONLY: True})
-            return await connection.run_sync(_revision)
+        async with _translated():
+            return await to_the_end(self._revision())
 
     async def run(self, work: Callable[[Connection], None]) -> None:
         """Do some synchronous work, a migration say, in a writing transaction of its own.
@@ -66,6 +77,11 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+    async def _revision(self) -> str | None:
+        async with self.engine.connect() as connection:
+            await connection.execution_options(**{_READ_ONLY: True})
+            return await connection.run_sync(_revision)
 
 
 def _revision(connection: Any) -> str | None:
@@ -114,6 +130,7 @@ def _engine(url: str, *, pool_size: int, statement_timeout_seconds: float) -> As
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
+        isolation_level="AUTOCOMMIT",  # unless a transaction is asked for: a ping needs none and takes a third so long
         pool_timeout=statement_timeout_seconds,
         connect_args={
             "timeout": statement_timeout_seconds,
@@ -128,6 +145,13 @@ def _engine(url: str, *, pool_size: int, statement_timeout_seconds: float) -> As
     )
 
 
+def _options(engine: AsyncEngine) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Say how the same connections are used for transactions, and for statements that are one each."""
+    if engine.dialect.name == "sqlite":
+        return {}, {_LONE: True}
+    return {"isolation_level": "READ COMMITTED"}, {}
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver must not open transactions of its own: BEGIN is ours, see _begin_sqlite.
     connection.isolation_level = None
@@ -139,5 +163,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Any) -> None:
     # A deferred transaction that starts by reading cannot become a writer once another has written.
-    reading = connection.get_execution_options().get(_READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if not options.get(_LONE, False):
+        connection.exec_driver_sql("BEGIN" if options.get(_READ_ONLY, False) else "BEGIN IMMEDIATE")

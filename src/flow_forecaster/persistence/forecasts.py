@@ -4,7 +4,7 @@ Every write of a worker names the attempt under which it claimed the row, so tha
 nothing any more. Times are the database's.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -13,7 +13,7 @@ from sqlalchemy import Row, Select, Update, case, delete, insert, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from flow_forecaster.persistence.clock import Later, now
-from flow_forecaster.persistence.steadiness import SteadyConnection
+from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import ForecastRow
 
 _SUMMARY = (
@@ -95,7 +95,7 @@ class Swept:
 class ForecastRepository:
     """Forecasts within one transaction."""
 
-    def __init__(self, connection: SteadyConnection) -> None:
+    def __init__(self, connection: Statements) -> None:
         self._connection = connection
 
     async def add_queued(self, new: NewForecast) -> ForecastRecord:
@@ -227,7 +227,16 @@ class ForecastRepository:
         progress: float,
         result: str | None = None,
     ) -> ForecastRecord:
-        values = asdict(new) | {"status": status, "progress": progress, "result": result}
+        values = {
+            "id": new.id,
+            "kind": new.kind,
+            "request": new.request,
+            "seed": new.seed,
+            "engine_version": new.engine_version,
+            "status": status,
+            "progress": progress,
+            "result": result,
+        }
         created, started, finished = tuple((await self._connection.execute(statement, values)).one())
         return ForecastRecord(
             id=new.id,

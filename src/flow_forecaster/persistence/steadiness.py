@@ -6,7 +6,8 @@ step that has begun runs to its end, and the cancellation is passed on after it;
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, Self, TypeVar
+from contextlib import suppress
+from typing import Any, Protocol, Self, TypeVar
 
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -17,17 +18,43 @@ T = TypeVar("T")
 async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
     """Run a step to its end, whoever cancels us meanwhile; then pass the cancellation on."""
     task = asyncio.ensure_future(step)
-    cancelled = False
-    while not task.done():
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):  # whoever is told twice to stop must not break it either
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not complain; the cancellation goes before it
+        raise
+
+
+class Statements(Protocol):
+    """What executes statements."""
+
+    async def execute(self, statement: Executable, values: dict[str, Any] | None = None) -> CursorResult[Any]:
+        """Execute a statement."""
+
+
+class LoneStatements:
+    """Statements each of which is a transaction of its own, in a single step.
+
+    The engine must begin none, so that the statement commits at its end; a single statement leaves all or nothing.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def execute(self, statement: Executable, values: dict[str, Any] | None = None) -> CursorResult[Any]:
+        """Connect, execute a statement and let go of the connection."""
+        return await to_the_end(self._execute(statement, values))
+
+    async def _execute(self, statement: Executable, values: dict[str, Any] | None) -> CursorResult[Any]:
+        connection = await self._engine.connect()
         try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:  # perhaps not the last: whoever is told twice to stop must not break it either
-            cancelled = True
-    if not cancelled:
-        return task.result()
-    if not task.cancelled():
-        task.exception()  # looked at, so that asyncio does not complain; the cancellation goes before it
-    raise asyncio.CancelledError
+            return await connection.execute(statement, values)  # a buffered result, which outlives its connection
+        finally:
+            await connection.close()
 
 
 class SteadyConnection:
