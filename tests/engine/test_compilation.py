@@ -37,7 +37,7 @@ from datetime import date
 from itertools import product
 from pydantic import TypeAdapter
 from flow_forecaster.engine.simulation import Machine
-from flow_forecaster.schemas.forecasts import ForecastRequest
+from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.schemas.results import deadline_result, how_many_result, when_result
 
 QUESTIONS = (
@@ -51,7 +51,10 @@ HISTORIES = (
     {"throughput": [7], "period": {"days": 10}, "start": "2025-12-01"},
     {"throughput": [2, 0, 1] * 6, "period": "day", "start": "2025-12-01"},
 )
-SAMPLERS = (("bootstrap", "exact"), ("bootstrap", "monte_carlo"), ("adaptive", "auto"))
+SAMPLERS = (
+    *(("bootstrap", "exact"), ("bootstrap", "monte_carlo"), ("adaptive", "auto"), ("block_bootstrap", "auto")),
+    *(("weibull", "exact"), ("weibull", "monte_carlo"), ("negative_binomial", "monte_carlo")),
+)
 PRESENT = {"when": when_result, "how_many": how_many_result, "deadline": deadline_result}
 
 answers = []
@@ -116,6 +119,8 @@ ENTRIES = [
     for kernel in (
         "adaptive.finish",
         "adaptive.produce",
+        "block.finish",
+        "block.produce",
         "bootstrap.finish",
         "bootstrap.produce",
         "convolution.finish",
@@ -145,7 +150,7 @@ def test_the_next_process_loads_every_kernel_and_compiles_none(processes: tuple[
 
 def test_no_question_of_any_kind_compiles_anything_more(processes: tuple[dict, dict, Path]) -> None:
     _, second, _ = processes
-    assert len(second["answers"]) == 60
+    assert len(second["answers"]) == 140
     assert second["asked"] == second["compiled"]
 
 

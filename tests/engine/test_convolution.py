@@ -24,7 +24,7 @@ def distinct(history: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def finish(history: Sequence[int], items: int, horizon: int) -> tuple[np.ndarray, float]:
-    return finish_law(*distinct(history), items=items, horizon=horizon, watch=unwatched)
+    return finish_law(*distinct(history), scope=(items, np.ones(1)), horizon=horizon, watch=unwatched)
 
 
 def produce(history: Sequence[int], periods: int) -> np.ndarray:
@@ -128,6 +128,6 @@ def test_the_watch_can_end_an_exact_law_between_its_slices() -> None:
 
     values, shares = np.arange(1, 200), np.full(199, 1 / 199)
     with pytest.raises(Stopped):
-        finish_law(values, shares, items=1_000_000, horizon=5_000, watch=refuse)
+        finish_law(values, shares, scope=(1_000_000, np.ones(1)), horizon=5_000, watch=refuse)
     with pytest.raises(Stopped):
         produce_law(values, shares, periods=5_000, watch=refuse)

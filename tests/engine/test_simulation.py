@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.naive import PATIENT
-from flow_forecaster.engine.samplers import Trials
+from flow_forecaster.engine.pace import Trials
 from flow_forecaster.engine.simulation import FIRST_CHUNK, Machine, Stopped, histogram
 
 

@@ -101,6 +101,16 @@ class Timeline:
             return divmod((last - self.start).days + 1, self.period.days)
         return divmod(self.calendar.count(self.start, last), self.period.days)
 
+    def months(self, periods: int) -> NDArray[np.int64]:
+        """List the months (0 = January) of the days of the first periods, shape (periods, days of a period)."""
+        numbers = np.arange(periods * self.period.days)
+        days = (
+            np.datetime64(self.start) + numbers
+            if self.calendar is None
+            else self.calendar.working_days(self.start, numbers)
+        )
+        return days.astype("datetime64[M]").astype(np.int64).reshape(periods, -1) % 12
+
     def weekdays(self, count: int) -> NDArray[np.int64]:
         """List the weekdays (0 = Monday) of the first `count` days that count."""
         if self.calendar is None:

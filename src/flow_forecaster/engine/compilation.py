@@ -11,13 +11,43 @@ import numba
 import numpy as np
 
 from flow_forecaster.engine.calendar import Timeline
+from flow_forecaster.engine.cases import Case
 from flow_forecaster.engine.convolution import finish_law, produce_law
 from flow_forecaster.engine.history import WEEK, ThroughputHistory
-from flow_forecaster.engine.kernels import adaptive, bootstrap, convolution, randomness
-from flow_forecaster.engine.samplers import SAMPLERS
-from flow_forecaster.engine.simulation import unwatched
+from flow_forecaster.engine.kernels import (
+    adaptive,
+    block,
+    bootstrap,
+    convolution,
+    lattice,
+    plan,
+    pricing,
+    randomness,
+    trials,
+    variations,
+)
+from flow_forecaster.engine.laws import Basis
+from flow_forecaster.engine.model import Model
+from flow_forecaster.engine.plan import Feature, Plan, Team
+from flow_forecaster.engine.plan_laws import Delivery
+from flow_forecaster.engine.ranges import Range
+from flow_forecaster.engine.samplers import SAMPLERS, Adaptive
+from flow_forecaster.engine.scope import Risk, Scope, Split
+from flow_forecaster.engine.simulation import Machine, unwatched
+from flow_forecaster.engine.what_if import Variation, WhatIf
 
-MODULES: tuple[ModuleType, ...] = (randomness, convolution, bootstrap, adaptive)
+MODULES: tuple[ModuleType, ...] = (
+    randomness,
+    convolution,
+    bootstrap,
+    adaptive,
+    block,
+    lattice,
+    trials,
+    pricing,
+    plan,
+    variations,
+)
 
 
 def kernels_digest() -> str:
@@ -39,6 +69,9 @@ def compile_kernels(folder: Path | None = None) -> None:
             kernel.enable_caching()
     _run_samplers()
     _run_convolutions()
+    _run_models()
+    _run_plans()
+    _run_variations()
 
 
 def _kernels() -> Iterator[Any]:
@@ -60,5 +93,39 @@ def _run_samplers() -> None:
 
 def _run_convolutions() -> None:
     values, shares = np.array([1, 2]), np.array([0.5, 0.5])
-    finish_law(values, shares, items=2, horizon=2, watch=unwatched)
+    finish_law(values, shares, scope=(2, np.ones(1)), horizon=2, watch=unwatched)
     produce_law(values, shares, periods=1, watch=unwatched)
+
+
+def _run_models() -> None:
+    history = ThroughputHistory(throughput=(1, 2), period=WEEK)
+    timeline = Timeline(start=date(2026, 1, 5), period=WEEK)
+    uncertain = Range(low=1.0, high=2.0)
+    risk = Risk(name="", probability=0.5, impact=uncertain)
+    scope = Scope(items=uncertain, split=Split.of(uncertain), risks=(risk,))
+    tables = Model(scope=scope).tables(Adaptive().tables(history, timeline, 2), timeline)
+    seed, counts = np.uint64(0), np.zeros(4, dtype=np.int64)
+    trials.finish(tables, seed, 2, 0, 1, counts)
+    trials.produce(tables, seed, 2, 0, 1, counts)
+    trials.outcomes(tables, seed, 2, 0, counts[:1], np.zeros(1))
+    trials.paths(tables, seed, 0, np.zeros((1, 2)))
+    tariff = pricing.Tariff(rate=1.0, delay=0.0, after=0, effort=1.0, effort_cells=4, budget=1, deadline=1)
+    pricing.price(tables, seed, 2, tariff, 0, 1, np.zeros(30, dtype=np.int64))
+
+
+def _run_plans() -> None:
+    timeline = Timeline(start=date(2026, 1, 5), period=WEEK)
+    history = ThroughputHistory(throughput=(1, 2), period=WEEK)
+    basis = Basis(history=history, timeline=timeline, sampler=Adaptive(), method="monte_carlo", trials=1, seed=0)
+    scope = Scope(items=Range(low=1.0, high=2.0), split=Split.of(Range.exactly(1.0)))
+    team = Team(name="", features=(Feature(name="", scope=scope),), timeline=timeline, basis=basis)
+    Delivery(plan=Plan(teams=(team,)), method_asked="monte_carlo", trials=1, seed=0, horizon=2).answer(Machine())
+
+
+def _run_variations() -> None:
+    timeline = Timeline(start=date(2026, 1, 5), period=WEEK)
+    history = ThroughputHistory(throughput=(1, 2), period=WEEK)
+    basis = Basis(history=history, timeline=timeline, sampler=Adaptive(), method="monte_carlo", trials=1, seed=0)
+    base = Case(basis=basis, model=Model.of_items(1))
+    same = (Variation(name="", case=base),)
+    WhatIf(base=base, variations=same, confidences=(0.5,), deadline=date(2026, 2, 1), horizon=2).answer(Machine())

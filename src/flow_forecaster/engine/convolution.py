@@ -11,15 +11,20 @@ from flow_forecaster.engine.simulation import Watch
 SLICE_OPERATIONS = 50_000_000
 
 
-def finish_law(values: Counts, shares: Floats, *, items: int, horizon: int, watch: Watch) -> tuple[Floats, float]:
+def finish_law(
+    values: Counts, shares: Floats, *, scope: tuple[int, Floats], horizon: int, watch: Watch
+) -> tuple[Floats, float]:
     """Compute P(T = k) for k = 0 .. horizon, and P(T > horizon).
 
-    `values` are the distinct throughputs, `shares` their shares of the history.
+    `values` are the distinct throughputs, `shares` their shares of the history. The scope is (first, mass), mass[i] =
+    P(first + i items), first >= 1.
     """
+    least, likely = scope
+    items = least + likely.size - 1
     mass = np.zeros(horizon + 1)
     state = np.zeros((2, items + 1))
-    state[0, items] = 1.0
-    bounds = np.array([items, items])
+    state[0, least:] = likely
+    bounds = np.array([least, items])
     remaining = 1.0
     for first, last in _slices(1, horizon + 1, items * len(values)):
         remaining = convolution.finish(values, shares, state, bounds, mass, first, last)

@@ -2,15 +2,31 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
+from typing import Protocol, TypeAlias
 
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.distribution import Distribution
-from flow_forecaster.engine.history import ThroughputHistory
+from flow_forecaster.engine.fan import Fan, fan, fan_cost
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.laws import Basis, Finish, Method, Production
+from flow_forecaster.engine.model import Model
+from flow_forecaster.engine.model_laws import ModelFinish, ModelProduction
 from flow_forecaster.engine.reading import read
 from flow_forecaster.engine.simulation import Machine
+from flow_forecaster.engine.spread import spread, spread_cost
+
+Spread: TypeAlias = tuple[tuple[str, float], ...]
+"""Sources of uncertainty and their shares of the variance of T."""
+
+
+class OnTimeline(Protocol):
+    """Whatever knows where its periods lie in time."""
+
+    @property
+    def timeline(self) -> Timeline:
+        """Its periods."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +36,8 @@ class WhenAnswer:
     when: Distribution
     method: Method
     caveats: tuple[Caveat, ...]
+    fan: Fan | None
+    spread: Spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +47,8 @@ class HowManyAnswer:
     how_many: Distribution
     method: Method
     caveats: tuple[Caveat, ...]
+    fan: Fan | None
+    spread: Spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,32 +60,40 @@ class DeadlineAnswer:
     how_many: Distribution
     method: Method
     caveats: tuple[Caveat, ...]
+    fan: Fan | None
+    spread: Spread
 
 
 @dataclass(frozen=True, kw_only=True)
 class When:
-    """When are `items` done?"""
+    """When is the scope of the model done? With so many `paths` and the fan of all of them, unless None."""
 
     basis: Basis
-    items: int
+    model: Model
     horizon: int
+    paths: int | None = None
 
-    @property
-    def law(self) -> Finish:
+    @cached_property
+    def law(self) -> Finish | ModelFinish:
         """The law of T."""
-        return Finish(basis=self.basis, items=self.items, horizon=self.horizon)
+        return _finish(self.basis, self.model, self.horizon)
 
     @property
     def cost(self) -> float:
         """Estimated cost in draws."""
-        return self.law.cost
+        return self.law.cost + spread_cost(self.basis, self.model, self.horizon) + _fan_cost(self.paths)
 
     def answer(self, machine: Machine) -> WhenAnswer:
-        """Compute the law of T."""
-        law = self.law
-        when = law.distribution(machine)
-        caveats = _basis_caveats(self.basis) + _horizon_caveats(when, self.horizon)
-        return WhenAnswer(when=when, method=law.method, caveats=caveats)
+        """Compute the law of T, and what its spread comes from."""
+        first, then = machine.parts(self.law.cost, spread_cost(self.basis, self.model, self.horizon))
+        when = self.law.distribution(first)
+        return self.told(when, spread(self.basis, self.model, self.horizon, then))
+
+    def told(self, when: Distribution, shares: Spread = ()) -> WhenAnswer:
+        """Make an answer of the law of T, however its trials were run."""
+        caveats = basis_caveats(self.basis) + horizon_caveats(when, self.horizon)
+        fan = _fan(self.basis, self.model, _nearly_all(when), self.paths)
+        return WhenAnswer(when=when, method=self.law.method, caveats=caveats, fan=fan, spread=shares)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,85 +101,97 @@ class HowMany:
     """How many items are done in `periods` periods, or by the end of the day `until`?"""
 
     basis: Basis
+    model: Model
     periods: int
     days_left: int = 0
     field: str = "periods"
+    paths: int | None = None
 
-    @property
-    def law(self) -> Production:
+    @cached_property
+    def law(self) -> Production | ModelProduction:
         """The law of N."""
-        return Production(basis=self.basis, periods=self.periods, field=self.field)
+        return _production(self.basis, self.model, self.periods, self.field)
 
     @property
     def cost(self) -> float:
         """Estimated cost in draws."""
-        return self.law.cost
+        return self.law.cost + _fan_cost(self.paths)
 
     def answer(self, machine: Machine) -> HowManyAnswer:
         """Compute the law of N."""
-        law = self.law
-        how_many = law.distribution(machine)
+        how_many = self.law.distribution(machine)
         caveats = (
-            *_basis_caveats(self.basis),
+            *basis_caveats(self.basis),
             *_range_caveats(how_many),
-            *_partial_period(self.basis.timeline, self.periods, self.days_left),
+            *partial_period(self.basis.timeline, self.periods, self.days_left),
         )
-        return HowManyAnswer(how_many=how_many, method=law.method, caveats=caveats)
+        fan = _fan(self.basis, self.model, self.periods, self.paths)
+        return HowManyAnswer(how_many=how_many, method=self.law.method, caveats=caveats, fan=fan, spread=())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deadline:
-    """Are `items` done by the end of the day that ends `periods` periods? Both laws on the same trials."""
+    """Is the scope done by the end of the day that ends `periods` periods? Both laws on the same trials."""
 
     basis: Basis
-    items: int
+    model: Model
     periods: int
     horizon: int
     days_left: int = 0
+    paths: int | None = None
 
-    @property
-    def laws(self) -> tuple[Finish, Production]:
+    @cached_property
+    def laws(self) -> tuple[Finish | ModelFinish, Production | ModelProduction]:
         """The laws of T and N, both by the method that suits them together."""
-        finish = Finish(basis=self.basis, items=self.items, horizon=self.horizon)
-        production = Production(basis=self.basis, periods=self.periods, field="deadline")
+        finish, production = self._laws(self.basis)
         if finish.method == production.method:
             return finish, production
-        basis = replace(self.basis, method="monte_carlo")
-        return replace(finish, basis=basis), replace(production, basis=basis)
+        return self._laws(replace(self.basis, method="monte_carlo"))
+
+    def _laws(self, basis: Basis) -> tuple[Finish | ModelFinish, Production | ModelProduction]:
+        finish = _finish(basis, self.model, self.horizon)
+        return finish, _production(basis, self.model, self.periods, "deadline")
 
     @property
     def cost(self) -> float:
         """Estimated cost in draws."""
-        return sum(law.cost for law in self.laws)
+        laws = sum(law.cost for law in self.laws)
+        return laws + spread_cost(self.basis, self.model, self.horizon) + _fan_cost(self.paths)
 
     def answer(self, machine: Machine) -> DeadlineAnswer:
         """Compute both laws; the stream of a trial depends on seed and trial alone, so they share their paths."""
         finish, production = self.laws
-        turn = finish.cost / (finish.cost + production.cost)
-        when = finish.distribution(machine.part(0.0, turn))
-        how_many = production.distribution(machine.part(turn, 1.0))
+        parts = machine.parts(finish.cost, production.cost, spread_cost(self.basis, self.model, self.horizon))
+        when = finish.distribution(parts[0])
+        how_many = production.distribution(parts[1])
         caveats = (
-            *_basis_caveats(self.basis),
-            *_horizon_caveats(when, self.horizon),
+            *basis_caveats(self.basis),
+            *horizon_caveats(when, self.horizon),
             *_range_caveats(how_many),
-            *_partial_period(self.basis.timeline, self.periods, self.days_left),
-            *_pace_never_seen(self.basis.history, self.items, self.periods),
+            *deadline_caveats(self.basis, self.model, self.periods, self.days_left),
         )
         return DeadlineAnswer(
-            probability=how_many.at_least(self.items),
+            probability=self._probability(when, how_many),
             when=when,
             how_many=how_many,
             method=finish.method,
             caveats=caveats,
+            fan=_fan(self.basis, self.model, max(self.periods, _nearly_all(when)), self.paths),
+            spread=spread(self.basis, self.model, self.horizon, parts[2]),
         )
+
+    def _probability(self, when: Distribution, how_many: Distribution) -> float:
+        plain = self.model.is_plain
+        return how_many.at_least(self.model.scope_law.first) if plain else when.at_most(self.periods)
 
     def required_throughput(self, how_many: Distribution, confidence: float) -> float | None:
         """Scale the mean pace until the items done with this confidence are those needed: mean x items / how many."""
         reached = how_many.how_many(confidence)
-        return self.basis.history.mean * self.items / reached if reached else None
+        mean = 0.0 if self.model.scope is None else self.model.scope.mean
+        return self.basis.mean * mean / reached if reached else None
 
 
-def periods_until(basis: Basis, last: date, *, field: str) -> tuple[int, int]:
+def periods_until(basis: OnTimeline, last: date, *, field: str) -> tuple[int, int]:
     """Count the whole periods up to `last`, and the days left over.
 
     Raises:
@@ -163,11 +203,38 @@ def periods_until(basis: Basis, last: date, *, field: str) -> tuple[int, int]:
     return basis.timeline.periods_until(last)
 
 
-def _basis_caveats(basis: Basis) -> tuple[Caveat, ...]:
-    return read(basis.history, basis.timeline.calendar) + basis.sampler.caveats(basis.history) + basis.caveats
+def _finish(basis: Basis, model: Model, horizon: int) -> Finish | ModelFinish:
+    if model.is_plain and model.scope is not None:
+        return Finish(basis=basis, items=model.scope_law.first, horizon=horizon)
+    return ModelFinish(basis=basis, model=model, horizon=horizon)
 
 
-def _horizon_caveats(when: Distribution, horizon: int) -> tuple[Caveat, ...]:
+def _production(basis: Basis, model: Model, periods: int, field: str) -> Production | ModelProduction:
+    if model.capacity.is_usual and model.starts_warm:
+        return Production(basis=basis, periods=periods, field=field)
+    return ModelProduction(basis=basis, model=model, periods=periods, field=field)
+
+
+def _nearly_all(when: Distribution) -> int:
+    return when.when(0.99) or when.last
+
+
+def _fan_cost(paths: int | None) -> float:
+    return 0.0 if paths is None else fan_cost()
+
+
+def _fan(basis: Basis, model: Model, periods: int, paths: int | None) -> Fan | None:
+    return None if paths is None else fan(basis, model, periods=periods, paths=paths)
+
+
+def basis_caveats(basis: Basis) -> tuple[Caveat, ...]:
+    """Say what limits a history, and what the sampler could not use of it."""
+    readings = () if basis.history is None else read(basis.history, basis.timeline.calendar)
+    return readings + basis.sampler.caveats(basis.history) + basis.caveats
+
+
+def horizon_caveats(when: Distribution, horizon: int) -> tuple[Caveat, ...]:
+    """Say how often the work is not finished within the horizon."""
     if not when.beyond:
         return ()
     share = f"{when.beyond:.2%}"
@@ -188,7 +255,8 @@ def _range_caveats(how_many: Distribution) -> tuple[Caveat, ...]:
     return (Caveat(code="items_beyond_range", detail=detail),)
 
 
-def _partial_period(timeline: Timeline, periods: int, days_left: int) -> tuple[Caveat, ...]:
+def partial_period(timeline: Timeline, periods: int, days_left: int) -> tuple[Caveat, ...]:
+    """Say which days before a date are not counted, because they make up no period."""
     if not days_left:
         return ()
     days = "the last day does" if days_left == 1 else f"the last {days_left} days do"
@@ -197,11 +265,16 @@ def _partial_period(timeline: Timeline, periods: int, days_left: int) -> tuple[C
     return (Caveat(code="partial_period", detail=detail),)
 
 
-def _pace_never_seen(history: ThroughputHistory, items: int, periods: int) -> tuple[Caveat, ...]:
-    if items <= history.highest * periods:
+def deadline_caveats(basis: Basis, model: Model, periods: int, days_left: int) -> tuple[Caveat, ...]:
+    """Say what is special about a deadline at the end of so many whole periods, with some days left over."""
+    return partial_period(basis.timeline, periods, days_left) + _pace_never_seen(basis, model, periods)
+
+
+def _pace_never_seen(basis: Basis, model: Model, periods: int) -> tuple[Caveat, ...]:
+    items, history, period = model.scope_law.first, basis.history, basis.timeline.period
+    highest = basis.highest if history is None else history.highest
+    if items <= highest * periods or not model.capacity.is_usual:
         return ()
-    detail = (
-        f"The deadline needs {items} items in {periods} periods; "
-        f"the best {history.period} of the history finished {history.highest}."
-    )
+    best = f"at the most a {period} finishes" if history is None else f"the best {period} of the history finished"
+    detail = f"The deadline needs {items} items in {periods} periods; {best} {highest}."
     return (Caveat(code="pace_never_seen", detail=detail),)

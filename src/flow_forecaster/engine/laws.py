@@ -1,6 +1,5 @@
 """The two laws behind every question: T, when items are finished, and N, how many are finished by then."""
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -12,9 +11,11 @@ from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.convolution import finish_law, produce_law
 from flow_forecaster.engine.distribution import Distribution
+from flow_forecaster.engine.fitting import Law, observed_law
 from flow_forecaster.engine.history import ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
-from flow_forecaster.engine.samplers import Pace, Sampler
+from flow_forecaster.engine.pace import Pace, known
+from flow_forecaster.engine.samplers import Sampler
 from flow_forecaster.engine.simulation import Machine, histogram
 
 Method: TypeAlias = Literal["exact", "monte_carlo"]
@@ -29,19 +30,25 @@ DRAWS_PER_BIN = 10
 MOST_OPERATIONS = 1e11
 
 
-def default_horizon(history: ThroughputHistory, items: int) -> int:
-    """Choose how many periods to simulate: thirty times what the mean pace needs, and at least 104.
+def default_horizon(pace: float, items: float) -> int:
+    """Choose how many periods to simulate: thirty times what the pace needs, items a period, and at least 104.
 
     Only trials that are far behind ever get that far, so a long horizon costs next to nothing.
     """
-    return min(MOST_HORIZON, max(104, ceil(30 * items / history.mean)))
+    return min(MOST_HORIZON, max(104, ceil(30 * items / pace))) if pace > 0 else MOST_HORIZON
 
 
 @dataclass(frozen=True, kw_only=True)
 class Basis:
-    """What every question stands on: the history, where its periods lie in time, and how to draw from it."""
+    """What every question stands on: the history, where periods lie in time, and how their pace is drawn.
 
-    history: ThroughputHistory
+    There is no history where the sampler draws from a guess.
+
+    Raises:
+        InvalidInput: the sampler cannot draw from this history.
+    """
+
+    history: ThroughputHistory | None
     timeline: Timeline
     sampler: Sampler
     method: Literal["auto", "exact", "monte_carlo"]
@@ -49,12 +56,24 @@ class Basis:
     seed: int
     caveats: tuple[Caveat, ...] = ()
 
+    def __post_init__(self) -> None:
+        self.sampler.check(self.history, self.timeline)
+
     @cached_property
-    def values(self) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct throughputs and their shares of the history."""
-        counted = sorted(Counter(self.history.throughput).items())
-        values, times = zip(*counted, strict=True)
-        return np.array(values, dtype=np.int64), np.array(times) / len(self.history)
+    def values(self) -> Law:
+        """The law of one period; the history as it is where draws depend on each other or on the day."""
+        law = self.sampler.law(self.history)
+        return observed_law(known(self.history).throughput) if law is None else law
+
+    @cached_property
+    def mean(self) -> float:
+        """Items per period on average: in the history, or as guessed where there is none."""
+        return self.sampler.mean(None, self.timeline) if self.history is None else self.history.mean
+
+    @cached_property
+    def highest(self) -> int:
+        """Most items that one period can bring, before any drift of the pace."""
+        return self.sampler.highest(self.history)
 
     def choose(self, *, operations: float, draws: float) -> Method:
         """Settle `auto`: exact where the sampler allows it and it is the cheaper one.
@@ -93,7 +112,7 @@ class Finish:
     def draws_per_trial(self) -> float:
         """Expected draws of one trial, from above: Wald's equation, (items - 1 + largest throughput) / mean pace."""
         mean = self.basis.sampler.mean(self.basis.history, self.basis.timeline)
-        return min(self.horizon, (self.items - 1 + self.basis.history.highest) / mean + 1) if mean else self.horizon
+        return min(self.horizon, (self.items - 1 + self.basis.highest) / mean + 1) if mean else self.horizon
 
     @cached_property
     def operations(self) -> float:
@@ -115,7 +134,9 @@ class Finish:
     def distribution(self, machine: Machine) -> Distribution:
         """Compute the law of T."""
         if self.method == "exact":
-            mass, beyond = finish_law(*self.basis.values, items=self.items, horizon=self.horizon, watch=machine.watch)
+            mass, beyond = finish_law(
+                *self.basis.values, scope=(self.items, np.ones(1)), horizon=self.horizon, watch=machine.watch
+            )
             return Distribution.from_mass(mass, beyond=beyond)
         counts = histogram(
             self.basis.pace(self.horizon).finish(self.basis.seed, self.items),
@@ -136,14 +157,14 @@ class Production:
     """Which field of the request says how far to look."""
 
     def __post_init__(self) -> None:
-        if self.basis.history.highest * self.periods >= MOST_BINS:
+        if self.basis.highest * self.periods >= MOST_BINS:
             detail = f"The most that can be finished by then is over {MOST_BINS} items; ask for fewer periods."
             raise InvalidInput(self.field, code="range_too_large", detail=detail)
 
     @cached_property
     def operations(self) -> float:
         """Multiply-adds of the convolution: half of periods^2 x largest count x distinct values."""
-        return self.periods**2 * self.basis.history.highest * len(self.basis.values[0]) / 2 + 1
+        return self.periods**2 * self.basis.highest * len(self.basis.values[0]) / 2 + 1
 
     @cached_property
     def method(self) -> Method:

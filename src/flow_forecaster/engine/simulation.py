@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from flow_forecaster.engine.arrays import Counts
-from flow_forecaster.engine.samplers import Trials
+from flow_forecaster.engine.pace import Trials
 
 Watch: TypeAlias = Callable[[float], None]
 """Called between chunks with the finished share of the whole computation; may raise `Stopped` to end it."""
@@ -42,6 +42,11 @@ class Machine:
     def part(self, first: float, last: float) -> "Machine":
         """The same machine, whose 0 .. 1 is reported as first .. last of the whole."""
         return replace(self, watch=lambda share: self.watch(first + share * (last - first)))
+
+    def parts(self, *costs: float) -> "list[Machine]":
+        """The same machine for several steps of a whole, each of which reports its share by its cost."""
+        ends = [sum(costs[: index + 1]) / (sum(costs) or 1.0) for index in range(len(costs))]
+        return [self.part(first, last) for first, last in zip([0.0, *ends], ends, strict=False)]
 
 
 def histogram(trials: Trials, *, count: int, bins: int, machine: Machine) -> Counts:

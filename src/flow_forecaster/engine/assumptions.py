@@ -1,0 +1,90 @@
+"""What an answer takes for granted, in sentences that a team can agree or disagree with."""
+
+from collections.abc import Iterator
+
+from flow_forecaster.engine.caveats import Caveat
+from flow_forecaster.engine.laws import Basis
+from flow_forecaster.engine.model import Model
+from flow_forecaster.engine.ranges import Range
+
+_INNER = (0.05, 0.95)
+
+
+def assumptions(basis: Basis, model: Model) -> tuple[Caveat, ...]:
+    """List them: the history's window, what is drawn from it, and everything around it that was given."""
+    return (_history(basis), _sampler(basis), *_scope(model), *_capacity(model), *_time(basis, model))
+
+
+def _history(basis: Basis) -> Caveat:
+    history = basis.history
+    if history is None:
+        return Caveat(code="no_history", detail="The pace is as guessed; there is no history to measure it by.")
+    zeros = history.throughput.count(0)
+    since = "" if history.start is None else f" from {history.start} on"
+    detail = (
+        f"The {len(history)} {history.period}s{since} are typical of what comes: {history.mean:.3g} items a "
+        f"{history.period} on average, {zeros} of them without any."
+    )
+    return Caveat(code="history_window", detail=detail)
+
+
+def _sampler(basis: Basis) -> Caveat:
+    parameters = basis.sampler.parameters(basis.history, basis.timeline)
+    listed = ", ".join(f"{name} {value:.4g}" for name, value in parameters.items())
+    return Caveat(
+        code="sampler", detail=f"The pace is drawn by {basis.sampler.kind}" + (f": {listed}." if listed else ".")
+    )
+
+
+def _scope(model: Model) -> Iterator[Caveat]:
+    scope = model.scope
+    if scope is None:
+        return
+    if not scope.is_number:
+        law, cumulative = scope.law, scope.law.mass.cumsum()
+        low, high = (law.first + int(cumulative.searchsorted(level)) for level in _INNER)
+        detail = f"There are {law.mean:.4g} items to finish on average, {low} to {high} in nine cases of ten."
+        yield Caveat(code="scope", detail=detail)
+    if scope.risks:
+        names = ", ".join(f"{risk.name} ({risk.probability:.0%})" for risk in scope.risks)
+        yield Caveat(code="risks", detail=f"Risks strike independently of each other, after the split: {names}.")
+    if model.growth.high > 0:
+        yield Caveat(code="growth", detail=f"Each period adds {_words(model.growth)} items.")
+
+
+def _capacity(model: Model) -> Iterator[Caveat]:
+    capacity = model.capacity
+    if capacity.focus != Range.exactly(1.0):
+        yield Caveat(code="focus", detail=f"Of the pace, {_words(capacity.focus)} goes into this scope.")
+    if capacity.ramp is not None:
+        ramp = capacity.ramp
+        way = "scope" if ramp.periods is None else f"first {ramp.periods} periods"
+        detail = (
+            f"{ramp.low:g} contributors become {ramp.high:g} over the first {ramp.size:.0%} of the {way}, and "
+            f"{ramp.low:g} again over the last; the history was made by {capacity.team_size:g}."
+        )
+        yield Caveat(code="ramp", detail=detail)
+    for change in capacity.changes:
+        detail = f"From {change.day} on {change.size:g} contribute; the history was made by {capacity.team_size:g}."
+        yield Caveat(code="team_change", detail=detail)
+    if capacity.months is not None:
+        yield Caveat(code="months", detail="The pace differs by month as given.")
+    for delay in capacity.delays:
+        detail = f"{delay.name} ({delay.probability:.0%}) loses {_words(delay.periods)} periods."
+        yield Caveat(code="delay", detail=detail)
+
+
+def _time(basis: Basis, model: Model) -> Iterator[Caveat]:
+    if basis.timeline.calendar is not None:
+        yield Caveat(code="calendar", detail="Only the calendar's working days count, in history and forecast alike.")
+    if model.lead_time is not None:
+        where = "before the first item" if model.lead_time.applies == "cold_start" else "after the last item"
+        count = len(model.lead_time.cycle_times)
+        yield Caveat(code="lead_time", detail=f"One of {count} cycle times passes {where}.")
+
+
+def _words(known: Range) -> str:
+    if known.is_number:
+        return f"{known.low:g}"
+    likely = "" if known.likely is None else f", {known.likely:g} most likely"
+    return f"{known.low:g} to {known.high:g}{likely}"

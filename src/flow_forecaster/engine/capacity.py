@@ -1,0 +1,156 @@
+"""What becomes of the pace of the history: who contributes, what share is planned work, what is lost.
+
+pace of period t = draw x (contributors / team size of the history) x focus x month's share x share not lost
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+import numpy as np
+
+from flow_forecaster.engine.arrays import Floats
+from flow_forecaster.engine.calendar import Timeline
+from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.lattice import Lattice, observed, on_lattice, step_for
+from flow_forecaster.engine.ranges import Range
+from flow_forecaster.engine.scope import check_impact, check_probability, is_uncertain
+
+_NOTHING = Range.exactly(0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ramp:
+    """A team that grows at the beginning and shrinks at the end; what it finishes in all is an S-curve.
+
+    Over the first and the last `size` of the way, contributors go in a line from `low` to `high` and back. The way is
+    the share of the scope that is done, or the share of so many `periods`, after which `low` stay.
+
+    Raises:
+        InvalidInput: nobody at the beginning, so that it never finishes, or a size that is no share.
+    """
+
+    size: float
+    low: float
+    high: float
+    periods: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.size <= 0.5:
+            raise InvalidInput("size", code="out_of_range", detail="A ramp takes more than 0 and at most half the way.")
+        if self.low <= 0:
+            detail = "A team that begins with nobody never finishes anything."
+            raise InvalidInput("min_contributors", code="ramp_never_finishes", detail=detail)
+        if self.high < self.low:
+            detail = "The largest team is smaller than the smallest."
+            raise InvalidInput("max_contributors", code="low_above_high", detail=detail)
+
+    def over_periods(self, horizon: int) -> Floats:
+        """Contributors of each period, in its middle, shape (horizon,); after the last one the fewest stay."""
+        way = (np.arange(horizon) + 0.5) / (self.periods or 1)
+        inside = np.clip(np.minimum(way, 1.0 - way) / self.size, 0.0, 1.0)
+        return self.low + (self.high - self.low) * inside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamChange:
+    """From this day on the team has another size."""
+
+    day: date
+    size: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    """Periods that are lost, if something happens.
+
+    Raises:
+        InvalidInput: no probability, or periods that are no delay.
+    """
+
+    name: str
+    probability: float
+    periods: Range
+
+    def __post_init__(self) -> None:
+        check_probability(self.probability)
+        check_impact(self.periods, "delay")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """How the team of the forecast differs from the team of the history.
+
+    `months` are twelve shares of the usual pace, January first.
+    """
+
+    focus: Range = field(default_factory=lambda: Range.exactly(1.0))
+    team_size: float = 1.0
+    ramp: Ramp | None = None
+    changes: tuple[TeamChange, ...] = ()
+    months: tuple[float, ...] | None = None
+    delays: tuple[Delay, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.focus.low < 0 or self.focus.high <= 0:
+            raise InvalidInput("focus", code="out_of_range", detail="Some share of the pace is needed, above 0.")
+        if self.team_size <= 0:
+            raise InvalidInput("team_size", code="out_of_range", detail="A team has more than 0 contributors.")
+        if self.months is not None and not any(self.months):
+            raise InvalidInput("months", code="no_capacity", detail="In no month anything is finished.")
+        if self.ramp is not None and self.changes:
+            detail = "Give either a ramp or changes of the team's size."
+            raise InvalidInput("changes", code="ramp_or_changes", detail=detail)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether the pace is that of the history."""
+        plain = self.focus.is_number and self.focus.low == 1.0
+        return plain and self.ramp is None and not self.changes and self.months is None and not self.delays
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What of it is uncertain."""
+        uncertain = {
+            "focus": not self.focus.is_number,
+            "delays": any(is_uncertain(delay.probability, delay.periods) for delay in self.delays),
+        }
+        return tuple(name for name, open_ in uncertain.items() if open_)
+
+    def without(self, source: str) -> "Capacity":
+        """The capacity in which one source of uncertainty is replaced by its mean."""
+        if source == "focus":
+            return replace(self, focus=Range.exactly(self.focus.mean))
+        lost = sum(delay.probability * delay.periods.mean for delay in self.delays)
+        if not lost:
+            return replace(self, delays=())
+        return replace(self, delays=(Delay(name="mean", probability=1.0, periods=Range.exactly(lost)),))
+
+    def delay_law(self, cold_start: Sequence[float] = ()) -> Lattice:
+        """The law of the periods that are lost at the beginning: all delays, and one of these equally likely starts."""
+        step = step_for(sum(delay.periods.high for delay in self.delays) + max(cold_start, default=0.0))
+        law = observed(cold_start, step) if cold_start else on_lattice(_NOTHING, step)
+        for delay in self.delays:
+            law = law.plus(on_lattice(delay.periods, step).happening(delay.probability))
+        return law
+
+    def contributors(self, timeline: Timeline, horizon: int) -> Floats:
+        """Contributors of each period, shape (horizon,); with a ramp over the scope they are found in the trial."""
+        if self.ramp is not None and self.ramp.periods is not None:
+            return self.ramp.over_periods(horizon)
+        people, size = np.full(horizon, float(self.team_size)), self.team_size
+        for change in sorted(self.changes, key=lambda change: change.day):
+            whole, days = timeline.periods_until(max(change.day, timeline.start) - timedelta(days=1))
+            if whole < horizon:
+                before = days / timeline.period.days
+                people[whole] += (1.0 - before) * (change.size - size)
+                people[whole + 1 :] = change.size
+            size = change.size
+        return people
+
+    def shares(self, timeline: Timeline, horizon: int) -> Floats:
+        """The share of the usual pace that one contributor brings in each period, shape (horizon,)."""
+        if self.months is None:
+            return np.full(horizon, 1.0 / self.team_size)
+        shares: Floats = np.asarray(self.months)[timeline.months(horizon)].mean(axis=1) / self.team_size
+        return shares
