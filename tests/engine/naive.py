@@ -51,6 +51,19 @@ def bootstrap_path(throughput: Sequence[int], seed: int, trial: int) -> Iterator
         yield done
 
 
+def block_path(throughput: Sequence[int], follow: int, seed: int, trial: int) -> Iterator[int]:
+    """Items done by the end of period 0, 1, 2, ... in blocks: below `follow` the next of the history, wrapped."""
+    stream = words(seed, trial)
+    done, at = 0, None
+    yield done
+    while True:
+        first, second = next(stream), next(stream)
+        at = second * len(throughput) // WORD if at is None or first % FIRST_CHANCE >= follow else at + 1
+        at %= len(throughput)
+        done += throughput[at]
+        yield done
+
+
 @dataclass(frozen=True, kw_only=True)
 class Alias:
     """Walker's slots over some counts: a slot keeps its own count below `accept`, and takes that of `alias` else."""
@@ -83,9 +96,10 @@ class Urn:
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """The factors between one period and the next, and for how many periods the level moves."""
+    """The factors of the first period, those from one period to the next, and for how many periods the level moves."""
 
-    factors: Sequence[float]
+    first: Sequence[float]
+    later: Sequence[float]
     drifting: int
 
 
@@ -98,7 +112,7 @@ def adaptive_path(classes: Sequence[int], urns: dict[int, Urn], level: Level, se
     for period, label in enumerate(classes):
         first, second = next(stream), next(stream)
         if period < level.drifting:
-            pace *= level.factors[first // FIRST_CHANCE]
+            pace *= (level.later if period else level.first)[first // FIRST_CHANCE]
         earlier, urn = drawn[label], urns[label]
         place = int(first % FIRST_CHANCE / FIRST_CHANCE * (urn.concentration + len(earlier)))
         earlier.append(earlier[place] if place < len(earlier) else urn.fresh.draw(second))

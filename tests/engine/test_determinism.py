@@ -2,9 +2,11 @@
 
 from datetime import date
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from hashlib import sha256
 from itertools import islice, product
-from math import fsum, sqrt
+from math import exp, floor, fsum, sqrt
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -16,21 +18,25 @@ from scipy.stats import chi2
 
 from engine import naive
 from engine.naive import PATIENT
+from flow_forecaster.engine.adaptation import HALF_LIVES, of_periods
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.forecasts import Deadline
-from flow_forecaster.engine.history import DAY, WEEK, ThroughputHistory
+from flow_forecaster.engine.history import DAY, LONGEST_PERIOD, WEEK, ThroughputHistory
 from flow_forecaster.engine.laws import Basis
-from flow_forecaster.engine.samplers import SAMPLERS, Adaptive, Bootstrap, Sampler
+from flow_forecaster.engine.model import Model
+from flow_forecaster.engine.parametric import NegativeBinomial, Triangular, Weibull
+from flow_forecaster.engine.samplers import Adaptive, BlockBootstrap, Bootstrap, Sampler, Weekday, samplers_for
 from flow_forecaster.engine.simulation import Machine
-from flow_forecaster.engine.urn import _FACTOR_GRID, _WEIGHT_GRID, _normal_scores, drift_factors, recency_weights
+from flow_forecaster.engine.urn import _SCORE_GRID, _WEIGHT_GRID, _normal_scores, drift_factors, recency_weights
 from flow_forecaster.engine.version import ENGINE_VERSION
-from flow_forecaster.schemas.forecasts import ForecastRequest
+from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.schemas.results import deadline_result, how_many_result, when_result
 
 TRIALS = 1_000
 HISTORY = ThroughputHistory(throughput=(3, 0, 4, 1, 5, 9, 2, 6), period=WEEK)
 WEEKS = Timeline(start=date(2026, 1, 5), period=WEEK)
-SAMPLES = pytest.mark.parametrize("sampler", [kind() for kind in SAMPLERS])
+GUESS = Triangular(low=0.5, likely=3, high=8)
+SAMPLES = pytest.mark.parametrize("sampler", [*samplers_for(HISTORY, WEEKS), GUESS])
 
 
 # Ranges, threads and chunks
@@ -52,8 +58,9 @@ def test_histograms_of_two_ranges_add_up_to_that_of_both(sampler: Sampler, middl
 
 @SAMPLES
 def test_threads_and_chunks_move_no_byte(sampler: Sampler) -> None:
-    basis = Basis(history=HISTORY, timeline=WEEKS, sampler=sampler, method="monte_carlo", trials=TRIALS, seed=42)
-    question = Deadline(basis=basis, items=25, periods=7, horizon=104)
+    history = None if sampler is GUESS else HISTORY
+    basis = Basis(history=history, timeline=WEEKS, sampler=sampler, method="monte_carlo", trials=TRIALS, seed=42)
+    question = Deadline(basis=basis, model=Model.of_items(25), periods=7, horizon=104)
     expected = question.answer(Machine())
     for threads, draws in product((1, 2, 3), (1, 50, 999, 7_001, 10_000_000)):
         answer = question.answer(Machine(threads=threads, chunk_trials=draws))
@@ -99,9 +106,9 @@ GOLDEN: dict[str, dict[str, Any]] = {
     },
 }
 BYTES = {
-    "exact": "40537862adae32185aa8d5380db9cd805bc802ec542437da1dd768a921103151",
-    "days": "144d98ddddbc6848aab53688eac072624fa7eabc375974ded8c87094e63a5ea3",
-    "weeks": "4463d38db7161028948fe36ebc7fe242eb42d0959ddd6a0a2f00c581fc959333",
+    "exact": "9419822387d7e443a618e31d8e69134f5553c7e82c657c749af0849f14f0866e",
+    "days": "fbde09ffe72cc8dd67a53fa5772895cc2f16fc2255715db72919b2e6dee84cdb",
+    "weeks": "96436ef8ccb3b5b1edee2fa8590727b27f8aa2842c42901e3b6efbf746a0290c",
 }
 
 
@@ -117,25 +124,61 @@ def test_a_version_of_the_engine_keeps_its_bytes(name: str) -> None:
     """The three answers carry no warning, so that a sentence may be put better without a new version."""
     result = result_of(GOLDEN[name])
     assert result.warnings == []
-    assert ENGINE_VERSION == "1.0", "A new version: compute BYTES anew, once, and change this line."
+    assert ENGINE_VERSION == "2.0", "A new version: compute BYTES anew, once, and change this line."
     assert sha256(result.model_dump_json().encode()).hexdigest() == BYTES[name], (
         f"The bytes of an answer have changed and ENGINE_VERSION has not. Stored forecasts of engine {ENGINE_VERSION} "
         "can no longer be repeated: raise ENGINE_VERSION and compute BYTES anew, or take the change back."
     )
 
 
+DAYS = Timeline(start=date(2026, 1, 7), period=DAY)
+DAILY = ThroughputHistory(throughput=(2, 3, 1, 0, 4, 0, 0) * 6, period=DAY, start=date(2025, 11, 3))
+SAMPLED: dict[str, tuple[Sampler, ThroughputHistory, Timeline]] = {
+    "bootstrap": (Bootstrap(), HISTORY, WEEKS),
+    "adaptive": (Adaptive(), HISTORY, WEEKS),
+    "block_bootstrap": (BlockBootstrap(), HISTORY, WEEKS),
+    "weekday": (Weekday(), DAILY, DAYS),
+    "weibull": (Weibull(), HISTORY, WEEKS),
+    "negative_binomial": (NegativeBinomial(), HISTORY, WEEKS),
+    "triangular": (GUESS, HISTORY, WEEKS),
+}
+SAMPLED_BYTES = {
+    "bootstrap": "6ca8b57b873d1abbe53313dbede6ba0c547352ed84ddea613fb062395a2120b6",
+    "adaptive": "94f8f6efcc39be01de3316a8e1fe476a496ed4d9fbad099b87347f24268613a7",
+    "block_bootstrap": "6bc98292302412d2746fa6b4e258326d1295c4ac5951ff746b0a98a276255e06",
+    "weekday": "d7f0afc6d7e210c3f8089106567ae4b52c703b54b5f127640176e131e8363ab0",
+    "weibull": "98bbf80c752b48d16e33ed355e950bb9f3aa7fb50adb1ac17d8d9b99211bcaff",
+    "negative_binomial": "66ec9e58a2489f6459fae0c481bbf9e0dc5e3345549da77f57b7ad81c2ed52b6",
+    "triangular": "f0c7b2aa678dbce57f1bfc50e53e444f785fdd3bc57a6c46eaf7ed2f127e00de",
+}
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_a_version_of_the_engine_keeps_the_draws_of_each_sampler(name: str) -> None:
+    """Both kernels and, where there is one, the law, whose shares no other machine's logarithm may move."""
+    sampler, history, timeline = SAMPLED[name]
+    finish, produce = np.zeros(106, dtype=np.int64), np.zeros(400, dtype=np.int64)
+    sampler.pace(history, timeline, 104).finish(42, 60)(0, 20_000, finish)
+    sampler.pace(history, timeline, 14).produce(42, 14)(0, 20_000, produce)
+    law = sampler.law(history) or ()
+    found = b"".join(part.tobytes() for part in (finish, produce, *law))
+    assert sha256(found).hexdigest() == SAMPLED_BYTES[name], "Raise ENGINE_VERSION, or take the change back."
+
+
 # Tables that another machine's mathematics must not move
 
 
-def test_no_weight_lies_so_near_a_step_of_its_grid_that_another_pow_could_move_it() -> None:
-    """2^(-a / 8) is at least 4 units in the last place of a double away from where rounding would change.
+@pytest.mark.parametrize("half_life", [*HALF_LIVES, 8.0])
+def test_no_weight_lies_so_near_a_step_of_its_grid_that_another_pow_could_move_it(half_life: float) -> None:
+    """2^(-a / h) is at least 4 units in the last place of a double away from where rounding would change.
 
-    Whole powers of two are no question of rounding: every pow gives them exactly.
+    Whole powers of two are no question of rounding: every pow gives them exactly. Days are weighed by their weeks,
+    but for the baseline with a half-life of eight.
     """
-    half_life = Adaptive().half_life
     with localcontext(prec=60):
         half, grid = Decimal("0.5"), Decimal(_WEIGHT_GRID)
-        for days, periods in ((1, 3_650), (7, 520), (10, 365), (14, 260)):
+        for days in range(1 if half_life == 8.0 else 2, LONGEST_PERIOD + 1):
+            periods = 728 // days
             for index, weight in enumerate(recency_weights(periods, days / 7, half_life)):
                 exponent = -(days / 7 * (periods - 1 - index)) / half_life
                 true = Decimal(2) ** Decimal(exponent) * grid
@@ -143,26 +186,47 @@ def test_no_weight_lies_so_near_a_step_of_its_grid_that_another_pow_could_move_i
                 assert Decimal(weight) * grid == true.to_integral_value()
 
 
-@pytest.mark.parametrize("days", [1, 7, 10, 14])
-def test_no_factor_lies_so_near_a_step_of_its_grid_that_another_exp_or_log_could_move_it(days: int) -> None:
-    """Quantile, scale, exponential and mean are each good to a few units in the last place; 16 are allowed."""
-    sigma = Adaptive().drift * sqrt(days / 7)
-    with localcontext(prec=40):
-        raw = [(Decimal(sigma) * Decimal(score)).exp() for score in _normal_scores()]
-        mean = sum(raw) / len(raw)
-        steps = [value / mean * Decimal(_FACTOR_GRID) for value in raw]
-        assert all(abs(step % 1 - Decimal("0.5")) > 16 * step * Decimal(2) ** -53 for step in steps)
-        assert [step.to_integral_value() for step in steps] == [
-            Decimal(factor) * Decimal(_FACTOR_GRID) for factor in drift_factors(sigma).tolist()
-        ]
+def test_no_score_lies_so_near_a_step_of_its_grid_that_another_log_could_move_it() -> None:
+    """Quantile and scale are each good to a few units in the last place; 16 are allowed."""
+    normal = NormalDist()
+    raw = [normal.inv_cdf((index + 0.5) / 4096) for index in range(4096)]
+    deviation = sqrt(fsum(score * score for score in raw) / 4096)
+    for score, found in zip(raw, _normal_scores().tolist(), strict=True):
+        steps = score / deviation * _SCORE_GRID
+        assert abs(abs(steps - floor(steps)) - 0.5) > 16 * abs(steps) * 2**-53
+        assert found * _SCORE_GRID == round(steps)
+
+
+@pytest.mark.parametrize("deviation", [0.045 / sqrt(7), 0.13, 0.5, 2.1])
+def test_factors_are_exponentials_made_of_nothing_but_sums_and_products(deviation: float) -> None:
+    """Those every machine rounds alike; one by one, in whole fractions of floats, they give the same bits."""
+    factors, scores = drift_factors(deviation).tolist(), _normal_scores().tolist()
+    for score, factor in islice(zip(scores, factors, strict=True), 0, None, 97):
+        small = deviation * score / 1024
+        raised = 1.0
+        for term in range(8, 0, -1):
+            raised = float(Fraction(float(Fraction(raised) * Fraction(small))) / term) + 1.0
+        for _ in range(10):
+            raised = float(Fraction(raised) ** 2)
+        assert factor == raised
+        assert factor == pytest.approx(exp(deviation * score), rel=1e-12)
 
 
 def test_the_scores_behind_the_factors_are_normal_quantiles_of_variance_one() -> None:
-    scores = _normal_scores()
-    assert fsum(score**2 for score in scores) / 4096 == pytest.approx(1, abs=1e-14)
+    scores = _normal_scores().tolist()
+    assert fsum(score**2 for score in scores) / 4096 == pytest.approx(1, abs=1e-9)
     assert fsum(scores) == pytest.approx(0, abs=1e-9)
     assert scores[2048] == pytest.approx(sqrt(2 * np.pi) / 2 / 4096, rel=1e-3)
     assert scores[4095] == pytest.approx(3.667, abs=0.01)
+
+
+def test_what_is_learnt_stands_on_a_grid_where_a_power_had_a_part_in_it() -> None:
+    """rho = sigma / (0.125 (1 - q) + 0.045 q) and the odds of q without evidence are multiples of 2^-24."""
+    learnt = of_periods((3, 0, 4, 1, 5, 9, 2, 6), 1.0)
+    odds = 1 / learnt.stability - 1
+    rho = learnt.sigma / (0.125 * (1 - learnt.stability) + 0.045 * learnt.stability)
+    for number in (odds, rho):
+        assert number * 2**24 == pytest.approx(round(number * 2**24), abs=1e-5)
 
 
 # How random the words are

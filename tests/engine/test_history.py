@@ -18,6 +18,7 @@ from flow_forecaster.engine.history import (
 )
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.laws import Basis, Finish, Production, default_horizon
+from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.samplers import Adaptive, Bootstrap
 from flow_forecaster.engine.simulation import Machine
 
@@ -110,9 +111,9 @@ def test_a_period_has_the_name_a_person_would_give_it() -> None:
 
 
 def test_the_horizon_is_thirty_times_what_the_mean_needs_and_at_least_two_years_of_weeks() -> None:
-    assert default_horizon(weeks(2, 4), 50) == 500
-    assert default_horizon(weeks(2, 4), 1) == 104
-    assert default_horizon(weeks(1), 1_000_000) == 5_000
+    assert default_horizon(3.0, 50) == 500
+    assert default_horizon(3.0, 1) == 104
+    assert default_horizon(1.0, 1_000_000) == 5_000
 
 
 def test_values_and_shares_of_a_history_are_those_of_its_periods() -> None:
@@ -123,7 +124,7 @@ def test_values_and_shares_of_a_history_are_those_of_its_periods() -> None:
 
 @pytest.mark.parametrize("method", ["exact", "monte_carlo"])
 def test_the_method_asked_for_is_the_method_used(method: str) -> None:
-    answer = HowMany(basis=basis(weeks(1, 2), method=method), periods=3).answer(Machine())
+    answer = HowMany(basis=basis(weeks(1, 2), method=method), model=Model(scope=None), periods=3).answer(Machine())
     assert answer.method == method
 
 

@@ -10,7 +10,7 @@ from numba import njit
 from engine import naive
 from engine.naive import PATIENT
 from flow_forecaster.engine.kernels import adaptive, bootstrap, randomness
-from flow_forecaster.engine.urn import Drift, Observations, alias_slots, drift_factors, effective_size, urn_tables
+from flow_forecaster.engine.urn import Drift, Observations, alias_slots, drift_factors, urn_tables
 
 WORDS = st.integers(0, 2**64 - 1)
 SEEDS = st.integers(0, 2**53 - 1)
@@ -76,7 +76,8 @@ class Urns:
     def __init__(self, observed: Observations, classes: list[int], drift: Drift) -> None:
         self.tables = urn_tables(observed, np.array(classes, dtype=np.int64), drift)
         self.classes = classes
-        self.level = naive.Level(factors=drift_factors(drift.sigma).tolist(), drifting=drift.periods)
+        first, later = (drift_factors(deviation).tolist() for deviation in (drift.first, drift.sigma))
+        self.level = naive.Level(first=first, later=later, drifting=drift.periods)
         self.urns = {label: self.urn(observed, label) for label in set(observed.classes.tolist())}
 
     @staticmethod
@@ -87,7 +88,7 @@ class Urns:
         counts = [int(observed.counts[index]) for index in members]
         return naive.Urn(
             fresh=naive.Alias(counts=counts, accept=accept.tolist(), alias=alias),
-            concentration=observed.level * effective_size(weights),
+            concentration=observed.concentration,
         )
 
     def path(self, seed: int, trial: int) -> Iterator[int]:
@@ -104,10 +105,11 @@ def urns(draw: st.DrawFn) -> Urns:
         counts=np.array(history),
         weights=weights,
         classes=np.array(labels),
-        level=draw(st.sampled_from([0.01, 0.5, 3.0])),
+        concentration=draw(st.sampled_from([0.01, 0.5, 3.0, 40.0])),
     )
     classes = draw(st.lists(st.sampled_from(labels), min_size=1, max_size=15))
-    drift = Drift(sigma=draw(st.sampled_from([0.0, 0.13, 1.0])), periods=draw(st.integers(0, 16)))
+    deviations = st.sampled_from([0.0, 0.13, 1.0])
+    drift = Drift(first=draw(deviations), sigma=draw(deviations), periods=draw(st.integers(0, 16)))
     return Urns(observed, classes, drift)
 
 

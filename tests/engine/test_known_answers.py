@@ -13,6 +13,7 @@ from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.forecasts import Deadline, HowMany, When, periods_until
 from flow_forecaster.engine.history import DAY, WEEK, Period, ThroughputHistory
 from flow_forecaster.engine.laws import Basis, Finish, Production
+from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.samplers import Adaptive, Bootstrap, Sampler
 from flow_forecaster.engine.simulation import Machine
 
@@ -38,11 +39,11 @@ def basis(throughput: Sequence[int], method: Method, *, period: Period = WEEK, s
 
 
 def when(throughput: Sequence[int], items: int, method: Method) -> Distribution:
-    return When(basis=basis(throughput, method), items=items, horizon=200).answer(MACHINE).when
+    return When(basis=basis(throughput, method), model=Model.of_items(items), horizon=200).answer(MACHINE).when
 
 
 def how_many(throughput: Sequence[int], periods: int, method: Method) -> Distribution:
-    return HowMany(basis=basis(throughput, method), periods=periods).answer(MACHINE).how_many
+    return HowMany(basis=basis(throughput, method), model=Model(scope=None), periods=periods).answer(MACHINE).how_many
 
 
 def assert_probability(found: float, printed: float, method: Method, *, digits: int) -> None:
@@ -105,7 +106,9 @@ def test_the_chance_to_be_done_in_time_is_the_one_printed(
     assert_probability(how_many(throughput, periods, method).at_least(items), chance, method, digits=digits)
     question = basis(throughput, method)
     ahead, left = periods_until(question, question.timeline.end_of(periods), field="deadline")
-    answer = Deadline(basis=question, items=items, periods=ahead, horizon=200, days_left=left).answer(MACHINE)
+    answer = Deadline(basis=question, model=Model.of_items(items), periods=ahead, horizon=200, days_left=left).answer(
+        MACHINE
+    )
     assert (ahead, left, answer.method) == (periods, 0, method)
     assert_probability(answer.probability, chance, method, digits=digits)
     assert answer.probability == pytest.approx(answer.when.at_most(periods), abs=1e-12)
@@ -149,7 +152,7 @@ def test_a_simulation_says_as_many_items_up_to_its_own_error(
 
 @METHODS
 def test_ten_items_at_one_a_day_from_new_year_are_done_on_the_tenth(method: Method) -> None:
-    question = When(basis=basis(ONES, method, period=DAY), items=10, horizon=104)
+    question = When(basis=basis(ONES, method, period=DAY), model=Model.of_items(10), horizon=104)
     days = question.answer(MACHINE).when.when(0.95)
     assert days == 10
     assert question.basis.timeline.end_of(days) == date(2026, 1, 10)
@@ -157,7 +160,7 @@ def test_ten_items_at_one_a_day_from_new_year_are_done_on_the_tenth(method: Meth
 
 def test_a_constant_pace_that_may_drift_is_uncertain_around_the_same_middle() -> None:
     """One item a week, half a year: the median stays near 26, the tails do not."""
-    question = When(basis=basis(ONES, "monte_carlo", sampler=Adaptive()), items=26, horizon=200)
+    question = When(basis=basis(ONES, "monte_carlo", sampler=Adaptive()), model=Model.of_items(26), horizon=200)
     law = question.answer(MACHINE).when
     assert 25 <= law.when(0.5) <= 28
     assert law.when(0.05) < 22
@@ -168,7 +171,7 @@ def test_a_constant_pace_that_may_drift_is_uncertain_around_the_same_middle() ->
 
 
 def test_work_that_the_horizon_cuts_off_is_a_share_and_a_warning_and_no_date() -> None:
-    answer = When(basis=basis(DIE, "exact"), items=5, horizon=2).answer(MACHINE)
+    answer = When(basis=basis(DIE, "exact"), model=Model.of_items(5), horizon=2).answer(MACHINE)
     assert answer.when.beyond == pytest.approx(1 - 7 / 12, abs=1e-12)
     assert (answer.when.when(0.58), answer.when.when(0.59), answer.when.mean) == (2, None, None)
     warning = next(caveat for caveat in answer.caveats if caveat.code == "unfinished_at_horizon")
@@ -179,16 +182,16 @@ def test_work_that_the_horizon_cuts_off_is_a_share_and_a_warning_and_no_date() -
 def test_days_that_fill_no_period_are_named() -> None:
     question = basis(SIX, "exact")
     periods, left = periods_until(question, date(2026, 1, 17), field="until")
-    answer = HowMany(basis=question, periods=periods, days_left=left).answer(MACHINE)
+    answer = HowMany(basis=question, model=Model(scope=None), periods=periods, days_left=left).answer(MACHINE)
     assert (periods, left) == (2, 3)
     assert "partial_period" in [caveat.code for caveat in answer.caveats]
-    answer = HowMany(basis=question, periods=periods).answer(MACHINE)
+    answer = HowMany(basis=question, model=Model(scope=None), periods=periods).answer(MACHINE)
     assert "partial_period" not in [caveat.code for caveat in answer.caveats]
 
 
 @pytest.mark.parametrize(("items", "warned"), [(16, False), (17, True)])
 def test_a_deadline_that_needs_a_pace_never_seen_says_so(items: int, warned: bool) -> None:
-    answer = Deadline(basis=basis(SIX, "exact"), items=items, periods=2, horizon=104).answer(MACHINE)
+    answer = Deadline(basis=basis(SIX, "exact"), model=Model.of_items(items), periods=2, horizon=104).answer(MACHINE)
     assert ("pace_never_seen" in [caveat.code for caveat in answer.caveats]) is warned
     assert answer.probability == pytest.approx(0 if warned else 1 / 36, abs=1e-12)
 
@@ -201,22 +204,22 @@ def test_both_laws_of_a_deadline_are_found_the_same_way() -> None:
         Production(basis=few, periods=1),
     )
     assert (finish.method, production.method) == ("monte_carlo", "exact")
-    laws = Deadline(basis=few, items=1_000_000, periods=1, horizon=5_000).laws
+    laws = Deadline(basis=few, model=Model.of_items(1_000_000), periods=1, horizon=5_000).laws
     assert [law.method for law in laws] == ["monte_carlo", "monte_carlo"]
 
 
 def test_the_required_throughput_scales_the_mean_to_the_items() -> None:
-    question = Deadline(basis=basis(SIX, "exact"), items=42, periods=6, horizon=104)
+    question = Deadline(basis=basis(SIX, "exact"), model=Model.of_items(42), periods=6, horizon=104)
     law = question.answer(MACHINE).how_many
     assert question.required_throughput(law, 0.85) == pytest.approx(4.5 * 42 / 21)
-    nothing = Deadline(basis=basis(SIX, "exact"), items=42, periods=0, horizon=104)
+    nothing = Deadline(basis=basis(SIX, "exact"), model=Model.of_items(42), periods=0, horizon=104)
     assert nothing.required_throughput(nothing.answer(MACHINE).how_many, 0.85) is None
 
 
 def test_a_watch_sees_both_laws_of_a_deadline_as_one_computation() -> None:
     shares: list[float] = []
     machine = Machine(chunk_trials=2_000, watch=shares.append)
-    Deadline(basis=basis(SIX, "monte_carlo"), items=30, periods=8, horizon=104).answer(machine)
+    Deadline(basis=basis(SIX, "monte_carlo"), model=Model.of_items(30), periods=8, horizon=104).answer(machine)
     assert len(shares) > 10
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)

@@ -1,9 +1,9 @@
-"""Tables of the adaptive sampler: recency weights, alias slots, the reach of the urn, factors of the drift."""
+"""Tables that samplers draw from: recency weights, alias slots, the reach of the urn, factors of the drift."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, fsum, sqrt
+from math import fsum, inf, isfinite, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -11,9 +11,10 @@ import numpy as np
 from flow_forecaster.engine.arrays import Counts, Floats, Words
 from flow_forecaster.engine.kernels.adaptive import FACTORS, UrnTables
 
-# Weights and factors are rounded to these grids, so that the last bit of a machine's pow or exp reaches no answer.
-_WEIGHT_GRID = 2.0**40
-_FACTOR_GRID = 2.0**32
+# Weights and scores are rounded to these grids, so that the last bit of a machine's pow or log reaches no answer.
+_WEIGHT_GRID = 2.0**38
+_SCORE_GRID = 2.0**32
+_DOUBLINGS, _TERMS = 10, 8
 _WORD = 2**64
 
 
@@ -25,27 +26,39 @@ def recency_weights(periods: int, weeks: float, half_life: float) -> list[float]
 
 def effective_size(weights: Sequence[float]) -> float:
     """Count the observations that equal weights would need: (sum w)^2 / sum w^2."""
-    return fsum(weights) ** 2 / fsum(weight * weight for weight in weights)
+    total = fsum(weights)
+    return total * total / fsum(weight * weight for weight in weights)
 
 
 @lru_cache(maxsize=64)
-def drift_factors(sigma: float) -> Floats:
-    """Tabulate 4096 equally likely factors exp(sigma z - sigma^2 / 2) with mean exactly near 1.
+def drift_factors(deviation: float) -> Floats:
+    """Tabulate 4096 equally likely factors exp(deviation z), so that the median is 1 and the mean above it.
 
     z are the standard normal quantiles at (i + 1/2) / 4096, scaled to variance 1.
     """
-    scores = _normal_scores()
-    raw = [exp(sigma * score) for score in scores]
-    mean = fsum(raw) / FACTORS
-    return np.array([round(value / mean * _FACTOR_GRID) / _FACTOR_GRID for value in raw])
+    return _exponentials(deviation * _normal_scores())
+
+
+def _exponentials(values: Floats) -> Floats:
+    """Compute e^x, for |x| up to 8 good to 1e-12, by sums and products alone, which every machine rounds alike.
+
+    A power series of x / 1024, squared ten times.
+    """
+    small = values / 2**_DOUBLINGS
+    raised = np.ones_like(values)
+    for term in range(_TERMS, 0, -1):
+        raised = raised * small / term + 1.0
+    for _ in range(_DOUBLINGS):
+        raised = raised * raised
+    return raised
 
 
 @lru_cache(maxsize=1)
-def _normal_scores() -> tuple[float, ...]:
+def _normal_scores() -> Floats:
     normal = NormalDist()
     scores = [normal.inv_cdf((index + 0.5) / FACTORS) for index in range(FACTORS)]
     deviation = sqrt(fsum(score * score for score in scores) / FACTORS)
-    return tuple(score / deviation for score in scores)
+    return np.array([round(score / deviation * _SCORE_GRID) / _SCORE_GRID for score in scores])
 
 
 def alias_slots(weights: Sequence[float]) -> tuple[Words, list[int]]:
@@ -69,31 +82,35 @@ def alias_slots(weights: Sequence[float]) -> tuple[Words, list[int]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
-    """Past counts with their recency weights and classes, each of shape (periods,), and the level's certainty."""
+    """Counts with their weights and classes, each of shape (periods,), and the concentration A of each class's urn.
+
+    A level known for certain (inf) makes draws independent: nothing is ever repeated.
+    """
 
     counts: Counts
-    weights: list[float]
+    weights: Sequence[float]
     classes: Counts
-    level: float
+    concentration: float = inf
 
     def of_class(self, label: int) -> tuple[Counts, list[float]]:
         """Counts and weights of one class."""
         members = np.flatnonzero(self.classes == label)
-        return self.counts[members], [self.weights[index] for index in members]
+        return self.counts[members], [self.weights[index] for index in members.tolist()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """How far the level moves from one period to the next (`sigma`, of its logarithm), and for how many periods."""
+    """Standard deviations of the logarithm of the level in the first period, and from each to the next of `periods`."""
 
-    sigma: float
-    periods: int
+    first: float = 0.0
+    sigma: float = 0.0
+    periods: int = 0
 
 
 def urn_tables(observed: Observations, classes: Counts, drift: Drift) -> UrnTables:
     """Lay out the tables for a horizon whose periods fall into `classes`, shape (H,), known to the observations.
 
-    Period t draws from, and repeats, its own class only. The concentration of a class is level x its effective size.
+    Period t draws from, and repeats, its own class only. Within a class slot s holds observation s.
     """
     slots = np.zeros((classes.size, 2), dtype=np.uint64)
     urn = np.zeros((classes.size, 2), dtype=np.int64)
@@ -107,10 +124,11 @@ def urn_tables(observed: Observations, classes: Counts, drift: Drift) -> UrnTabl
         values.append(np.column_stack((counts, counts[alias])).ravel().astype(np.float64))
         accept.append(taken)
         shared = np.flatnonzero(classes == label)
-        earlier = np.arange(shared.size)
         slots[shared] = first_slot, counts.size
-        urn[shared, 0], urn[shared, 1] = first_place, earlier
-        reach[shared] = (observed.level * effective_size(weights) + earlier) / 2**52
+        urn[shared, 0] = first_place
+        if isfinite(observed.concentration):
+            urn[shared, 1] = earlier = np.arange(shared.size)
+            reach[shared] = (observed.concentration + earlier) / 2**52
         first_slot, first_place = first_slot + counts.size, first_place + shared.size
     return UrnTables(
         values=np.concatenate(values),
@@ -118,6 +136,7 @@ def urn_tables(observed: Observations, classes: Counts, drift: Drift) -> UrnTabl
         slots=slots,
         urn=urn,
         reach=reach,
-        factors=drift_factors(drift.sigma),
+        factors=np.stack((drift_factors(drift.first), drift_factors(drift.sigma))),
         drifting=drift.periods,
+        follow=0,
     )
