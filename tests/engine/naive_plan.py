@@ -1,0 +1,131 @@
+"""A slow twin of plans: one trial, one step, one team after the other, in fractions and dictionaries of names."""
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from itertools import islice
+from math import floor
+
+from engine import naive
+from engine.naive import STEP, TRIAL_STEP, WORD, mix, trial_counter, word_at
+from engine.naive_model import throughputs, value_of
+from flow_forecaster.engine.calendar import Timeline
+from flow_forecaster.engine.kernels.trials import LawTable, TrialTables
+from flow_forecaster.engine.lattice import on_lattice, step_for
+from flow_forecaster.engine.plan import Plan, Team
+
+HALF = Fraction(1, 2)
+
+
+def stream(seed: int, index: int) -> int:
+    """The seed of a stream of a plan; the first has the plan's own."""
+    return mix((seed + index * TRIAL_STEP) % WORD) if index else seed
+
+
+def before(law: LawTable, seed: int, trial: int, words: int) -> float:
+    """A value drawn by the word so many before the beginning of a trial."""
+    return value_of(law, word_at((trial_counter(seed, trial) - words * STEP) % WORD))
+
+
+def paces(tables: TrialTables, pace_seed: int, own_seed: int, trial: int) -> Iterator[Fraction]:
+    """What a team finishes in its period 0, 1, 2, ..."""
+    focus, delay = before(tables.focus, own_seed, trial, 2), before(tables.delay, own_seed, trial, 4)
+    for period, throughput in enumerate(throughputs(tables.pace, pace_seed, trial)):
+        worked = min(max(period + 1.0 - delay, 0.0), 1.0)
+        yield Fraction(float(throughput * tables.capacity[period] * tables.people[period] * focus * worked))
+
+
+def spans(team: Team, common: Timeline, horizon: int) -> dict[int, int]:
+    """The step with which each period of a team ends, and the one with which it began."""
+    if team.timeline == common:
+        return {step: step for step in range(horizon)}
+    calendar = team.timeline.calendar
+    days = naive.days_from(team.timeline.start)
+    if calendar is not None:
+        days = naive.working_days(team.timeline.start, calendar.weekdays, calendar.days_off)
+    found, begin = {}, 0
+    for number, day in enumerate(islice(days, horizon)):
+        if number % team.timeline.period.days == 0:
+            begin = (day - common.start).days
+        if (number + 1) % team.timeline.period.days == 0:
+            found[(day - common.start).days] = begin
+    return {end: begin for end, begin in found.items() if end < horizon}
+
+
+class Trial:
+    """One trial of a plan: what is worked on, and when it is finished."""
+
+    def __init__(self, plan: Plan, needs: Mapping[str, tuple[float, float]]) -> None:
+        self.plan, self.needs = plan, needs
+        self.worked = {feature.name: Fraction(0) for feature in plan.features}
+        self.finished: dict[str, int] = {}
+        self.ahead = {team.name: HALF for team in plan.teams}
+        self.periods = {team.name: 0 for team in plan.teams}
+
+    def waits_for(self, team: Team, name: str, begin: int) -> bool:
+        """Whether a feature of a team waits for anything at the step in which the team's period began."""
+        (feature,) = (each for each in team.features if each.name == name)
+        others = [each.name for other in self.plan.teams if other.name in team.waits_for for each in other.features]
+        own = {each.name for each in team.features}
+        for predecessor in (*feature.waits_for, *others):
+            if predecessor not in self.finished:
+                return True
+            if predecessor not in own and self.finished[predecessor] > begin:
+                return True
+        return False
+
+    def need(self, team: Team, name: str) -> Fraction:
+        """Whole items of a feature, with what it has grown by."""
+        scope, growth = self.needs[name]
+        return Fraction(scope + floor(growth * self.periods[team.name] + 0.5))
+
+    def work(self, team: Team, pace: Fraction, step: int, begin: int) -> None:
+        """Pour a period's pace into the features that are worked on, level by level."""
+        self.periods[team.name] += 1
+        available = pace + self.ahead[team.name]
+        self.ahead[team.name] = Fraction(0)
+        while True:
+            ready = [
+                each.name
+                for each in team.features
+                if each.name not in self.finished and not self.waits_for(team, each.name, begin)
+            ][: team.wip_limit]
+            if not ready:
+                self.ahead[team.name] = HALF
+                return
+            least = min(self.need(team, name) - self.worked[name] for name in ready)
+            share = min(least, available / len(ready))
+            available -= share * len(ready)
+            for name in ready:
+                self.worked[name] += share
+                if self.worked[name] == self.need(team, name):
+                    self.finished[name] = step + 1
+            if share < least:
+                return
+
+
+def ends(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, horizon: int) -> list[int]:
+    """After how many steps each feature is finished; horizon + 1 if it is not."""
+    needs = {
+        feature.name: (before(scope, stream(seed, index), trial, 1), before(growth, stream(seed, index), trial, 3))
+        for index, (feature, scope, growth) in enumerate(zip(plan.features, *laws(plan), strict=True))
+    }
+    run = Trial(plan, needs)
+    common = plan.draws == "same_periods"
+    pace = [
+        None if each is None else paces(each, stream(seed, 0 if common else index), stream(seed, index), trial)
+        for index, each in enumerate(tables)
+    ]
+    ends_of = [spans(team, plan.timeline, horizon) for team in plan.teams]
+    for step in range(horizon):
+        for team, drawn, span in zip(plan.teams, pace, ends_of, strict=True):
+            if drawn is not None and step in span:
+                run.work(team, next(drawn), step, span[step])
+    return [run.finished.get(feature.name, horizon + 1) for feature in plan.features]
+
+
+def laws(plan: Plan) -> tuple[list[LawTable], list[LawTable]]:
+    """What is drawn for each feature: its scope, and what it grows by."""
+    scopes = [feature.scope.law.table() for feature in plan.features]
+    widths = [feature.growth.high - feature.growth.low for feature in plan.features]
+    pairs = zip(plan.features, widths, strict=True)
+    return scopes, [on_lattice(feature.growth, step_for(width)).table() for feature, width in pairs]
