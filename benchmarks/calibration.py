@@ -20,8 +20,8 @@ from numba import njit
 from benchmarks.planning import HISTORY, TIMELINE, Plan, question
 from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.history import WEEK, ThroughputHistory
-from flow_forecaster.engine.kernels.adaptive import FACTORS
-from flow_forecaster.engine.kernels.randomness import STEP, high_product, trial_counter, word_at
+from flow_forecaster.engine.kernels.adaptive import draw, pool_of
+from flow_forecaster.engine.kernels.randomness import STEP, trial_counter
 from flow_forecaster.engine.samplers import Adaptive
 from flow_forecaster.engine.simulation import Machine
 
@@ -38,8 +38,6 @@ ENDINGS = tuple(f"drift ends {name}" for name in _DRIFTS)
 NEAREST = ENDINGS[0]
 CUT = f"{NEAREST}, cut instead of rounded"
 SLOW = 5.0  # items a week
-_WORD_SHIFT = np.uint64(64 - (FACTORS - 1).bit_length())
-_LOW = np.uint64(2 ** (65 - FACTORS.bit_length()) - 1)
 _TWO = np.uint64(2)
 
 
@@ -76,15 +74,21 @@ def report(plan: Plan) -> str:
     )
 
 
-def weekly(file: Path) -> Counts:
-    """Sum a daily file over whole weeks from Monday to Sunday."""
+def daily(file: Path) -> tuple[date, Counts]:
+    """Read a file with date,completed: its first day, and the items of each day from then on; no row is no item."""
     with file.open(encoding="utf-8", newline="") as rows:
         days = {date.fromisoformat(row["date"]): int(row["completed"]) for row in csv.DictReader(rows)}
     first = min(days)
-    offset = -first.weekday() % 7
     counts = np.zeros((max(days) - first).days + 1, dtype=np.int64)
     for day, completed in days.items():
         counts[(day - first).days] = completed
+    return first, counts
+
+
+def weekly(file: Path) -> Counts:
+    """Sum a daily file over whole weeks from Monday to Sunday."""
+    first, counts = daily(file)
+    offset = -first.weekday() % 7
     whole = (counts.size - offset) // 7
     sums: Counts = counts[offset : offset + 7 * whole].reshape(-1, 7).sum(axis=1)
     return sums
@@ -139,25 +143,14 @@ def _promises(ordered: Floats) -> list[float]:
 
 def _cumulative_paces(tables: Any, seed: Any, horizons: Any, paces: Any) -> None:
     """Do the trials of the engine's adaptive sampler, and note the pace before it is rounded."""
-    base = tables.values.size
-    pool = np.zeros(base + tables.urn.shape[0], np.float64)
-    pool[:base] = tables.values
+    pool = pool_of(tables)
     for trial in range(paces.shape[0]):
-        counter = trial_counter(seed, trial)
+        counter, slot = trial_counter(seed, trial), np.uint64(tables.accept.size)
         done, level, noted = 0.0, 1.0, 0
         for period in range(horizons[-1]):
-            word, second = word_at(counter), word_at(counter + STEP)
+            throughput, level, slot = draw(tables, pool, counter, period, level, slot)
+            done += throughput
             counter += _TWO * STEP
-            if period < tables.drifting:
-                level *= tables.factors[word >> _WORD_SHIFT]
-            size = tables.slots[period, 1]
-            slot = tables.slots[period, 0] + high_product(second, size)
-            place = np.int64(_TWO * slot) + np.int64(second * size >= tables.accept[slot])
-            repeated = np.int64(np.float64(np.int64(word & _LOW)) * tables.reach[period])
-            if repeated < tables.urn[period, 1]:
-                place = base + tables.urn[period, 0] + repeated
-            pool[base + tables.urn[period, 0] + tables.urn[period, 1]] = pool[place]
-            done += level * pool[place]
             if period + 1 == horizons[noted]:
                 paces[trial, noted] = done
                 noted += 1

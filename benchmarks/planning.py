@@ -9,6 +9,7 @@ from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.forecasts import When
 from flow_forecaster.engine.history import WEEK, ThroughputHistory
 from flow_forecaster.engine.laws import Basis, default_horizon
+from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.samplers import Sampler
 
 _T = TypeVar("_T")
@@ -32,4 +33,4 @@ class Plan:
 def question(sampler: Sampler, items: int, *, method: Literal["exact", "monte_carlo"], trials: int = 100_000) -> When:
     """When will the team have finished so many items?"""
     basis = Basis(history=HISTORY, timeline=TIMELINE, sampler=sampler, method=method, trials=trials, seed=1)
-    return When(basis=basis, items=items, horizon=default_horizon(HISTORY, items))
+    return When(basis=basis, model=Model.of_items(items), horizon=default_horizon(HISTORY.mean, items))
