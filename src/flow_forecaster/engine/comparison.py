@@ -1,0 +1,112 @@
+"""What a variation changes, from trials that it shares with the base, and how sure that is.
+
+Every figure comes from integer histograms, so that it does not depend on the order in which trials were counted.
+"""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from flow_forecaster.engine.arrays import Counts
+from flow_forecaster.engine.distribution import Distribution
+
+BATCHES = 20
+FEWEST_IN_A_BATCH = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A number and its standard error; neither where there are too few trials for it."""
+
+    value: float | None
+    standard_error: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differences:
+    """T of a variation - T of the base, trial by trial, in periods of the base.
+
+    mean: over the trials that both finish, with standard deviation of the differences / sqrt(trials). Shares of all
+    trials: `paired`, finished by both, which is the sum of `earlier`, `equal` and `later`.
+    """
+
+    mean: Estimate
+    paired: float
+    earlier: float
+    equal: float
+    later: float
+
+    @classmethod
+    def of(cls, counts: Counts, *, least: int, trials: int) -> "Differences":
+        """Read a histogram: counts[i] trials of `trials` differ by least + i."""
+        before, same = int(counts[:-least].sum()), int(counts[-least])
+        paired = int(counts.sum())
+        return cls(
+            mean=_mean(counts, least),
+            paired=paired / trials,
+            earlier=before / trials,
+            equal=same / trials,
+            later=(paired - before - same) / trials,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batches:
+    """The laws of T of one case: of all trials, and of BATCHES batches of them; trial i is in batch i mod BATCHES."""
+
+    whole: Distribution
+    parts: tuple[Distribution, ...]
+
+    @classmethod
+    def of(cls, counts: Counts) -> "Batches":
+        """Read histograms of shape (batches, H + 2), whose last bin is what is unfinished."""
+        total = counts.sum(axis=0)
+        many = len(counts) > 1 and int(total.sum()) >= len(counts) * FEWEST_IN_A_BATCH
+        parts = tuple(Distribution.from_counts(batch) for batch in counts) if many else ()
+        return cls(whole=Distribution.from_counts(total), parts=parts)
+
+    def later_than(self, base: "Batches", same: Counts, confidence: float) -> Estimate:
+        """Find how many periods of the base this answer lies after the base's.
+
+        Standard error: that of the mean of the differences in each batch, standard deviation / sqrt(batches). Both
+        answers of a batch come from the same trials, so that what moves them alike cancels out.
+        """
+        value = _between(self.whole, base.whole, same, confidence)
+        parts = [_between(ours, theirs, same, confidence) for ours, theirs in zip(self.parts, base.parts, strict=True)]
+        known = [part for part in parts if part is not None]
+        if value is None or not known or len(known) < len(parts):
+            return Estimate(value=value, standard_error=None)
+        return Estimate(value=value, standard_error=float(np.std(known, ddof=1)) / sqrt(len(known)))
+
+
+def chance(counts: Counts) -> tuple[float, Estimate]:
+    """Find P(deadline) of a variation, and its difference to the base's with the standard error of paired trials.
+
+    counts: trials in which neither meets it, the variation alone, the base alone, both; shape (4,).
+    """
+    _, gained, lost, both = (int(count) for count in counts)
+    trials = int(counts.sum())
+    difference = (gained - lost) / trials
+    error = None
+    if trials > 1:
+        error = sqrt(((gained + lost) * trials - (gained - lost) ** 2) / (trials - 1)) / trials
+    return (gained + both) / trials, Estimate(value=difference, standard_error=error)
+
+
+def _mean(counts: Counts, least: int) -> Estimate:
+    """Mean and standard error from exact sums: fewer than 2^30 trials, less than 2^16 periods apart."""
+    values = np.arange(least, least + counts.size)
+    trials, total = int(counts.sum()), int(values @ counts)
+    if not trials:
+        return Estimate(value=None, standard_error=None)
+    if trials == 1:
+        return Estimate(value=float(total), standard_error=None)
+    squares = int((values * values) @ counts)
+    error = sqrt((squares * trials - total * total) / (trials - 1)) / trials
+    return Estimate(value=total / trials, standard_error=error)
+
+
+def _between(ours: Distribution, theirs: Distribution, same: Counts, confidence: float) -> int | None:
+    answer, before = ours.when(confidence), theirs.when(confidence)
+    return None if answer is None or before is None else int(same[answer]) - before

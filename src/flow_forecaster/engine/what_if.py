@@ -1,0 +1,366 @@
+"""What if? Variations of one forecast on its own trials, and which input moves it most.
+
+Base and variations draw the same words in trial i, so that T of a variation - T of the base has what was changed in
+it and little else: common random numbers. All go through the general kernel, plain models too, because only there
+every source of uncertainty has words of its own. Reference: Law, "Simulation Modeling and Analysis", section 11.2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+
+from flow_forecaster.engine.arrays import Counts
+from flow_forecaster.engine.calendar import Timeline
+from flow_forecaster.engine.cases import Case, Company, company, cost_of, most_periods
+from flow_forecaster.engine.caveats import Caveat
+from flow_forecaster.engine.comparison import BATCHES, Batches, Differences, Estimate, chance
+from flow_forecaster.engine.distribution import Distribution
+from flow_forecaster.engine.fan import Fan, fan, fan_cost
+from flow_forecaster.engine.forecasts import basis_caveats, deadline_caveats, horizon_caveats, periods_until
+from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.kernels.variations import compare, meet, tally
+from flow_forecaster.engine.laws import MOST_HORIZON
+from flow_forecaster.engine.sensitivity import PACE, Ends, Field, ends_of, inputs, pace_ends, pace_law
+from flow_forecaster.engine.simulation import Machine, histogram
+from flow_forecaster.engine.spread import spread, spread_cost
+
+_BLOCK = 1_024
+"""Trials that are compared at a time: what they gave fits the caches of a processor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """A case under its name."""
+
+    name: str
+    case: Case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Varied:
+    """What a variation gives, and what it changes. `differences` of answers are read by confidence.
+
+    probability and gain: P(deadline) and its difference to the base's; None without a deadline.
+    """
+
+    name: str
+    laws: Batches
+    same: Counts
+    differences: Differences
+    probability: float | None
+    gain: Estimate | None
+    caveats: tuple[Caveat, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swing:
+    """An input at both of its ends: answers at the middle confidence, and T less T of the base, trial by trial.
+
+    swing: periods between the two answers; None if one of them lies beyond the horizon.
+    """
+
+    ends: Ends
+    answers: tuple[int | None, int | None]
+    differences: tuple[Differences, Differences]
+
+    @property
+    def swing(self) -> int | None:
+        """How far the answers lie apart."""
+        low, high = self.answers
+        return None if low is None or high is None else abs(high - low)
+
+    @property
+    def rank(self) -> tuple[int, int, float]:
+        """Sort what reaches the horizon at one end before all, by swing then, and last what is never known."""
+        known = sum(answer is not None for answer in self.answers)
+        low, high = (found.mean.value or 0.0 for found in self.differences)
+        return (2, 0, 1)[known], -(self.swing or 0), -abs(high - low)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatIfAnswer:
+    """The base, its variations in the order of the request, and the inputs by their swing.
+
+    middle: the confidence in the middle of those asked for, of two the higher one.
+    """
+
+    base: Batches
+    probability: float | None
+    variations: tuple[Varied, ...]
+    swings: tuple[Swing, ...]
+    middle: float
+    spread: tuple[tuple[str, float], ...]
+    fan: Fan | None
+    caveats: tuple[Caveat, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhatIf:
+    """What changes if something were different? `sensitivity`: fields to vary, None for all, () for none.
+
+    Raises:
+        InvalidInput: nothing to vary, an exact answer asked for, another period in a variation, names twice, or a
+            deadline that cannot be met by any period.
+    """
+
+    base: Case
+    variations: tuple[Variation, ...]
+    confidences: tuple[float, ...]
+    sensitivity: Sequence[Field] | None = ()
+    deadline: date | None = None
+    horizon: int | None = None
+    paths: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.base.basis.method == "exact":
+            detail = "Variations are compared trial by trial; take 'auto' or 'monte_carlo'."
+            raise InvalidInput("method", code="no_exact_answer", detail=detail)
+        if not self.variations and self.sensitivity == ():
+            detail = "Give at least one variation, or ask for the sensitivity."
+            raise InvalidInput("variations", code="nothing_to_vary", detail=detail)
+        self._check_variations()
+
+    def _check_variations(self) -> None:
+        seen: set[str] = set()
+        for index, variation in enumerate(self.variations):
+            if variation.name in seen:
+                detail = "Another one has this name; names tell apart."
+                raise InvalidInput("variations", index, "name", code="duplicate_name", detail=detail)
+            seen.add(variation.name)
+            if variation.case.basis.timeline.period != self.base.basis.timeline.period:
+                detail = "The history counts other periods than that of the base, so their numbers cannot be compared."
+                path = ("variations", index, "change", "history", "period")
+                raise InvalidInput(*path, code="period_differs", detail=detail)
+
+    @cached_property
+    def periods(self) -> int:
+        """How many periods are simulated."""
+        known = most_periods(self._known) if self.horizon is None else self.horizon
+        return max([known, *self._due])
+
+    @property
+    def due(self) -> int | None:
+        """Whole periods of the base until the deadline; None without one."""
+        return self._due[0] if self._due else None
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """What the sensitivity varies."""
+        return () if self.sensitivity == () else inputs(self.base, self.sensitivity)
+
+    @property
+    def cost(self) -> float:
+        """Estimated cost in draws."""
+        basis = self.base.basis
+        inputs_of_pace = [self.base] * 2 if PACE in self.fields else []
+        ends = [case for known in self._ends for case in known.cases]
+        trials = basis.trials * cost_of([*self._known, *ends, *inputs_of_pace], self.periods)
+        extra = pace_law(self.base, self.periods).cost if PACE in self.fields else 0.0
+        fan = 0.0 if self.paths is None else fan_cost()
+        return trials + extra + fan + spread_cost(basis, self.base.model, self.periods)
+
+    def answer(self, machine: Machine) -> WhatIfAnswer:
+        """Simulate all cases on the same trials."""
+        ends = self._all_ends(machine.part(0.0, 0.02))
+        tallies = self._tallied(ends, machine.part(0.02, 0.95))
+        count = len(self.variations)
+        base = Batches.of(tallies.laws[0])
+        compared = [tallies.differences(place) for place in range(1 + count + 2 * len(ends))]
+        varied = tuple(self._varied(place, tallies, compared[place]) for place in range(1, count + 1))
+        middle = sorted(self.confidences)[len(self.confidences) // 2]
+        swings = [_swing(known, tallies, compared, 1 + count + 2 * index, middle) for index, known in enumerate(ends)]
+        basis, model = self.base.basis, self.base.model
+        return WhatIfAnswer(
+            base=base,
+            probability=base.whole.at_most(self._due[0]) if self._due else None,
+            variations=varied,
+            swings=tuple(sorted(swings, key=lambda swing: swing.rank)),
+            middle=middle,
+            spread=spread(basis, model, self.periods, machine.part(0.95, 1.0)),
+            fan=self._fan(base.whole),
+            caveats=self._caveats(base.whole),
+        )
+
+    @cached_property
+    def _known(self) -> tuple[Case, ...]:
+        return (self.base, *(variation.case for variation in self.variations))
+
+    @cached_property
+    def _ends(self) -> tuple[Ends, ...]:
+        return tuple(chain.from_iterable(ends_of(self.base, field) for field in self.fields))
+
+    @cached_property
+    def _due(self) -> tuple[int, ...]:
+        """The last period that meets the deadline, for each known case; none without a deadline."""
+        if self.deadline is None:
+            return ()
+        found = tuple(periods_until(case.basis, self.deadline, field="deadline")[0] for case in self._known)
+        if max(found) > MOST_HORIZON:
+            detail = f"It lies more than {MOST_HORIZON} periods after the start."
+            raise InvalidInput("deadline", code="beyond_horizon", detail=detail)
+        return found
+
+    def _all_ends(self, machine: Machine) -> tuple[Ends, ...]:
+        if PACE not in self.fields:
+            return self._ends
+        return (pace_ends(self.base, pace_law(self.base, self.periods), machine), *self._ends)
+
+    def _tallied(self, ends: tuple[Ends, ...], machine: Machine) -> "_Tallies":
+        cases = [*self._known, *chain.from_iterable(known.cases for known in ends)]
+        timeline = self.base.basis.timeline
+        found: dict[Timeline, Counts] = {}
+        for case in cases:
+            if case.basis.timeline not in found:
+                found[case.basis.timeline] = _same_periods(timeline, case.basis.timeline, self.periods)
+        same = [found[case.basis.timeline] for case in cases]
+        plan = _Plan(
+            company=company(cases, self.periods),
+            same=np.array(same),
+            due=np.array(self._due, dtype=np.int64),
+            batched=len(self._known),
+        )
+        count = self.base.basis.trials
+        return _Tallies(plan=plan, counts=histogram(plan.run, count=count, bins=plan.size, machine=machine))
+
+    def _varied(self, place: int, tallies: "_Tallies", differences: Differences) -> Varied:
+        variation = self.variations[place - 1]
+        laws = Batches.of(tallies.laws[place])
+        probability, gain = chance(tallies.met[place]) if self._due else (None, None)
+        told = basis_caveats(self.base.basis)
+        own = tuple(caveat for caveat in basis_caveats(variation.case.basis) if caveat not in told)
+        return Varied(
+            name=variation.name,
+            laws=laws,
+            same=tallies.plan.same[place],
+            differences=differences,
+            probability=probability,
+            gain=gain,
+            caveats=(*own, *horizon_caveats(laws.whole, self.periods), *_unpaired(differences)),
+        )
+
+    def _fan(self, when: Distribution) -> Fan | None:
+        if self.paths is None:
+            return None
+        return fan(self.base.basis, self.base.model, periods=when.when(0.99) or when.last, paths=self.paths)
+
+    def _caveats(self, when: Distribution) -> tuple[Caveat, ...]:
+        basis, model = self.base.basis, self.base.model
+        caveats = basis_caveats(basis) + horizon_caveats(when, self.periods)
+        if self.deadline is None:
+            return caveats
+        periods, days_left = periods_until(basis, self.deadline, field="deadline")
+        return caveats + deadline_caveats(basis, model, periods, days_left)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """Where each count of a trial goes: one flat array of counts, so that threads and chunks add up.
+
+    same: (C, H + 1), the period of the base that ends when a period of the case does. due: (D,), D = 0 or `batched`.
+    batched: the base and its variations, whose laws are kept in BATCHES parts; the others have one.
+    """
+
+    company: Company
+    same: Counts
+    due: Counts
+    batched: int
+
+    @property
+    def bins(self) -> int:
+        """Bins of a law of T."""
+        return self.company.horizon + 2
+
+    @property
+    def width(self) -> int:
+        """Bins of the differences."""
+        return self.company.horizon + int(self.same.max()) + 1
+
+    @property
+    def parts(self) -> list[int]:
+        """Sizes of the parts: laws in batches, laws, differences, deadlines."""
+        size = self.company.size
+        return [
+            self.batched * BATCHES * self.bins,
+            (size - self.batched) * self.bins,
+            size * self.width,
+            4 * self.due.size,
+        ]
+
+    @property
+    def size(self) -> int:
+        """Counts altogether."""
+        return sum(self.parts)
+
+    def split(self, counts: Counts) -> tuple[list[Counts], Counts, Counts]:
+        """See the parts of the counts: laws of each case (batches, H + 2), differences (C, width), deadlines (D, 4)."""
+        batched, single, differences, met = np.split(counts, np.cumsum(self.parts[:-1]))
+        laws = [*batched.reshape(-1, BATCHES, self.bins), *single.reshape(-1, 1, self.bins)]
+        return laws, differences.reshape(-1, self.width), met.reshape(-1, 4)
+
+    def run(self, first: int, last: int, counts: Counts) -> None:
+        """Add trials first .. last-1 to the counts."""
+        laws, differences, met = self.split(counts)
+        horizon = self.company.horizon
+        for block in range(first, last, _BLOCK):
+            periods = self.company.finish(block, min(_BLOCK, last - block))
+            for place, found in enumerate(periods):
+                tally(found, block, laws[place])
+                compare(periods[0], found, self.same[place], horizon, differences[place])
+            for place in range(self.due.size):
+                meet(periods[0], periods[place], self.due[[0, place]], met[place])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tallies:
+    """What was counted."""
+
+    plan: _Plan
+    counts: Counts
+
+    @cached_property
+    def laws(self) -> list[Counts]:
+        """Histograms of T, (batches, H + 2) for each case."""
+        return self.plan.split(self.counts)[0]
+
+    @cached_property
+    def met(self) -> Counts:
+        """Who meets the deadline, (D, 4)."""
+        return self.plan.split(self.counts)[2]
+
+    def differences(self, place: int) -> Differences:
+        """Read the differences of one case to the base."""
+        counts = self.plan.split(self.counts)[1][place]
+        return Differences.of(counts, least=-self.plan.company.horizon, trials=int(self.laws[0].sum()))
+
+
+def _swing(ends: Ends, tallies: _Tallies, compared: Sequence[Differences], place: int, middle: float) -> Swing:
+    low, high = (Distribution.from_counts(tallies.laws[end][0]).when(middle) for end in (place, place + 1))
+    return Swing(ends=ends, answers=(low, high), differences=(compared[place], compared[place + 1]))
+
+
+def _same_periods(base: Timeline, other: Timeline, horizon: int) -> Counts:
+    """Find the first period of the base that ends when, or after, a period of the other does; shape (horizon + 1,).
+
+    Where both work on the same days that is the same period. Beyond the year 9999 they go on side by side.
+    """
+    if base == other:
+        return np.arange(horizon + 1)
+    found = [0]
+    for end in other.ends_of(range(1, horizon + 1)):
+        whole, left = (found[-1] + 1, 0) if end is None else base.periods_until(end)
+        found.append(whole + (left > 0))
+    return np.array(found)
+
+
+def _unpaired(differences: Differences) -> tuple[Caveat, ...]:
+    if differences.paired == 1.0:
+        return ()
+    detail = (
+        f"In {1.0 - differences.paired:.2%} of the trials this variation or the base is not finished within the "
+        "horizon; they have no difference, and the mean difference is that of the others."
+    )
+    return (Caveat(code="unpaired_trials", detail=detail),)
