@@ -23,6 +23,7 @@ _QUESTIONS: dict[str, dict[str, Any]] = {
     "when": {"scope": {"items": 50}},
     "how_many": {"periods": 6},
     "deadline": {"scope": {"items": 50}, "deadline": "2027-01-31"},
+    "cost": {"scope": {"items": 50}, "costs": {"per_contributor_period": 4_000}, "budget": 40_000},
 }
 KINDS = tuple(_QUESTIONS)
 ENDLESS = {"scope": {"items": 1_000}, "method": "monte_carlo", "trials": 1_000_000_000}

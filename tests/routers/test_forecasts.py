@@ -11,7 +11,7 @@ from sqlalchemy import Uuid, bindparam, text
 
 from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.schemas.forecasts import CONFIDENCES, MOST_SEED
+from flow_forecaster.schemas.fields import CONFIDENCES, MOST_SEED
 from flow_forecaster.schemas.records import Forecast
 from routers.asking import ASYNC, FORECASTS, KINDS, answered, ask, body, queued, result_bytes, until, without
 
@@ -188,6 +188,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "when": ("project_id", "calendar", "confidence", "method", "trials", "horizon"),
     "how_many": ("project_id", "calendar", "confidence", "method", "trials", "until"),
     "deadline": ("project_id", "calendar", "confidence", "method", "trials", "horizon"),
+    "cost": ("project_id", "calendar", "confidence", "method", "trials", "horizon", "deadline"),
 }
 
 
@@ -275,8 +276,8 @@ async def test_the_calendar_holds_for_the_history_too(service: httpx2.AsyncClien
 async def test_a_horizon_that_is_too_near_gives_no_answer_and_says_so(service: httpx2.AsyncClient) -> None:
     result = await answered(service, body(horizon=9, confidence=[0.5, 0.95]))
     assert result["answers"] == [
-        {"confidence": 0.5, "periods": 9, "date": "2027-01-24"},
-        {"confidence": 0.95, "periods": None, "date": None},
+        {"confidence": 0.5, "periods": 9, "date": "2027-01-24", "error": None},
+        {"confidence": 0.95, "periods": None, "date": None, "error": None},
     ]
     assert result["unfinished"] == pytest.approx(1 - 0.8023, abs=5e-5)
     assert (result["mean"], result["standard_deviation"]) == (None, None)

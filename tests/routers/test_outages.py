@@ -197,3 +197,19 @@ def test_the_log_of_a_crash_says_where_and_not_with_what(form: str) -> None:
     assert "compute" in done.stderr
     assert "r1" in done.stderr
     assert "hunter2" not in done.stderr
+
+
+LOGGING = """
+import structlog
+from flow_forecaster.logging import set_up_logging
+
+set_up_logging(level="info", form="console")
+structlog.get_logger().info("request", status=201, route="/v1/{id}", odd="two words", sly="a\\n[error] b")
+"""
+
+
+def test_an_event_is_one_line_that_only_odd_values_quote() -> None:
+    environment = {"PYTHONPATH": str(Path(flow_forecaster.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", LOGGING], env=environment, capture_output=True, text=True, check=True)
+    _, _, said = done.stderr.partition("Z ")
+    assert said == "[info     ] request odd='two words' route=/v1/{id} sly='a\\n[error] b' status=201\n"

@@ -10,10 +10,9 @@ from pydantic import TypeAdapter
 
 from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.engine.version import ENGINE_VERSION
-from flow_forecaster.schemas.forecasts import ForecastRequest
+from flow_forecaster.schemas.kinds import ForecastRequest, ForecastResult
 from flow_forecaster.schemas.results import (
     MOST_ROWS,
-    ForecastResult,
     HowManyReading,
     WhenReading,
     deadline_result,

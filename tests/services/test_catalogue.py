@@ -11,8 +11,8 @@ from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.errors import ProjectNotFound
-from flow_forecaster.schemas.forecasts import ForecastFields, ForecastRequest
-from flow_forecaster.schemas.results import ForecastResult
+from flow_forecaster.schemas.fields import ForecastFields
+from flow_forecaster.schemas.kinds import ForecastRequest, ForecastResult
 from flow_forecaster.services.catalogue import KINDS, prepare, restore
 from services import asking
 from services.asking import DICE, HISTORY, TODAY, a_job, a_request, answer_of
@@ -42,17 +42,17 @@ def test_the_results_of_the_catalogue_are_exactly_those_that_the_api_gives() -> 
 
 
 def test_these_tests_ask_every_kind() -> None:
-    assert tuple(kind.name for kind in KINDS) == asking.KINDS
+    assert {kind.name for kind in KINDS} == {*asking.KINDS, *asking.OF_TEAMS, *asking.SIMULATED, *asking.LOOKING_BACK}
 
 
-@pytest.mark.parametrize("kind", asking.KINDS)
+@pytest.mark.parametrize("kind", [*asking.KINDS, *asking.OF_TEAMS, *asking.SIMULATED])
 def test_a_prepared_request_leaves_nothing_to_default(kind: str) -> None:
     resolved = a_job(kind).request
     assert (resolved.start, resolved.seed) == (TODAY, DICE)
     assert getattr(resolved, "horizon", 1) is not None
 
 
-@pytest.mark.parametrize("kind", asking.KINDS)
+@pytest.mark.parametrize("kind", [*asking.KINDS, *asking.OF_TEAMS, *asking.SIMULATED])
 def test_what_the_caller_chose_is_kept(kind: str) -> None:
     chosen: dict[str, Any] = {"start": "2026-04-01", "seed": 3, "trials": 77, "confidence": [0.9]}
     if kind != "how_many":
@@ -75,11 +75,21 @@ def test_a_stored_request_gives_the_same_answer_to_the_byte(kind: str, how: dict
     assert answer_of(again) == answer_of(job)
 
 
-@pytest.mark.parametrize("kind", asking.KINDS)
+@pytest.mark.parametrize("kind", [*asking.KINDS, *asking.OF_TEAMS, *asking.SIMULATED])
 def test_a_resolved_request_asks_the_same_on_another_day_with_other_dice(kind: str) -> None:
     job = a_job(kind)
     later = prepare(job.request, today=TODAY.replace(year=2031), seed=DICE + 1)
     assert later.request == job.request
+
+
+@pytest.mark.parametrize("kind", [*asking.OF_TEAMS, *asking.SIMULATED])
+@pytest.mark.parametrize("how", METHODS[1:])
+def test_a_stored_request_of_trials_gives_the_same_answer_to_the_byte(kind: str, how: dict[str, Any]) -> None:
+    job = a_job(kind, **how)
+    stored = job.request.model_dump_json()
+    again = restore(kind, stored)
+    assert again.request.model_dump_json() == stored
+    assert answer_of(again) == answer_of(job)
 
 
 def test_another_seed_is_another_answer() -> None:
@@ -90,7 +100,7 @@ def test_the_seed_zero_is_a_seed() -> None:
     assert a_job(seed=0).request.seed == 0
 
 
-@pytest.mark.parametrize("kind", asking.KINDS)
+@pytest.mark.parametrize("kind", [*asking.KINDS, *asking.OF_TEAMS, *asking.SIMULATED])
 def test_a_job_names_its_engine_and_knows_its_cost(kind: str) -> None:
     small, large = a_job(kind, trials=1_000), a_job(kind, trials=1_000_000)
     assert small.engine_version == ENGINE_VERSION

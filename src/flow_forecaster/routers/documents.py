@@ -47,4 +47,84 @@ CREATE_EXAMPLES: dict[str, Example] = {
             "seed": 42,
         },
     ),
+    "milestones": Example(
+        summary="Which of three features are done by the middle of January?",
+        value={
+            "kind": "milestones",
+            "history": _HISTORY,
+            "features": [
+                {"name": "Sign-in", "scope": {"items": 12}},
+                {"name": "Search", "scope": {"items": {"low": 10, "likely": 14, "high": 24}}},
+                {"name": "Reports", "scope": {"items": 12}, "waits_for": ["Search"]},
+            ],
+            "start": "2026-11-23",
+            "deadline": "2027-01-17",
+            "seed": 42,
+        },
+    ),
+    "teams": Example(
+        summary="When have two teams delivered, one of which waits for the other?",
+        value={
+            "kind": "teams",
+            "teams": [
+                {"name": "Platform", "history": _HISTORY, "features": [{"name": "Accounts", "scope": {"items": 12}}]},
+                {
+                    "name": "App",
+                    "history": {"throughput": [3, 5, 2, 0, 4, 6, 3, 4, 5], "period": "week"},
+                    "wip_limit": 2,
+                    "features": [
+                        {"name": "Sign-in", "scope": {"items": 10}, "waits_for": ["Accounts"]},
+                        {"name": "Search", "scope": {"items": 14}},
+                    ],
+                },
+            ],
+            "start": "2026-11-23",
+            "deadline": "2027-01-31",
+            "seed": 42,
+        },
+    ),
+    "cost": Example(
+        summary="Will 50 items cost at most 280,000, and be done by the end of January?",
+        value={
+            "kind": "cost",
+            "history": _HISTORY,
+            "scope": {"items": 50},
+            "capacity": {"team_size": 6},
+            "costs": {
+                "per_contributor_period": 4000,
+                "fixed": 20000,
+                "delay": {"per_period": 5000, "after": "2027-01-17"},
+            },
+            "budget": 280000,
+            "start": "2026-11-23",
+            "deadline": "2027-01-31",
+            "seed": 42,
+        },
+    ),
+    "cost_estimates": Example(
+        summary="What do three-point estimates come to?",
+        value={
+            "kind": "cost",
+            "estimates": [
+                {"name": "hardware", "low": 12000, "likely": 15000, "high": 30000},
+                {"name": "migration", "low": 20000, "likely": 26000, "high": 60000},
+            ],
+            "budget": 60000,
+            "seed": 42,
+        },
+    ),
+    "backtest": Example(
+        summary="Would forecasts of the next week have come true on this history?",
+        value={
+            "kind": "backtest",
+            "history": {
+                "throughput": [5, 6, 7, 4, 8, 6, 5, 9, 3, 7, 6, 0, 5, 8, 7, 6, 4, 9, 6, 5, 7, 8, 3, 6],
+                "period": "week",
+            },
+            "samplers": [{"kind": "adaptive"}, {"kind": "bootstrap"}],
+            "horizons": [1],
+            "minimum": 4,
+            "seed": 42,
+        },
+    ),
 }

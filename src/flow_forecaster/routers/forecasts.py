@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Header, Query, Response
 from flow_forecaster.routers.dependencies import ForecastsDep
 from flow_forecaster.routers.documents import CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
 from flow_forecaster.routers.presenting import forecast_response, summary
-from flow_forecaster.schemas.forecasts import ForecastRequest
+from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.schemas.records import Forecast, ForecastPage, ForecastQuery
 
 router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"])

@@ -5,20 +5,29 @@ from typing import Any, get_args
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from flow_forecaster.schemas.forecasts import KindName, MethodName
+from flow_forecaster.engine.plan import Draws
+from flow_forecaster.schemas.backtest import TargetName
+from flow_forecaster.schemas.capacities import Applies
+from flow_forecaster.schemas.fields import MethodName
 from flow_forecaster.schemas.histories import PeriodName, Weekday
+from flow_forecaster.schemas.kinds import KindName
 from flow_forecaster.schemas.problems import Problem
 from flow_forecaster.schemas.records import Status
 from flow_forecaster.schemas.results import MethodUsed
+from flow_forecaster.schemas.what_ifs import InputName
 
 # Unions that stand inline in FastAPI's document: their name, and the schema and field that hold them.
 _UNIONS = (("ForecastRequest", "Forecast", "request"), ("ForecastResult", "Forecast", "result"))
 _ENUMS: dict[str, tuple[str, ...]] = {
+    "BacktestTargetName": get_args(TargetName),
     "ForecastKind": get_args(KindName),
     "ForecastStatus": get_args(Status),
+    "LeadTimeApplies": get_args(Applies),
     "Method": get_args(MethodName),
     "MethodUsed": get_args(MethodUsed),
     "PeriodName": get_args(PeriodName),
+    "PlanDraws": get_args(Draws),
+    "SensitivityInput": get_args(InputName),
     "Weekday": get_args(Weekday),
 }
 _UNUSED = ("HTTPValidationError", "ValidationError")

@@ -4,11 +4,11 @@ import re
 from datetime import date
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Discriminator, FailFast, Field, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, Discriminator, FailFast, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from flow_forecaster.engine import calendar as engine_calendar
 from flow_forecaster.engine import history as engine_history
+from flow_forecaster.engine import parametric
 from flow_forecaster.engine import samplers as engine_samplers
 from flow_forecaster.schemas.base import Count, Request
 
@@ -32,7 +32,6 @@ Day = Annotated[
 
 Weekday: TypeAlias = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-MOST_DAYS_OFF = 1_000
 
 
 class Iteration(Request):
@@ -62,25 +61,6 @@ class History(Request):
         )
 
 
-class Calendar(Request):
-    """The days that are worked. It applies to a dated daily history and to the forecast alike."""
-
-    weekdays: Annotated[list[Weekday], Field(min_length=1, max_length=7)] = Field(default=list(WEEKDAYS[:5]))
-    days_off: Annotated[list[Day], FailFast(), Field(max_length=MOST_DAYS_OFF)] = Field(default=[])
-
-    @field_validator("weekdays")
-    @classmethod
-    def _once_each(cls, weekdays: list[Weekday]) -> list[Weekday]:
-        if len(set(weekdays)) < len(weekdays):
-            raise ValueError("Each weekday is named once.")
-        return weekdays
-
-    def value(self) -> engine_calendar.WorkingCalendar:
-        """Map to the engine's calendar."""
-        weekdays = frozenset(WEEKDAYS.index(name) for name in self.weekdays)
-        return engine_calendar.WorkingCalendar(weekdays=weekdays, days_off=frozenset(self.days_off))
-
-
 class BootstrapSampler(Request):
     """Independent uniform draws from the history."""
 
@@ -101,7 +81,76 @@ class AdaptiveSampler(Request):
         return engine_samplers.Adaptive()
 
 
-Sampler = Annotated[BootstrapSampler | AdaptiveSampler, Discriminator("kind")]
+class BlockBootstrapSampler(Request):
+    """Blocks of neighbouring periods of the history, so that good and bad stretches stay stretches."""
+
+    kind: Literal["block_bootstrap"]
+    block: Annotated[float, Field(strict=True, ge=1, le=engine_history.MOST_PERIODS)] | None = Field(
+        default=None, description="Mean length in periods; the cube root of the length of the history if absent."
+    )
+
+    def value(self) -> engine_samplers.BlockBootstrap:
+        """Map to the engine's sampler."""
+        return engine_samplers.BlockBootstrap(block=self.block)
+
+
+class WeekdaySampler(Request):
+    """Independent draws from the same day of the week, for dated daily histories."""
+
+    kind: Literal["weekday"]
+
+    def value(self) -> engine_samplers.Weekday:
+        """Map to the engine's sampler."""
+        return engine_samplers.Weekday()
+
+
+class WeibullSampler(Request):
+    """Independent draws: the history's share of zeros, and a Weibull law fitted to the other periods."""
+
+    kind: Literal["weibull"]
+
+    def value(self) -> parametric.Weibull:
+        """Map to the engine's sampler."""
+        return parametric.Weibull()
+
+
+class NegativeBinomialSampler(Request):
+    """Independent draws from a negative binomial law with the history's mean and variance."""
+
+    kind: Literal["negative_binomial"]
+
+    def value(self) -> parametric.NegativeBinomial:
+        """Map to the engine's sampler."""
+        return parametric.NegativeBinomial()
+
+
+Items = Annotated[float, Field(strict=True, ge=0, le=engine_history.MOST_ITEMS_PER_PERIOD, allow_inf_nan=False)]
+
+
+class TriangularSampler(Request):
+    """A guess at the items per period, for a team without a history; decimals will do."""
+
+    kind: Literal["triangular"]
+    low: Items = Field(description="Items in a period as bad as any.")
+    likely: Items = Field(description="Items in the likeliest period.")
+    high: Annotated[Items, Field(ge=parametric.LEAST_HIGH)] = Field(description="Items in a period as good as any.")
+    period: PeriodName | Iteration = Field(default="week", description="What a period is.")
+
+    def value(self) -> parametric.Triangular:
+        """Map to the engine's sampler."""
+        return parametric.Triangular(low=self.low, likely=self.likely, high=self.high)
+
+
+Sampler = Annotated[
+    BootstrapSampler
+    | AdaptiveSampler
+    | BlockBootstrapSampler
+    | WeekdaySampler
+    | WeibullSampler
+    | NegativeBinomialSampler
+    | TriangularSampler,
+    Discriminator("kind"),
+]
 
 
 def period_value(period: PeriodName | Iteration) -> engine_history.Period:

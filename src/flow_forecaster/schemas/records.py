@@ -7,8 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from flow_forecaster.schemas.base import Request, Response
-from flow_forecaster.schemas.forecasts import ForecastRequest, KindName
-from flow_forecaster.schemas.results import ForecastResult
+from flow_forecaster.schemas.kinds import ForecastRequest, ForecastResult, KindName
 
 Status: TypeAlias = Literal["queued", "running", "succeeded", "failed", "canceled"]
 

@@ -1,8 +1,9 @@
 """What a forecast answers. Each result is built from the request as resolved and the engine's answer."""
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from math import sqrt
+from typing import Any, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -13,9 +14,12 @@ from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.laws import Method
 from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.schemas.base import Response
-from flow_forecaster.schemas.forecasts import DeadlineRequest, ForecastFields, HowManyRequest, WhenRequest
+from flow_forecaster.schemas.explanations import Explanation, explanation
+from flow_forecaster.schemas.fields import AheadFields
+from flow_forecaster.schemas.forecasts import DeadlineRequest, HowManyRequest, WhenRequest
 
 MOST_ROWS = 1_000
+_Z = 1.96
 MethodUsed: TypeAlias = Literal["exact", "monte_carlo"]
 
 
@@ -26,12 +30,20 @@ class Warning(Response):  # noqa: A001 - the field's own name
     detail: str
 
 
+class MonteCarloError(Response):
+    """With 95 % confidence the answer of endlessly many trials lies from low to high; null if beyond what is known."""
+
+    low: int | None
+    high: int | None
+
+
 class WhenAnswer(Response):
     """With this confidence, done by the end of this date; null if that lies beyond the horizon or the year 9999."""
 
     confidence: float
     periods: int | None
     date: dt.date | None
+    error: MonteCarloError | None = Field(description="In periods; null for an exact answer.")
 
 
 class HowManyAnswer(Response):
@@ -39,6 +51,7 @@ class HowManyAnswer(Response):
 
     confidence: float
     items: int | None
+    error: MonteCarloError | None = Field(description="In items; null for an exact answer.")
 
 
 class WhenRow(Response):
@@ -86,6 +99,7 @@ class Provenance(Response):
     seed: int
     engine_version: str
     warnings: list[Warning]
+    explanation: Explanation
 
 
 class WhenResult(WhenReading, Provenance):
@@ -120,20 +134,21 @@ class DeadlineResult(Provenance):
     required_throughput: list[RequiredThroughput]
 
 
-ForecastResult: TypeAlias = WhenResult | HowManyResult | DeadlineResult
-
-
 def when_result(request: WhenRequest, question: engine.When, answer: engine.WhenAnswer) -> WhenResult:
     """Present the answer to when."""
-    reading = _when_reading(request.confidence, answer.when, question.basis.timeline)
-    provenance = _provenance(request, answer.method, answer.caveats + _joined(answer.when))
+    trials = trials_of(request, answer.method)
+    reading = when_reading(request.confidence, answer.when, question.basis.timeline, trials)
+    provenance = provenance_of(
+        request, answer.method, answer.caveats + joined(answer.when), _explained(question, answer)
+    )
     return WhenResult(kind="when", **dict(reading), **dict(provenance))
 
 
 def how_many_result(request: HowManyRequest, question: engine.HowMany, answer: engine.HowManyAnswer) -> HowManyResult:
     """Present the answer to how many."""
-    reading = _how_many_reading(request.confidence, answer.how_many)
-    provenance = _provenance(request, answer.method, answer.caveats + _joined(answer.how_many))
+    reading = how_many_reading(request.confidence, answer.how_many, trials_of(request, answer.method))
+    caveats = answer.caveats + joined(answer.how_many)
+    provenance = provenance_of(request, answer.method, caveats, _explained(question, answer))
     until = question.basis.timeline.end_of(question.periods) if question.periods else None
     return HowManyResult(kind="how_many", **dict(reading), **dict(provenance), periods=question.periods, until=until)
 
@@ -142,75 +157,122 @@ def deadline_result(
     request: DeadlineRequest, question: engine.Deadline, answer: engine.DeadlineAnswer
 ) -> DeadlineResult:
     """Present the answer to a deadline."""
-    caveats = answer.caveats + (_joined(answer.when) or _joined(answer.how_many))
+    caveats = answer.caveats + (joined(answer.when) or joined(answer.how_many))
+    trials = trials_of(request, answer.method)
     required = [
         RequiredThroughput(confidence=confidence, per_period=question.required_throughput(answer.how_many, confidence))
         for confidence in request.confidence
     ]
     return DeadlineResult(
         kind="deadline",
-        **dict(_provenance(request, answer.method, caveats)),
+        **dict(provenance_of(request, answer.method, caveats, _explained(question, answer))),
         probability=answer.probability,
         periods=question.periods,
-        when=_when_reading(request.confidence, answer.when, question.basis.timeline),
-        how_many=_how_many_reading(request.confidence, answer.how_many),
+        when=when_reading(request.confidence, answer.when, question.basis.timeline, trials),
+        how_many=how_many_reading(request.confidence, answer.how_many, trials),
         required_throughput=required,
     )
 
 
-def _when_reading(confidences: Sequence[float], law: Distribution, timeline: Timeline) -> WhenReading:
+def when_reading(
+    confidences: Sequence[float], law: Distribution, timeline: Timeline, trials: int | None, most: int = MOST_ROWS
+) -> WhenReading:
+    """Read a law of T, in at most so many rows; `trials` is None where it is exact."""
     periods = [law.when(confidence) for confidence in confidences]
     ends = timeline.ends_of([number for number in periods if number is not None])
     dates = dict(zip((number for number in periods if number is not None), ends, strict=True))
     answers = [
-        WhenAnswer(confidence=confidence, periods=number, date=None if number is None else dates[number])
+        WhenAnswer(
+            confidence=confidence,
+            periods=number,
+            date=None if number is None else dates[number],
+            error=_error(law.when, confidence, trials),
+        )
         for confidence, number in zip(confidences, periods, strict=True)
     ]
     return WhenReading(
         answers=answers,
-        distribution=_when_rows(law, timeline),
+        distribution=_when_rows(law, timeline, most),
         mean=law.mean,
         standard_deviation=law.standard_deviation,
         unfinished=law.beyond,
     )
 
 
-def _when_rows(law: Distribution, timeline: Timeline) -> list[WhenRow]:
-    rows = law.rows(MOST_ROWS)
+def _when_rows(law: Distribution, timeline: Timeline, most: int) -> list[WhenRow]:
+    rows = law.rows(most)
+    cumulative = law.cumulative.tolist()
     ends = timeline.ends_of([last for _, last, _ in rows])
     return [
-        WhenRow(periods=last, probability=probability, cumulative=law.at_most(last), date=end)
+        WhenRow(periods=last, probability=probability, cumulative=cumulative[last - law.first], date=end)
         for (_, last, probability), end in zip(rows, ends, strict=True)
     ]
 
 
-def _how_many_reading(confidences: Sequence[float], law: Distribution) -> HowManyReading:
-    answers = [HowManyAnswer(confidence=confidence, items=law.how_many(confidence)) for confidence in confidences]
+def how_many_reading(confidences: Sequence[float], law: Distribution, trials: int | None) -> HowManyReading:
+    """Read a law of N; `trials` is None where it is exact."""
+    answers = [
+        HowManyAnswer(
+            confidence=confidence,
+            items=law.how_many(confidence),
+            error=_error(lambda share: law.how_many(1.0 - share), 1.0 - confidence, trials),
+        )
+        for confidence in confidences
+    ]
+    exceedance = law.exceedance.tolist()
     rows = [
-        HowManyRow(items=first, probability=probability, cumulative=law.at_least(first))
+        HowManyRow(items=first, probability=probability, cumulative=exceedance[first - law.first])
         for first, _, probability in law.rows(MOST_ROWS)
     ]
     return HowManyReading(answers=answers, distribution=rows, mean=law.mean, standard_deviation=law.standard_deviation)
 
 
-def _joined(law: Distribution) -> tuple[Caveat, ...]:
-    if law.support <= MOST_ROWS:
+def _error(quantile: Callable[[float], int | None], share: float, trials: int | None) -> MonteCarloError | None:
+    """Bound a quantile by those at share -/+ 1.96 standard errors of the share of trials, sqrt(p (1 - p) / n)."""
+    if trials is None:
+        return None
+    low, high = share_bounds(share, trials)
+    return MonteCarloError(low=quantile(low), high=quantile(high))
+
+
+def share_bounds(share: float, trials: int) -> tuple[float, float]:
+    """Bound a share of trials by 1.96 standard errors on either side."""
+    error = _Z * sqrt(share * (1.0 - share) / trials)
+    return max(share - error, 0.0), min(share + error, 1.0)
+
+
+def _explained(question: Any, answer: Any) -> Explanation:
+    return explanation(question.basis, question.model, answer.spread, answer.fan)
+
+
+def trials_of(request: AheadFields, method: Method) -> int | None:
+    """How many trials stand behind an answer; None for an exact one."""
+    return None if method == "exact" else request.trials
+
+
+def joined(law: Distribution, most: int = MOST_ROWS) -> tuple[Caveat, ...]:
+    """Say when rows were joined."""
+    if law.support <= most:
         return ()
     detail = (
-        f"The distribution has {law.support} values; neighbours are joined into at most {MOST_ROWS} rows, "
+        f"The distribution has {law.support} values; neighbours are joined into at most {most} rows, "
         "whose cumulative probabilities are those of the values named."
     )
     return (Caveat(code="distribution_joined", detail=detail),)
 
 
-def _provenance(request: ForecastFields, method: Method, caveats: Sequence[Caveat]) -> Provenance:
+def provenance_of(
+    request: AheadFields, method: Method, caveats: Sequence[Caveat], explained: Explanation
+) -> Provenance:
+    """Say how an answer came about."""
     if request.seed is None:
         raise ValueError("A request is resolved before it is answered.")
     return Provenance(
         method=method,
         sampler=request.sampler.kind,
-        trials=None if method == "exact" else request.trials,
+        trials=trials_of(request, method),
         seed=request.seed,
         engine_version=ENGINE_VERSION,
         warnings=[Warning(code=caveat.code, detail=caveat.detail) for caveat in caveats],
+        explanation=explained,
     )

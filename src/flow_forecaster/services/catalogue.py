@@ -12,9 +12,17 @@ from typing import Any, Protocol
 from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.errors import ProjectNotFound
+from flow_forecaster.schemas.backtest import BacktestRequest, backtest_result
 from flow_forecaster.schemas.base import Response
-from flow_forecaster.schemas.forecasts import DeadlineRequest, ForecastFields, HowManyRequest, WhenRequest
+from flow_forecaster.schemas.comparisons import what_if_result
+from flow_forecaster.schemas.costs import CostRequest, cost_result
+from flow_forecaster.schemas.deliveries import milestones_result, teams_result
+from flow_forecaster.schemas.fields import HistoryFields
+from flow_forecaster.schemas.forecasts import DeadlineRequest, HowManyRequest, WhenRequest
+from flow_forecaster.schemas.kinds import AnyRequest
+from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
 from flow_forecaster.schemas.results import deadline_result, how_many_result, when_result
+from flow_forecaster.schemas.what_ifs import WhatIfRequest
 
 
 class Question(Protocol):
@@ -33,7 +41,7 @@ class Kind:
     """One kind of forecast."""
 
     name: str
-    request: type[ForecastFields]
+    request: type[AnyRequest]
     present: Callable[[Any, Any, Any], Response]
     """(resolved request, question, answer) -> result."""
 
@@ -42,6 +50,11 @@ KINDS: tuple[Kind, ...] = (
     Kind(name="when", request=WhenRequest, present=when_result),
     Kind(name="how_many", request=HowManyRequest, present=how_many_result),
     Kind(name="deadline", request=DeadlineRequest, present=deadline_result),
+    Kind(name="milestones", request=MilestonesRequest, present=milestones_result),
+    Kind(name="teams", request=TeamsRequest, present=teams_result),
+    Kind(name="cost", request=CostRequest, present=cost_result),
+    Kind(name="what_if", request=WhatIfRequest, present=what_if_result),
+    Kind(name="backtest", request=BacktestRequest, present=backtest_result),
 )
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
@@ -51,7 +64,7 @@ class Job:
     """A resolved request and its question, ready to be computed."""
 
     kind: Kind
-    request: ForecastFields
+    request: AnyRequest
     question: Question
 
     @property
@@ -76,7 +89,7 @@ def prepare(request: Any, *, today: date, seed: int) -> Job:
         InvalidInput: the request cannot be answered, with the field that is to blame.
         ProjectNotFound: the project that it names does not exist.
     """
-    if request.project_id is not None and request.history is None:
+    if isinstance(request, HistoryFields) and request.project_id is not None and request.history is None:
         raise ProjectNotFound  # projects are yet to come, so no id can be that of one
     resolved = request.resolved(today=today, seed=seed)
     return Job(kind=_BY_NAME[resolved.kind], request=resolved, question=resolved.question())

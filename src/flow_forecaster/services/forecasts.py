@@ -9,7 +9,7 @@ from flow_forecaster.errors import ForecastNotFound, InvalidCursor, NotReady
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, SummaryRecord
 from flow_forecaster.persistence.identifiers import new_id
-from flow_forecaster.schemas.forecasts import ForecastFields
+from flow_forecaster.schemas.kinds import AnyRequest
 from flow_forecaster.services.catalogue import Job, prepare
 from flow_forecaster.services.computing import Computer, TookTooLong
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
@@ -36,7 +36,7 @@ class Forecasts:
     dice: Dice
     inline_draws: float
 
-    async def create(self, request: ForecastFields, *, respond_async: bool) -> ForecastRecord:
+    async def create(self, request: AnyRequest, *, respond_async: bool) -> ForecastRecord:
         """Answer a small request at once; accept a large one for a worker.
 
         Raises:
@@ -54,7 +54,7 @@ class Forecasts:
             result = await self.computer.small(job)
         except TookTooLong:
             return await self._accept(job)
-        async with self.database.writing() as transaction:
+        async with self.database.single() as transaction:
             return await transaction.forecasts.add_succeeded(_new(job), result)
 
     async def get(self, forecast_id: UUID) -> ForecastRecord:

@@ -1,0 +1,205 @@
+"""What would be different: the base, each variation beside it, and the inputs in the order of a tornado chart."""
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import Field
+
+from flow_forecaster.engine import what_if as engine
+from flow_forecaster.engine.calendar import Timeline
+from flow_forecaster.engine.comparison import Differences
+from flow_forecaster.schemas.base import Response
+from flow_forecaster.schemas.explanations import explanation
+from flow_forecaster.schemas.results import (
+    Provenance,
+    Warning,  # noqa: A004 - the field's own name
+    WhenReading,
+    joined,
+    provenance_of,
+    when_reading,
+)
+from flow_forecaster.schemas.what_ifs import InputName, WhatIfRequest
+
+_MOST_ROWS = 200
+"""Rows of the distribution of one variation: there may be twenty."""
+
+
+class MeanDifference(Response):
+    """Mean of T of one less T of the base over the trials that both finish, in periods of the base."""
+
+    mean: float | None = Field(description="Null if no trial is finished by both.")
+    standard_error: float | None = Field(description="Of paired trials: standard deviation / sqrt(trials).")
+
+
+class TrialDifference(MeanDifference):
+    """T of a variation less T of the base, trial by trial. Shares of all trials."""
+
+    paired: float = Field(description="Finished by both within the horizon: earlier + equal + later.")
+    earlier: float
+    equal: float
+    later: float
+
+
+class AnswerDifference(Response):
+    """How far an answer of a variation lies after that of the base; negative before it, null beyond the horizon."""
+
+    confidence: float
+    periods: int | None = Field(description="In periods of the base.")
+    days: int | None = Field(description="Calendar days between the two dates.")
+    standard_error: float | None = Field(
+        description="Of the periods, from 20 batches of the trials; null with fewer than 1,000 trials."
+    )
+
+
+class ProbabilityDifference(Response):
+    """P(the scope is finished by the deadline) of a variation, less that of the base, with its standard error."""
+
+    probability: float
+    difference: float
+    standard_error: float | None
+
+
+class WhatIfBase(WhenReading):
+    """The forecast that is varied."""
+
+    probability: float | None = Field(description="P(the scope is finished by the deadline); null without one.")
+    periods: int | None = Field(description="Whole periods until the deadline; null without one.")
+
+
+class VariationResult(WhenReading):
+    """The forecast under a variation, and what that changes."""
+
+    name: str
+    difference: TrialDifference
+    answer_differences: list[AnswerDifference]
+    deadline: ProbabilityDifference | None
+    warnings: list[Warning] = Field(description="Those that the base does not have.")
+
+
+class SensitivityEnd(Response):
+    """The answer with an input at one of its ends."""
+
+    value: float = Field(description="Of the input; for a risk 0 if it does not happen, 1 if it does.")
+    periods: int | None
+    date: dt.date | None
+    difference: MeanDifference
+
+
+class SensitivityRow(Response):
+    """One input, everything else being as it is."""
+
+    input: InputName
+    name: str | None = Field(description="Of the risk, if it is one.")
+    low: SensitivityEnd
+    high: SensitivityEnd
+    swing: int | None = Field(description="Periods between the two answers; null if one lies beyond the horizon.")
+
+
+class Sensitivity(Response):
+    """Inputs by their swing, the widest first, at one confidence: a tornado chart around the base's answer."""
+
+    confidence: float = Field(description="In the middle of those asked for, of two the higher one.")
+    periods: int | None = Field(description="The base's answer.")
+    date: dt.date | None
+    rows: list[SensitivityRow]
+
+
+class WhatIfResult(Provenance):
+    """Answer to what if."""
+
+    kind: Literal["what_if"]
+    base: WhatIfBase
+    variations: list[VariationResult] = Field(description="In the order of the request.")
+    sensitivity: Sensitivity | None = Field(description="Null unless it was asked for.")
+
+
+def what_if_result(request: WhatIfRequest, question: engine.WhatIf, answer: engine.WhatIfAnswer) -> WhatIfResult:
+    """Present the answer to what if."""
+    basis, model = question.base.basis, question.base.model
+    law, timeline = answer.base.whole, basis.timeline
+    reading = when_reading(request.confidence, law, timeline, request.trials)
+    explained = explanation(basis, model, answer.spread, answer.fan)
+    variations = [
+        _variation(request, varied.case.basis.timeline, reading, found, answer)
+        for varied, found in zip(question.variations, answer.variations, strict=True)
+    ]
+    return WhatIfResult(
+        kind="what_if",
+        **dict(provenance_of(request, "monte_carlo", answer.caveats + joined(law), explained)),
+        base=WhatIfBase(**dict(reading), probability=answer.probability, periods=question.due),
+        variations=variations,
+        sensitivity=None if not question.fields else _sensitivity(timeline, answer),
+    )
+
+
+def _variation(
+    request: WhatIfRequest,
+    timeline: Timeline,
+    base: WhenReading,
+    varied: engine.Varied,
+    answer: engine.WhatIfAnswer,
+) -> VariationResult:
+    law = varied.laws.whole
+    reading = when_reading(request.confidence, law, timeline, request.trials, _MOST_ROWS)
+    differences = []
+    for ours, theirs in zip(reading.answers, base.answers, strict=True):
+        later = varied.laws.later_than(answer.base, varied.same, ours.confidence)
+        days = None if ours.date is None or theirs.date is None else (ours.date - theirs.date).days
+        periods = None if later.value is None else int(later.value)
+        differences.append(
+            AnswerDifference(
+                confidence=ours.confidence, periods=periods, days=days, standard_error=later.standard_error
+            )
+        )
+    return VariationResult(
+        **dict(reading),
+        name=varied.name,
+        difference=_trial_difference(varied.differences),
+        answer_differences=differences,
+        deadline=_probability(varied),
+        warnings=[Warning(code=one.code, detail=one.detail) for one in varied.caveats + joined(law, _MOST_ROWS)],
+    )
+
+
+def _trial_difference(found: Differences) -> TrialDifference:
+    return TrialDifference(
+        **dict(_mean(found)), paired=found.paired, earlier=found.earlier, equal=found.equal, later=found.later
+    )
+
+
+def _mean(found: Differences) -> MeanDifference:
+    return MeanDifference(mean=found.mean.value, standard_error=found.mean.standard_error)
+
+
+def _probability(varied: engine.Varied) -> ProbabilityDifference | None:
+    if varied.probability is None or varied.gain is None or varied.gain.value is None:
+        return None
+    return ProbabilityDifference(
+        probability=varied.probability, difference=varied.gain.value, standard_error=varied.gain.standard_error
+    )
+
+
+def _sensitivity(timeline: Timeline, answer: engine.WhatIfAnswer) -> Sensitivity:
+    middle = answer.base.whole.when(answer.middle)
+    return Sensitivity(
+        confidence=answer.middle,
+        periods=middle,
+        date=None if middle is None else timeline.end_of(middle),
+        rows=[_row(timeline, swing) for swing in answer.swings],
+    )
+
+
+def _row(timeline: Timeline, swing: engine.Swing) -> SensitivityRow:
+    low, high = (
+        SensitivityEnd(
+            value=value,
+            periods=periods,
+            date=None if periods is None else timeline.end_of(periods),
+            difference=_mean(found),
+        )
+        for value, periods, found in zip(
+            (swing.ends.low, swing.ends.high), swing.answers, swing.differences, strict=True
+        )
+    )
+    name: InputName = swing.ends.field
+    return SensitivityRow(input=name, name=swing.ends.name, low=low, high=high, swing=swing.swing)

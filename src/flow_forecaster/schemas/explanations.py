@@ -1,0 +1,74 @@
+"""How an answer explains itself: what it takes for granted, what its spread comes from, the paths behind it."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from flow_forecaster.engine import fan as engine_fan
+from flow_forecaster.engine.assumptions import assumptions
+from flow_forecaster.engine.calendar import Timeline
+from flow_forecaster.engine.laws import Basis
+from flow_forecaster.engine.model import Model
+from flow_forecaster.schemas.base import Response
+
+
+class Assumption(Response):
+    """One thing that the answer takes for granted."""
+
+    code: str = Field(description="Stable; the list of codes may grow.", examples=["history_window"])
+    detail: str
+
+
+class SpreadShare(Response):
+    """Share of the variance of T that goes when this source of uncertainty does."""
+
+    source: str = Field(examples=["pace"])
+    share: float
+
+
+class FanRow(Response):
+    """Items done by the end of a period, at each level: so large a share of trials has done no more."""
+
+    periods: int
+    date: dt.date | None
+    items: list[int]
+
+
+class Fan(Response):
+    """The path of the work. Levels belong to `items` of each row, in this order."""
+
+    levels: list[float]
+    rows: list[FanRow]
+    trials: int
+    paths: list[list[int]] = Field(description="Items done by the end of each period in single trials.")
+
+
+class Explanation(Response):
+    """What stands behind an answer."""
+
+    assumptions: list[Assumption]
+    sampler_parameters: dict[str, float]
+    spread: list[SpreadShare] = Field(description="What the variance of T comes from; empty where it does not apply.")
+    fan: Fan | None
+
+
+def explanation(
+    basis: Basis, model: Model, spread: Sequence[tuple[str, float]], fan: engine_fan.Fan | None
+) -> Explanation:
+    """Explain an answer."""
+    return Explanation(
+        assumptions=[Assumption(code=one.code, detail=one.detail) for one in assumptions(basis, model)],
+        sampler_parameters=basis.sampler.parameters(basis.history, basis.timeline),
+        spread=[SpreadShare(source=source, share=share) for source, share in spread],
+        fan=None if fan is None else _fan(fan, basis.timeline),
+    )
+
+
+def _fan(found: engine_fan.Fan, timeline: Timeline) -> Fan:
+    ends = timeline.ends_of(range(1, len(found.levels) + 1))
+    rows = [
+        FanRow(periods=index + 1, date=end, items=items)
+        for index, (end, items) in enumerate(zip(ends, found.levels.tolist(), strict=True))
+    ]
+    return Fan(levels=list(engine_fan.LEVELS), rows=rows, trials=engine_fan.TRIALS, paths=found.paths.tolist())

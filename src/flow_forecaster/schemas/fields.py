@@ -1,0 +1,170 @@
+"""What every kind of forecast is asked with, and how it is resolved: nothing left to default."""
+
+from datetime import date
+from typing import Annotated, Literal, Self, TypeAlias
+from uuid import UUID
+
+from pydantic import Field, field_validator
+
+from flow_forecaster.engine.calendar import Timeline, WorkingCalendar, working_history
+from flow_forecaster.engine.caveats import Caveat
+from flow_forecaster.engine.fan import MOST_PATHS
+from flow_forecaster.engine.history import ThroughputHistory
+from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.laws import MOST_HORIZON, Basis
+from flow_forecaster.engine.model import Model
+from flow_forecaster.schemas.base import Confidence, Count, Request
+from flow_forecaster.schemas.calendars import Calendar
+from flow_forecaster.schemas.capacities import Capacity, LeadTime
+from flow_forecaster.schemas.histories import (
+    AdaptiveSampler,
+    Day,
+    History,
+    Iteration,
+    PeriodName,
+    Sampler,
+    TriangularSampler,
+    period_value,
+)
+from flow_forecaster.schemas.scopes import Risks, Scope, risk_values
+
+MOST_TRIALS = 1_000_000_000
+MOST_SEED = 2**53 - 1
+CONFIDENCES = (0.5, 0.7, 0.85, 0.95)
+
+Trials = Annotated[Count, Field(ge=1, le=MOST_TRIALS)]
+Seed = Annotated[Count, Field(ge=0, le=MOST_SEED)]
+Horizon = Annotated[Count, Field(ge=1, le=MOST_HORIZON)]
+MethodName: TypeAlias = Literal["auto", "exact", "monte_carlo"]
+
+
+class HistoryFields(Request):
+    """What every question about a history is asked with."""
+
+    history: History | None = Field(default=None, description="The team's throughput; or name a project.")
+    project_id: UUID | None = Field(default=None, description="The project to take the history from.")
+    calendar: Calendar | None = Field(default=None, description="Working days; every day counts if absent.")
+
+    def with_holidays(self, start: date) -> Self:
+        """Write out the public holidays of the calendar's country, from the history on.
+
+        Raises:
+            InvalidInput: no such country or part of it.
+        """
+        if self.calendar is None:
+            return self
+        known = None if self.history is None else self.history.start
+        return self.model_copy(update={"calendar": self.calendar.resolved(min(known or start, start), start)})
+
+    @property
+    def _counted_in(self) -> PeriodName | Iteration | None:
+        return None if self.history is None else self.history.period
+
+    def _history(self) -> ThroughputHistory:
+        if self.history is None:
+            raise InvalidInput("history", code="history_missing", detail="Give either a history or a project_id.")
+        if self.project_id is not None:
+            detail = "Give either a history or a project_id, not both."
+            raise InvalidInput("project_id", code="history_or_project", detail=detail)
+        return self.history.value()
+
+    def _working(self, calendar: Calendar | None) -> WorkingCalendar | None:
+        if calendar is None:
+            return None
+        if self._counted_in == "week":
+            detail = "A working calendar counts days; give a daily history, or iterations of working days."
+            raise InvalidInput("calendar", code="calendar_needs_days", detail=detail)
+        return calendar.value()
+
+
+class AheadFields(Request):
+    """What every kind of forecast is asked with that looks ahead, from whatever histories."""
+
+    start: Day | None = Field(default=None, description="First day of the forecast; today (UTC) if absent.")
+    confidence: Annotated[list[Confidence], Field(min_length=1, max_length=20)] = Field(
+        default=list(CONFIDENCES), description="How sure each answer is to hold."
+    )
+    sampler: Sampler = Field(default=AdaptiveSampler(kind="adaptive"))
+    method: MethodName = "auto"
+    trials: Trials = 100_000
+    seed: Seed | None = Field(default=None, description="Same seed, same answer; a fresh one if absent.")
+
+    @field_validator("confidence")
+    @classmethod
+    def _distinct(cls, confidence: list[float]) -> list[float]:
+        if len(set(confidence)) < len(confidence):
+            raise ValueError("Each confidence is asked for once.")
+        return confidence
+
+
+class ForecastFields(AheadFields, HistoryFields):
+    """What every kind of forecast is asked with that looks ahead from one history."""
+
+    def resolved(self, *, today: date, seed: int) -> Self:
+        """Fill in what was left open.
+
+        Raises:
+            InvalidInput: neither or both of history and project, an all-zero history, impossible dates.
+        """
+        start = today if self.start is None else self.start
+        chosen = self.with_holidays(start)
+        return chosen.model_copy(update={"start": start, "seed": seed if self.seed is None else self.seed})
+
+    def basis(self) -> Basis:
+        """Map the common fields of a resolved request to the engine."""
+        if self.start is None or self.seed is None:
+            raise ValueError("A request is resolved before it is asked.")
+        history = None if self._guess is not None else self._history()
+        period = period_value(self._counted_in or "week")
+        timeline = Timeline(start=self.start, period=period, calendar=self._working(self.calendar))
+        caveats: tuple[Caveat, ...] = ()
+        if history is not None and timeline.calendar is not None:
+            history, caveats = working_history(history, timeline.calendar)
+        return Basis(
+            history=history,
+            timeline=timeline,
+            sampler=self.sampler.value(),
+            method=self.method,
+            trials=self.trials,
+            seed=self.seed,
+            caveats=caveats,
+        )
+
+    @property
+    def _guess(self) -> TriangularSampler | None:
+        """The guess that stands in for a history where there is none."""
+        given = self.history is not None or self.project_id is not None
+        return self.sampler if isinstance(self.sampler, TriangularSampler) and not given else None
+
+    @property
+    def _counted_in(self) -> PeriodName | Iteration | None:
+        return super()._counted_in if self._guess is None else self._guess.period
+
+
+class ModelFields(ForecastFields):
+    """What every kind of forecast is asked with that simulates a team at work."""
+
+    risks: Risks = Field(default=[], description="What adds items or loses periods, if it happens.")
+    capacity: Capacity | None = Field(default=None, description="How the team differs from that of the history.")
+    lead_time: LeadTime | None = Field(default=None, description="Cycle times, where throughput does not tell.")
+    fan: bool = Field(default=False, description="Answer with the items done by period, too.")
+    sample_paths: Annotated[Count, Field(ge=0, le=MOST_PATHS)] = Field(
+        default=0, description="Answer with the fan and so many single paths, too."
+    )
+
+    @property
+    def paths(self) -> int | None:
+        """How many single paths are wanted beside the fan; None if neither is."""
+        return self.sample_paths if self.fan or self.sample_paths else None
+
+    def model(self, scope: Scope | None) -> Model:
+        """Map everything around the draws to the engine."""
+        items, delays = risk_values(self.risks)
+        if items and scope is None:
+            detail = "Risks that add items have no bearing here: there is no scope. Give risks with a delay."
+            raise InvalidInput("risks", code="risk_without_scope", detail=detail)
+        capacity = (self.capacity or Capacity()).value(delays)
+        lead_time = None if self.lead_time is None else self.lead_time.value()
+        if scope is None:
+            return Model(scope=None, capacity=capacity, lead_time=lead_time)
+        return Model(scope=scope.value(items), growth=scope.growth_value(), capacity=capacity, lead_time=lead_time)

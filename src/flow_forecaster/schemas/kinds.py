@@ -1,0 +1,39 @@
+"""Every kind of forecast: what asks for it, and what answers it."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Discriminator
+
+from flow_forecaster.schemas.backtest import BacktestRequest, BacktestResult
+from flow_forecaster.schemas.comparisons import WhatIfResult
+from flow_forecaster.schemas.costs import CostRequest, CostResult
+from flow_forecaster.schemas.deliveries import MilestonesResult, TeamsResult
+from flow_forecaster.schemas.fields import AheadFields
+from flow_forecaster.schemas.forecasts import DeadlineRequest, HowManyRequest, WhenRequest
+from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
+from flow_forecaster.schemas.results import DeadlineResult, HowManyResult, WhenResult
+from flow_forecaster.schemas.what_ifs import WhatIfRequest
+
+KindName: TypeAlias = Literal["when", "how_many", "deadline", "milestones", "teams", "cost", "what_if", "backtest"]
+ForecastRequest = Annotated[
+    WhenRequest
+    | HowManyRequest
+    | DeadlineRequest
+    | MilestonesRequest
+    | TeamsRequest
+    | CostRequest
+    | WhatIfRequest
+    | BacktestRequest,
+    Discriminator("kind"),
+]
+ForecastResult: TypeAlias = (
+    WhenResult
+    | HowManyResult
+    | DeadlineResult
+    | MilestonesResult
+    | TeamsResult
+    | CostResult
+    | WhatIfResult
+    | BacktestResult
+)
+AnyRequest: TypeAlias = AheadFields | BacktestRequest

@@ -1,0 +1,193 @@
+"""What if? One forecast, and how it would be if something were different.
+
+A variation is a merge patch (RFC 7396) on the fields of the base that say what is to be finished, by whom and from
+what history. What comes of it is checked like any request, and refused where it stands in the patch.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import (
+    Field,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+
+from flow_forecaster.engine import what_if as engine
+from flow_forecaster.engine.cases import Case
+from flow_forecaster.engine.invalid import inside
+from flow_forecaster.schemas.base import Request
+from flow_forecaster.schemas.calendars import Calendar
+from flow_forecaster.schemas.capacities import Capacity, LeadTime
+from flow_forecaster.schemas.fields import Horizon, ModelFields
+from flow_forecaster.schemas.histories import AdaptiveSampler, Day, History, Sampler
+from flow_forecaster.schemas.scopes import Risks, Scope
+
+MOST_VARIATIONS = 20
+_DEEPEST = 8
+"""No request has objects within objects as deep as this."""
+
+InputName: TypeAlias = Literal["pace", "items", "split_rate", "risks", "growth", "focus", "lead_time"]
+_PATCH = "Merge patch of the base's field; null takes it away."
+
+
+class Change(Request):
+    """What is different: a merge patch (RFC 7396) on these fields of the base."""
+
+    history: Any = Field(default=None, description=_PATCH)
+    calendar: Any = Field(default=None, description=_PATCH)
+    sampler: Any = Field(default=None, description=_PATCH)
+    scope: Any = Field(default=None, description=_PATCH, examples=[{"items": 40}])
+    risks: Any = Field(default=None, description="Takes the place of the base's list; null takes it away.")
+    capacity: Any = Field(default=None, description=_PATCH)
+    lead_time: Any = Field(default=None, description=_PATCH)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:
+        """Keep nulls, which take something away here."""
+        return data
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if name in self.model_fields_set}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe what is given and what is stored by one schema: only which fields are there differs."""
+        return handler({key: part for key, part in schema.items() if key != "serialization"})
+
+
+class Variation(Request):
+    """Something that could be different."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100, description="What the answer calls it.")]
+    change: Change
+
+
+class Varied(Request):
+    """The fields that a variation may change, as they are after it."""
+
+    history: History | None = None
+    calendar: Calendar | None = None
+    sampler: Sampler = AdaptiveSampler(kind="adaptive")
+    scope: Scope | None = None
+    risks: Risks = Field(default=[])
+    capacity: Capacity | None = None
+    lead_time: LeadTime | None = None
+
+
+class WhatIfRequest(ModelFields):
+    """What would be different, and which input moves the forecast most?"""
+
+    kind: Literal["what_if"]
+    scope: Scope
+    deadline: Day | None = Field(default=None, description="The last day, inclusive: how would its chance change?")
+    horizon: Horizon | None = Field(default=None, description="Most periods to simulate; chosen if absent.")
+    variations: Annotated[list[Variation], Field(max_length=MOST_VARIATIONS)] = Field(
+        default=[], description="Each is compared with the base on the same trials."
+    )
+    sensitivity: Annotated[list[InputName], Field(min_length=1, max_length=7)] | Annotated[bool, Field(strict=True)] = (
+        Field(default=False, description="Vary one input at a time: all that the request gives, or these.")
+    )
+
+    @field_validator("sensitivity")
+    @classmethod
+    def _each_once(cls, sensitivity: bool | list[InputName]) -> bool | list[InputName]:
+        if isinstance(sensitivity, list) and len(set(sensitivity)) < len(sensitivity):
+            raise ValueError("Each input is named once.")
+        return sensitivity
+
+    @model_validator(mode="after")
+    def _changes_fit(self) -> Self:
+        refused = [error for place in range(len(self.variations)) for error in self._refusals(place)]
+        if refused:
+            raise ValidationError.from_exception_data("WhatIfRequest", refused)
+        return self
+
+    def resolved(self, *, today: date, seed: int) -> Self:
+        """Fill in what was left open, the holidays of each variation's calendar and the horizon too."""
+        chosen = super().resolved(today=today, seed=seed)
+        start = today if self.start is None else self.start
+        variations = [self._with_holidays_of(place, start) for place in range(len(self.variations))]
+        chosen = chosen.model_copy(update={"variations": variations})
+        return chosen.model_copy(update={"horizon": chosen.question().periods})
+
+    def question(self) -> engine.WhatIf:
+        """Map a resolved request to the engine."""
+        return engine.WhatIf(
+            base=self.case(),
+            variations=tuple(self._variation(place) for place in range(len(self.variations))),
+            confidences=tuple(self.confidence),
+            sensitivity=self.sensitivity if isinstance(self.sensitivity, list) else None if self.sensitivity else (),
+            deadline=self.deadline,
+            horizon=self.horizon,
+            paths=self.paths,
+        )
+
+    def case(self) -> Case:
+        """Map the base to the engine."""
+        return Case(basis=self.basis(), model=self.model(self.scope))
+
+    def varied(self, place: int) -> Self:
+        """Make the request that a variation stands for."""
+        changed = Varied.model_validate(self._patched(place))
+        names = self.variations[place].change.model_fields_set
+        return self.model_copy(update={name: getattr(changed, name) for name in names})
+
+    def _variation(self, place: int) -> engine.Variation:
+        with inside("variations", place, "change"):
+            return engine.Variation(name=self.variations[place].name, case=self.varied(place).case())
+
+    def _patched(self, place: int) -> dict[str, Any]:
+        """Merge what a variation changes with the base less its defaults, which no caller has to take away."""
+        change = self.variations[place].change
+        given = self.model_dump(mode="json", include=change.model_fields_set, exclude_defaults=True)
+        return {name: _merged(given.get(name), getattr(change, name), _DEEPEST) for name in change.model_fields_set}
+
+    def _refusals(self, place: int) -> Iterator[InitErrorDetails]:
+        patched, whole = self._patched(place), ("variations", place, "change")
+        if "scope" in patched and patched["scope"] is None:
+            yield _error("missing", "Field required", (*whole, "scope"))
+        try:
+            Varied.model_validate(patched)
+        except ValidationError as error:
+            for found in error.errors(include_url=False, include_input=False):
+                yield _error(found["type"], found["msg"], (*whole, *found["loc"]), found.get("ctx"))
+
+    def _with_holidays_of(self, place: int, start: date) -> Variation:
+        """Write out a calendar that a variation changes, each field of it, so that it stays the same."""
+        variation = self.variations[place]
+        if variation.change.calendar is None:
+            return variation
+        with inside("variations", place, "change"):
+            calendar = self.varied(place).with_holidays(start).calendar
+        written = None if calendar is None else calendar.model_dump(mode="json")
+        return variation.model_copy(update={"change": variation.change.model_copy(update={"calendar": written})})
+
+
+def _merged(target: Any, patch: Any, depth: int) -> Any:
+    """Apply a merge patch (RFC 7396); below `depth` it is left as it is, for the checks to refuse."""
+    if not isinstance(patch, dict) or not depth:
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merged(merged.get(name), value, depth - 1)
+    return merged
+
+
+def _error(
+    kind: str, message: str, location: tuple[str | int, ...], context: dict[str, Any] | None = None
+) -> InitErrorDetails:
+    told = PydanticCustomError(kind, "{message}", {**(context or {}), "message": message})
+    return InitErrorDetails(type=told, loc=location, input=None)

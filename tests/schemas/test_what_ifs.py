@@ -1,0 +1,398 @@
+"""What if, as a request writes it: merge patches, what they are refused for and where, and how they are kept."""
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from engine.naive import PATIENT
+from flow_forecaster.engine.cases import Case
+from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.ranges import Range
+from flow_forecaster.engine.samplers import Adaptive, Bootstrap
+from flow_forecaster.engine.simulation import Machine
+from flow_forecaster.routers.pointers import field_errors
+from flow_forecaster.schemas.comparisons import WhatIfResult, what_if_result
+from flow_forecaster.schemas.kinds import ForecastRequest
+from flow_forecaster.schemas.what_ifs import WhatIfRequest, _merged
+
+REQUESTS: TypeAdapter[Any] = TypeAdapter(ForecastRequest)
+TODAY = date(2026, 1, 5)
+BASE: dict[str, Any] = {
+    "kind": "what_if",
+    "history": {"throughput": [5, 6, 7, 4, 8, 6, 5]},
+    "scope": {"items": {"low": 40, "likely": 45, "high": 60}, "split_rate": 1.2},
+    "risks": [{"name": "audit", "probability": 0.3, "items": 10}],
+    "capacity": {"focus": {"low": 0.6, "high": 0.9}},
+    "lead_time": {"cycle_times": [3, 8], "applies": "tail"},
+    "sampler": {"kind": "block_bootstrap", "block": 3},
+    "trials": 1_000,
+    "confidence": [0.5, 0.85],
+}
+DAILY = {"throughput": [1, 2, 3, 0, 1] * 4, "period": "day", "start": "2025-11-03"}
+
+
+def request(*changes: dict[str, Any], **fields: Any) -> WhatIfRequest:
+    variations = [{"name": str(number), "change": change} for number, change in enumerate(changes)]
+    return REQUESTS.validate_python(BASE | {"variations": variations} | fields)
+
+
+def varied(change: dict[str, Any], **fields: Any) -> Case:
+    """The case of one variation."""
+    (variation,) = request(change, **fields).resolved(today=TODAY, seed=1).question().variations
+    return variation.case
+
+
+def answered(asked: WhatIfRequest) -> WhatIfResult:
+    resolved = asked.resolved(today=TODAY, seed=42)
+    question = resolved.question()
+    return what_if_result(resolved, question, question.answer(Machine()))
+
+
+# Merge patches
+
+
+@pytest.mark.parametrize(
+    ("target", "patch", "merged"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        (["a", "b"], ["c", "d"], ["c", "d"]),
+        ({"a": "b"}, ["c"], ["c"]),
+        ({"a": "foo"}, None, None),
+        ({"a": "foo"}, "bar", "bar"),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ],
+)
+def test_the_examples_of_rfc_7396_hold(target: Any, patch: Any, merged: Any) -> None:
+    assert _merged(target, patch, 8) == merged
+
+
+def test_a_change_of_one_number_leaves_the_rest_as_it_is() -> None:
+    scope = varied({"scope": {"items": {"high": 70}}}).model.scope
+    assert scope is not None
+    assert scope.items == Range(low=40, likely=45, high=70)
+    assert scope.split.known == Range.exactly(1.2)
+    assert [risk.name for risk in scope.risks] == ["audit"]
+
+
+def test_null_takes_away_and_what_is_left_is_the_default() -> None:
+    known = varied({"lead_time": None, "risks": None, "capacity": {"focus": None}, "sampler": None})
+    assert known.model.lead_time is None
+    assert known.model.scope is not None
+    assert known.model.scope.risks == ()
+    assert known.model.capacity.focus == Range.exactly(1.0)
+    assert known.basis.sampler == Adaptive()
+
+
+def test_another_sampler_takes_its_parameters_away_with_null() -> None:
+    assert varied({"sampler": {"kind": "bootstrap", "block": None}}).basis.sampler == Bootstrap()
+
+
+def test_a_number_becomes_a_range_and_a_history_another() -> None:
+    known = varied({"scope": {"split_rate": {"low": 1, "high": 2}}, "history": {"throughput": [9, 9]}})
+    assert known.model.scope is not None
+    assert known.model.scope.split.known == Range(low=1, high=2)
+    assert known.basis.history is not None
+    assert known.basis.history.throughput == (9, 9)
+
+
+def test_the_base_stays_as_it_is() -> None:
+    asked = request({"scope": {"items": 10}}).resolved(today=TODAY, seed=1)
+    alone = REQUESTS.validate_python(BASE | {"sensitivity": True}).resolved(today=TODAY, seed=1)
+    assert asked.question().base == alone.question().base
+
+
+def test_no_variation_changes_trials_seed_or_start() -> None:
+    known = varied({}, start="2026-03-02", seed=9)
+    assert (known.basis.trials, known.basis.seed, known.basis.timeline.start) == (1_000, 9, date(2026, 3, 2))
+
+
+# Refusals
+
+
+def pointers(**fields: Any) -> list[tuple[str, str]]:
+    """Where and why the API refuses a request whose fields are wrong."""
+    body = BASE | fields
+    with pytest.raises(ValidationError) as caught:
+        REQUESTS.validate_python(body)
+    errors = [{**error, "loc": ("body", *error["loc"])} for error in caught.value.errors(include_url=False)]
+    return [(error.pointer, error.code) for error in field_errors(errors, body)]
+
+
+def changed(change: Any) -> list[dict[str, Any]]:
+    return [{"name": "a", "change": {}}, {"name": "b", "change": change}]
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "code"),
+    [
+        ({"scope": {"items": 0}}, "/scope/items", "out_of_range"),
+        ({"scope": {"items": {"low": 1}, "item": 3}}, "/scope/item", "unknown_field"),
+        ({"scope": {"items": None}}, "/scope/items", "missing"),
+        ({"scope": None}, "/scope", "missing"),
+        ({"scope": 5}, "/scope", "invalid_type"),
+        ({"scope": {"items": {"low": float("nan")}}}, "/scope/items/low", "out_of_range"),
+        ({"capacity": {"focus": "all"}}, "/capacity/focus", "invalid_type"),
+        ({"risks": [{"name": "x", "probability": 2, "items": 1}]}, "/risks/0/probability", "out_of_range"),
+        ({"risks": {"0": {"probability": 1}}}, "/risks", "invalid_type"),
+        ({"lead_time": {"cycle_times": [0]}}, "/lead_time/cycle_times/0", "out_of_range"),
+        ({"calendar": {"days_off": ["soon"]}}, "/calendar/days_off/0", "invalid_date"),
+        ({"calendar": {"weekdays": ["monday", "monday"]}}, "/calendar/weekdays", "invalid_value"),
+        ({"sampler": {"kind": "oracle"}}, "/sampler/kind", "unknown_value"),
+        ({"sampler": {"kind": "bootstrap"}}, "/sampler", "unknown_field"),
+        ({"history": {"throughput": [1, -1]}}, "/history/throughput/1", "out_of_range"),
+        ({"history": {"throughput": []}}, "/history/throughput", "too_short"),
+        ({"deadline": "2026-05-01"}, "/deadline", "unknown_field"),
+        ({"trials": 5}, "/trials", "unknown_field"),
+        ([], "", "invalid_type"),
+        (None, "", "missing"),
+    ],
+)
+def test_what_a_variation_makes_wrong_is_refused_where_it_stands(change: Any, pointer: str, code: str) -> None:
+    assert pointers(variations=changed(change)) == [(f"/variations/1/change{pointer}", code)]
+
+
+def test_several_wrong_variations_are_told_together() -> None:
+    wrong = [{"name": str(number), "change": {"scope": {"items": -number}}} for number in range(3)]
+    assert pointers(variations=wrong) == [
+        (f"/variations/{number}/change/scope/items", "out_of_range") for number in range(3)
+    ]
+
+
+def test_twenty_one_variations_and_a_name_that_is_none_are_refused() -> None:
+    many = [{"name": str(number), "change": {}} for number in range(21)]
+    assert pointers(variations=many) == [("/variations", "too_long")]
+    assert REQUESTS.validate_python(BASE | {"variations": many[:20]})
+    assert pointers(variations=[{"name": "", "change": {}}]) == [("/variations/0/name", "too_short")]
+    assert pointers(variations=[{"change": {}}]) == [("/variations/0/name", "missing")]
+    assert pointers(variations=[{"name": "a", "change": {}, "why": ""}]) == [("/variations/0/why", "unknown_field")]
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "pointer", "code"),
+    [
+        (["pace", "pace"], "/sensitivity", "invalid_value"),
+        ([], "/sensitivity", "too_short"),
+        (["weather"], "/sensitivity/0", "unknown_value"),
+    ],
+)
+def test_a_sensitivity_that_is_none_is_refused(sensitivity: Any, pointer: str, code: str) -> None:
+    assert (pointer, code) in pointers(sensitivity=sensitivity)
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "code"),
+    [
+        ({"scope": {"items": {"low": 61}}}, ("scope", "items", "low"), "low_above_high"),
+        ({"history": None}, ("history",), "history_missing"),
+        ({"history": {"throughput": [0, 0]}}, ("history",), "all_zero_history"),
+        ({"history": {"period": "day"}}, ("history", "period"), "period_differs"),
+        ({"calendar": {}}, ("calendar",), "calendar_needs_days"),
+        ({"sampler": {"kind": "weekday", "block": None}}, ("sampler", "kind"), "weekday_needs_days"),
+        (
+            {"capacity": {"ramp": {"size": 0.2, "min_contributors": 0, "max_contributors": 3}}},
+            ("capacity", "ramp", "min_contributors"),
+            "ramp_never_finishes",
+        ),
+        ({"risks": [{"name": "x", "probability": 0.5}]}, ("risks", 0), "items_or_delay"),
+        ({"scope": {"split_rate": 0}}, ("scope", "split_rate"), "out_of_range"),
+    ],
+)
+def test_what_the_engine_cannot_compute_is_refused_where_it_stands(
+    change: dict[str, Any], path: tuple[str | int, ...], code: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        _ = request({}, change).resolved(today=TODAY, seed=1).question().cost
+    assert caught.value.path[:3] == ("variations", 1, "change")
+    assert caught.value.path[3 : 3 + len(path)] == path
+    assert caught.value.code == code
+
+
+def test_an_unknown_country_of_a_variation_is_refused_there() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        request({"calendar": {"country": "XX"}}, history=DAILY).resolved(today=TODAY, seed=1)
+    assert caught.value.path == ("variations", 0, "change", "calendar", "country")
+
+
+NESTED = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3) | st.floats(),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["items", "low", "kind", "focus", "x"]), inner, max_size=2)
+    ),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(["history", "calendar", "sampler", "scope", "risks", "capacity", "lead_time"])
+
+
+@PATIENT
+@given(st.dictionaries(NAMES, NESTED, max_size=3))
+def test_whatever_a_patch_holds_it_is_refused_where_it_stands_or_makes_a_question(change: dict[str, Any]) -> None:
+    try:
+        assert request(change).resolved(today=TODAY, seed=1).question().cost > 0
+    except InvalidInput as refused:
+        places = [refused.path]
+    except ValidationError as refused:
+        places = [error["loc"][1:] for error in refused.errors(include_url=False)]
+    else:
+        return
+    assert all(place[:3] == ("variations", 0, "change") for place in places)
+
+
+def test_a_patch_that_is_nested_deeper_than_anything_is_refused() -> None:
+    deep: Any = None
+    for _ in range(200):
+        deep = {"x": deep}
+    assert pointers(variations=changed({"scope": deep})) == [("/variations/1/change/scope/x", "unknown_field")]
+
+
+# Kept as resolved
+
+
+CHANGES: list[dict[str, Any]] = [
+    {},
+    {"scope": {"items": {"low": 10}}, "lead_time": None},
+    {"sampler": {"kind": "bootstrap", "block": None}},
+    {"history": {"throughput": [1, 2, 3] * 8}, "risks": []},
+]
+
+
+def test_a_resolved_request_is_kept_as_it_is_nulls_included() -> None:
+    resolved = request(*CHANGES, sensitivity=["items", "pace"]).resolved(today=TODAY, seed=5)
+    stored = resolved.model_dump_json()
+    assert [one["change"] for one in json.loads(stored)["variations"]] == CHANGES
+    again = WhatIfRequest.model_validate_json(stored)
+    assert again == resolved
+    assert again.model_dump_json() == stored
+    assert again.question() == resolved.question()
+    assert again.resolved(today=date(2031, 1, 1), seed=6) == resolved
+
+
+@pytest.mark.parametrize("base", [{"country": "DE"}, {"days_off": ["2026-02-03"]}, None])
+@pytest.mark.parametrize(
+    "change",
+    [{"country": "FR"}, {"country": None}, {"days_off": ["2026-02-02"]}, {"weekdays": ["monday", "friday"]}, None],
+)
+def test_the_holidays_of_a_variation_are_written_out_once_and_for_all(base: Any, change: Any) -> None:
+    asked = request({"calendar": change}, history=DAILY, calendar=base)
+    resolved = asked.resolved(today=TODAY, seed=5)
+    again = WhatIfRequest.model_validate_json(resolved.model_dump_json())
+    assert again.question() == resolved.question()
+    assert again.resolved(today=date(2031, 1, 1), seed=6) == resolved
+    calendar = resolved.question().variations[0].case.basis.timeline.calendar
+    if change is None:
+        assert calendar is None
+        return
+    assert calendar is not None
+    unity, bastille = date(2026, 10, 3), date(2026, 7, 14)
+    country = change.get("country", (base or {}).get("country")) if "country" in change else (base or {}).get("country")
+    assert (unity in calendar.days_off, bastille in calendar.days_off) == (country == "DE", country == "FR")
+
+
+def test_the_horizon_suits_the_slowest_variation_and_the_deadline() -> None:
+    fast, slow = ({"scope": {"items": items, "split_rate": 1.0}} for items in (10, 1_000))
+    chosen = [request(change).resolved(today=TODAY, seed=1).horizon for change in (fast, slow)]
+    assert chosen[1] > 5 * chosen[0] > 0
+    assert request(fast, horizon=77).resolved(today=TODAY, seed=1).horizon == 77
+    assert request(fast, horizon=7, deadline="2026-06-28").resolved(today=TODAY, seed=1).horizon == 25
+
+
+# Results
+
+
+def test_a_result_has_every_part_and_reads_back() -> None:
+    result = answered(request(*CHANGES, sensitivity=True, deadline="2026-06-28", fan=True))
+    assert WhatIfResult.model_validate_json(result.model_dump_json()) == result
+    assert [one.name for one in result.variations] == ["0", "1", "2", "3"]
+    assert result.base.periods == 25
+    assert result.base.probability is not None
+    assert (result.method, result.trials, result.seed) == ("monte_carlo", 1_000, 42)
+    assert result.explanation.fan is not None
+    assert {one.source for one in result.explanation.spread} == {
+        "pace",
+        "items",
+        "risks",
+        "focus",
+        "lead_time",
+    }
+    for one in result.variations:
+        assert one.deadline is not None
+        assert one.deadline.difference == pytest.approx(one.deadline.probability - result.base.probability)
+        for answer, base, later in zip(one.answers, result.base.answers, one.answer_differences, strict=True):
+            assert answer.periods is not None
+            assert base.periods is not None
+            assert answer.date is not None
+            assert base.date is not None
+            assert later.confidence == answer.confidence
+            assert later.periods == answer.periods - base.periods
+            assert later.days == (answer.date - base.date).days == 7 * later.periods
+            assert later.standard_error is not None
+
+
+def test_the_sensitivity_is_sorted_around_the_answer_of_the_base() -> None:
+    result = answered(request(sensitivity=True))
+    assert result.sensitivity is not None
+    base = next(one for one in result.base.answers if one.confidence == 0.85)
+    assert (result.sensitivity.confidence, result.sensitivity.periods, result.sensitivity.date) == (
+        0.85,
+        base.periods,
+        base.date,
+    )
+    rows = result.sensitivity.rows
+    assert {(row.input, row.name) for row in rows} == {
+        ("pace", None),
+        ("items", None),
+        ("split_rate", None),
+        ("risks", "audit"),
+        ("focus", None),
+        ("lead_time", None),
+    }
+    swings = [row.swing for row in rows]
+    assert swings == sorted(swings, key=lambda swing: -(swing or 0))
+    for row in rows:
+        assert row.low.periods is not None
+        assert row.high.periods is not None
+        assert row.swing == abs(row.high.periods - row.low.periods)
+
+
+def test_without_a_deadline_or_a_sensitivity_neither_is_told() -> None:
+    result = answered(request({}))
+    assert (result.sensitivity, result.base.probability, result.base.periods) == (None, None, None)
+    assert result.variations[0].deadline is None
+    assert result.variations[0].answer_differences[0].periods == 0
+
+
+def test_another_calendar_differs_in_days_and_in_periods_of_the_base() -> None:
+    weekend = {"calendar": {"weekdays": ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]}}
+    fields = {"history": DAILY, "calendar": {}, "sampler": None}
+    result = answered(request(weekend, **fields))
+    (one,) = result.variations
+    for answer, base, later in zip(one.answers, result.base.answers, one.answer_differences, strict=True):
+        assert answer.date is not None
+        assert base.date is not None
+        assert later.days == (answer.date - base.date).days
+
+
+def test_what_lies_beyond_the_horizon_has_no_difference() -> None:
+    slow = {"scope": {"items": 500}}
+    result = answered(request(slow, horizon=20))
+    (one,) = result.variations
+    assert one.unfinished == 1.0
+    assert one.difference.mean is None
+    assert {(later.periods, later.days, later.standard_error) for later in one.answer_differences} == {
+        (None, None, None)
+    }
+    assert [warning.code for warning in one.warnings] == ["unfinished_at_horizon", "unpaired_trials"]
