@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from flow_forecaster.cli import inputs
 from flow_forecaster.cli.inputs import LARGEST_COUNT, InputError, ReadHistory, parse_period, read_history
+from flow_forecaster.cli.texts import LARGEST_INPUT
 from flow_forecaster.engine import history
-from flow_forecaster.schemas import forecasts, histories
+from flow_forecaster.schemas import histories, kinds
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 MONDAY = date(2026, 1, 5)
@@ -217,7 +218,7 @@ def test_a_request_body_gives_its_history_and_a_note_names_what_is_not_read() ->
     body = {"kind": "when", "history": {"throughput": [5, 6], "period": "week"}, "scope": {"items": 50}}
     assert read(json.dumps(body)).notes == ("only the request's 'history' is read, not 'kind', 'scope'",)
     assert "'history' and 'project_id'" in refusal(json.dumps(body | {"project_id": "x"}))
-    assert "not known there: 'trails'; known are calendar, confidence, " in refusal(json.dumps(body | {"trails": 9}))
+    assert "not known there: 'trails'; known are budget, calendar, " in refusal(json.dumps(body | {"trails": 9}))
 
 
 def test_comments_blank_rows_and_other_columns_are_not_read_and_a_note_names_the_columns() -> None:
@@ -316,11 +317,11 @@ def test_a_history_has_at_most_ten_thousand_periods_in_every_form_and_a_million_
 
 
 def test_an_input_is_given_up_as_soon_as_it_has_more_than_ten_mebibytes(tmp_path: Path) -> None:
-    (path := tmp_path / "large.txt").write_bytes(b"1\n" * inputs.LARGEST_INPUT)
+    (path := tmp_path / "large.txt").write_bytes(b"1\n" * LARGEST_INPUT)
     with path.open("rb", buffering=0) as stdin:
         with pytest.raises(InputError, match="is larger than 10 MiB"):
             read_history("-", period=None, stdin=stdin)
-        assert stdin.tell() == inputs.LARGEST_INPUT + 1
+        assert stdin.tell() == LARGEST_INPUT + 1
     with pytest.raises(InputError, match=r"^/dev/zero: is larger than 10 MiB"):
         read_history("/dev/zero", period=None, stdin=None)
 
@@ -395,6 +396,6 @@ def test_the_examples_say_in_one_line_each_what_they_are() -> None:
 def test_the_limits_and_the_names_are_those_of_the_service() -> None:
     limits = (history.MOST_PERIODS, history.MOST_ITEMS_PER_PERIOD, history.LONGEST_PERIOD)
     assert limits == (inputs.MOST_PERIODS, LARGEST_COUNT, inputs.LONGEST_PERIOD)
-    kinds = get_args(get_args(forecasts.ForecastRequest)[0])
-    assert {field for kind in kinds for field in kind.model_fields} == inputs._REQUEST_KEYS
+    requests = get_args(get_args(kinds.ForecastRequest)[0])
+    assert {field for request in requests for field in request.model_fields} == inputs._REQUEST_KEYS
     assert set(histories.History.model_fields) == inputs._HISTORY_KEYS

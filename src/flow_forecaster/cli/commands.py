@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, NoReturn, TypeAlias
 
 import typer
@@ -26,6 +27,7 @@ File = Annotated[
     str | None,
     typer.Argument(metavar="FILE", help="CSV with date,completed; one number a line; or JSON. - reads stdin."),
 ]
+Request = Annotated[str, typer.Argument(metavar="FILE", help="JSON, as the API takes it. - reads stdin.")]
 Git = Annotated[
     str | None, typer.Option("--git", metavar="PATH", help="Count what was finished on this repository's main branch.")
 ]
@@ -33,7 +35,35 @@ PeriodName = Annotated[
     str | None,
     typer.Option("--period", metavar="day|week|DAYS", help="Sampling unit; read from the file if it can be."),
 ]
-Items = Annotated[int, typer.Option("--items", "-n", help="Items to finish.")]
+Items = Annotated[
+    str, typer.Option("--items", "-n", metavar="N|LOW-HIGH", help="Items to finish; 40-45-60 has a likeliest.")
+]
+Split = Annotated[
+    str | None, typer.Option("--split", metavar="RATE|LOW-HIGH", help="Items that an item turns out to be.")
+]
+Growth = Annotated[str | None, typer.Option("--growth", metavar="N|LOW-HIGH", help="Items added each period.")]
+Risk = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--risk", metavar="NAME:PERCENT:ITEMS", help="What adds items, or periods (2-4p), if it happens; repeat."
+    ),
+]
+Rate = Annotated[
+    str | None,
+    typer.Option("--rate", metavar="MONEY|NxMONEY", help="For each period and contributor; 6x4000 for a team of six."),
+]
+Fixed = Annotated[float, typer.Option("--fixed", metavar="MONEY", help="Paid once.")]
+Delay = Annotated[
+    str | None,
+    typer.Option("--delay", metavar="MONEY[@DATE]", help="For each period that it takes, or takes after a day."),
+]
+Budget = Annotated[float | None, typer.Option("--budget", metavar="MONEY", help="How sure is it to hold?")]
+Focus = Annotated[
+    str | None, typer.Option("--focus", metavar="SHARE|LOW-HIGH", help="Share of the pace for this scope.")
+]
+Hope = Annotated[
+    str | None, typer.Option("--by", metavar="YYYY-MM-DD", help="The last day: how sure are we to make it?")
+]
 By = Annotated[str, typer.Option("--by", metavar="YYYY-MM-DD", help="The last day.")]
 Until = Annotated[str | None, typer.Option("--until", metavar="YYYY-MM-DD", help="Look ahead to the end of this day.")]
 Periods = Annotated[int | None, typer.Option("--periods", help="Or look so many periods ahead.")]
@@ -43,9 +73,26 @@ Start = Annotated[
 Confidence = Annotated[
     str | None, typer.Option("--confidence", "-c", metavar="50,85", help="How sure, in percent; several with commas.")
 ]
-Sampler = Annotated[str, typer.Option("--sampler", metavar="adaptive|bootstrap", help="How the pace is drawn.")]
+Sampler = Annotated[
+    str | None, typer.Option("--sampler", metavar="NAME", help="How the pace is drawn; adaptive if absent.")
+]
+Pace = Annotated[
+    str | None,
+    typer.Option("--pace", metavar="LOW,LIKELY,HIGH", help="Items a period as a guess, for a team without a history."),
+]
 Method = Annotated[str, typer.Option("--method", metavar="auto|exact|monte_carlo", help="How the answer is found.")]
 Trials = Annotated[int, typer.Option("--trials", help="Simulated futures.")]
+Samplers = Annotated[
+    str | None, typer.Option("--samplers", metavar="adaptive,bootstrap", help="What to try; all that can be if absent.")
+]
+Horizons = Annotated[
+    str | None, typer.Option("--horizons", metavar="4,8,13", help="Periods to look ahead; several with commas.")
+]
+Window = Annotated[
+    int | None, typer.Option("--window", help="Newest periods that a forecast may use; all known if absent.")
+]
+Minimum = Annotated[int | None, typer.Option("--minimum", help="Periods known at the first origin.")]
+Step = Annotated[int | None, typer.Option("--step", help="Periods from one origin to the next.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same answer; a fresh one if absent.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -60,14 +107,14 @@ def root(
         raise typer.Exit
 
 
-def _asks(question: Callable[..., Fields]) -> Callable[..., None]:
-    """Make a command of a question: its own options, and those that every question has."""
+def _asks(question: Callable[..., Fields], every: Callable[..., None] | None = None) -> Callable[..., None]:
+    """Make a command of a question: its own options, and those of `every` one, _every_question unless told."""
 
     def command(**options: object) -> None:
-        fields = question(**{name: options.pop(name) for name in own})
-        _forecast(options, fields)
+        mine = {name: options.pop(name) for name in own}
+        _settled(lambda: _forecast(options, question(**mine)))
 
-    own, shared = inspect.signature(question).parameters, inspect.signature(_every_question).parameters
+    own, shared = (inspect.signature(each).parameters for each in (question, every or _every_question))
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own.values(), *shared.values())]
     setattr(command, "__signature__", inspect.Signature(parameters))  # noqa: B010 - where inspect looks for it
     command.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -82,7 +129,8 @@ def _every_question(  # noqa: PLR0913 - the options of a question
     period: PeriodName = None,
     start: Start = None,
     confidence: Confidence = None,
-    sampler: Sampler = "adaptive",
+    sampler: Sampler = None,
+    pace: Pace = None,
     method: Method = "auto",
     trials: Trials = 100_000,
     seed: Seed = None,
@@ -93,9 +141,11 @@ def _every_question(  # noqa: PLR0913 - the options of a question
 
 @app.command()
 @_asks
-def when(items: Items) -> Fields:
+def when(items: Items, split: Split = None, growth: Growth = None, risk: Risk = None, focus: Focus = None) -> Fields:
     """When will so many items be done?"""
-    return {"kind": "when", "scope": {"items": items}}
+    from flow_forecaster.cli import modelling
+
+    return {"kind": "when", "scope": modelling.scope(items, split, growth)} | modelling.around(risk, focus)
 
 
 @app.command(name="how-many")
@@ -107,9 +157,85 @@ def how_many(until: Until = None, periods: Periods = None) -> Fields:
 
 @app.command()
 @_asks
-def deadline(items: Items, by: By) -> Fields:
+def deadline(
+    items: Items, by: By, split: Split = None, growth: Growth = None, risk: Risk = None, focus: Focus = None
+) -> Fields:
     """Will so many items be done by a date?"""
-    return {"kind": "deadline", "scope": {"items": items}, "deadline": by}
+    from flow_forecaster.cli import modelling
+
+    fields = {"kind": "deadline", "scope": modelling.scope(items, split, growth), "deadline": by}
+    return fields | modelling.around(risk, focus)
+
+
+@app.command()
+@_asks
+def cost(
+    items: Items,
+    rate: Rate = None,
+    fixed: Fixed = 0.0,
+    delay: Delay = None,
+    budget: Budget = None,
+    by: Hope = None,
+) -> Fields:
+    """What do so many items cost, and is it within the budget?"""
+    from flow_forecaster.cli import modelling
+
+    fields = {"kind": "cost", "scope": modelling.scope(items, None, None), "budget": budget, "deadline": by}
+    return fields | modelling.costs(rate, fixed, delay)
+
+
+def _every_test(
+    *,
+    file: File = None,
+    git: Git = None,
+    period: PeriodName = None,
+    trials: Trials = 2_000,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Options of a test of forecasts; only the signature is used."""
+
+
+@app.command()
+@partial(_asks, every=_every_test)
+def backtest(
+    samplers: Samplers = None,
+    horizons: Horizons = None,
+    window: Window = None,
+    minimum: Minimum = None,
+    step: Step = None,
+) -> Fields:
+    """Would forecasts have come true on this history?"""
+    from flow_forecaster.cli.backtesting import kinds, whole_numbers
+
+    layout: Fields = {"window": window, "minimum": minimum, "step": step}
+    return layout | {
+        "kind": "backtest",
+        "samplers": kinds(samplers),
+        "horizons": whole_numbers("--horizons", horizons),
+    }
+
+
+@app.command(name="forecast")
+def from_request(file: Request, json: Json = False) -> None:
+    """Answer a request of the API that stands in a file, of whatever kind."""
+    from flow_forecaster.cli.requests import forecast
+
+    _settled(lambda: forecast(file, json=json))
+
+
+@app.command()
+def history(
+    file: File = None,
+    git: Git = None,
+    period: PeriodName = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the history as the API takes it.")] = False,
+) -> None:
+    """Print a history as CSV with date,completed; that of a repository per day unless told otherwise."""
+    from flow_forecaster.cli.exporting import export
+
+    chosen = period or (None if git is None else "day")
+    _settled(lambda: export(file=file, git=git, period=chosen, json=json))
 
 
 @app.command()
@@ -172,16 +298,20 @@ def main() -> None:
 def _forecast(options: dict[str, object], question: Fields) -> None:
     from flow_forecaster.cli.forecasting import Asked, forecast
 
-    _settled(lambda: forecast(Asked.of(options, question)))
+    forecast(Asked.of(options, question))
 
 
 def _settled(run: Callable[[], None]) -> None:
     """Run a command; what the user can mend is told in one line with exit code 2."""
-    from flow_forecaster.cli.complaints import complaint
+    from flow_forecaster.cli.texts import Refused
 
     try:
         run()
+    except Refused as error:  # told without importing what words the others
+        _exit(str(error))
     except Exception as error:
+        from flow_forecaster.cli.complaints import complaint
+
         line = complaint(error)
         if line is None:
             raise

@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError
 
-from flow_forecaster.cli.inputs import InputError
+from flow_forecaster.cli.texts import Refused
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.errors import ServiceError
 from flow_forecaster.routers.pointers import field_detail
@@ -10,6 +10,10 @@ from flow_forecaster.settings import PREFIX, Settings
 
 _OPTIONS = {
     "scope": "--items",
+    "split_rate": "--split",
+    "growth": "--growth",
+    "risks": "--risk",
+    "focus": "--focus",
     "deadline": "--by",
     "until": "--until",
     "periods": "--periods",
@@ -18,17 +22,23 @@ _OPTIONS = {
     "seed": "--seed",
     "start": "--start",
     "sampler": "--sampler",
+    "samplers": "--samplers",
+    "horizons": "--horizons",
+    "window": "--window",
+    "minimum": "--minimum",
+    "step": "--step",
     "method": "--method",
+    "budget": "--budget",
+    "fixed": "--fixed",
+    "per_contributor_period": "--rate",
+    "team_size": "--rate",
+    "delay": "--delay",
 }
-
-
-class Refused(Exception):
-    """A command that cannot do what was asked; its text is the line to print."""
 
 
 def complaint(error: Exception) -> str | None:
     """Write the line for an error that the user can mend, or None for a defect of ours."""
-    if isinstance(error, InputError | Refused | ServiceError | OSError):
+    if isinstance(error, Refused | ServiceError | OSError):
         return str(error)
     if isinstance(error, InvalidInput):
         return _at(error.path, error.detail)
@@ -43,10 +53,10 @@ def _first(error: ValidationError) -> str:
         reason = str(first["msg"]).removeprefix("Value error, ")
         name = "_".join(str(part) for part in first["loc"]).upper()
         return f"{PREFIX}{name}: {reason}" if name else f"{PREFIX}{reason}"
-    return _at(first["loc"], field_detail(first))
+    return _at(first["loc"][1:], field_detail(first))  # the first part is the kind of forecast
 
 
 def _at(path: tuple[str | int, ...], detail: str) -> str:
     names = [str(part) for part in path]
     known = [_OPTIONS[name] for name in names if name in _OPTIONS]
-    return f"{known[0] if known else '.'.join(names)}: {detail}" if names else detail
+    return f"{known[-1] if known else '.'.join(names)}: {detail}" if names else detail

@@ -1,7 +1,8 @@
-"""when, how-many and deadline: the same catalogue as HTTP, without a database."""
+"""Forecasts and backtests: the same catalogue as HTTP, without a database."""
 
 import secrets
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -10,13 +11,23 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import Progress
 
-from flow_forecaster.cli.complaints import Refused
+from flow_forecaster.cli.backtesting import render_backtest
+from flow_forecaster.cli.comparing import render_what_if
 from flow_forecaster.cli.git_history import read_git_history
+from flow_forecaster.cli.guessing import sampler
 from flow_forecaster.cli.inputs import ReadHistory, read_history
+from flow_forecaster.cli.plans import render_plan
 from flow_forecaster.cli.rendering import render
+from flow_forecaster.cli.texts import Refused
 from flow_forecaster.engine.simulation import Machine
+from flow_forecaster.schemas.backtest import BacktestRequest, BacktestResult
 from flow_forecaster.schemas.base import Response
-from flow_forecaster.schemas.forecasts import MOST_SEED, ForecastRequest
+from flow_forecaster.schemas.comparisons import WhatIfResult
+from flow_forecaster.schemas.deliveries import DeliveryResult
+from flow_forecaster.schemas.fields import MOST_SEED, ForecastFields
+from flow_forecaster.schemas.kinds import AnyRequest, ForecastRequest
+from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
+from flow_forecaster.schemas.what_ifs import WhatIfRequest
 from flow_forecaster.services.catalogue import Job, prepare
 from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.settings import Settings
@@ -31,24 +42,24 @@ class Asked:
     file: str | None
     git: str | None
     period: str | None
+    guessed: bool
     json: bool
     fields: dict[str, Any]
 
     @classmethod
     def of(cls, options: dict[str, Any], question: dict[str, Any]) -> Self:
         """Sort the options of a command: where the history is, and the fields of the request."""
-        fields = {
-            "start": options["start"],
-            "confidence": _confidences(options["confidence"]),
-            "sampler": {"kind": options["sampler"]},
-            "method": options["method"],
-            "trials": options["trials"],
-            "seed": options["seed"],
-        }
+        fields = {name: options.get(name) for name in ("start", "method", "trials", "seed")}
+        if "sampler" in options:
+            drawn = sampler(options["sampler"], options["pace"], options["period"])
+            fields |= {"confidence": _confidences(options["confidence"]), "sampler": drawn}
+        if options.get("pace") is not None and (options["file"] is not None or options["git"] is not None):
+            raise Refused("--pace is for a team without a history: leave it out, or FILE and --git")
         return cls(
             file=options["file"],
             git=options["git"],
             period=options["period"],
+            guessed=options.get("pace") is not None,
             json=options["json"],
             fields=fields | question,
         )
@@ -56,20 +67,26 @@ class Asked:
 
 def forecast(asked: Asked) -> None:
     """Read the history, compute, print."""
+    history = None if asked.guessed else read(file=asked.file, git=asked.git, period=asked.period)
+    past = {} if history is None else {"history": as_field(history)}
+    answer(asked.fields | past, notes=() if history is None else history.notes, json=asked.json)
+
+
+def answer(fields: Any, *, notes: Sequence[str], json: bool) -> None:
+    """Compute a request and print its answer; the notes go before it, to standard error."""
     settings = Settings()
-    history = _read(asked)
-    request = TypeAdapter[Any](ForecastRequest).validate_python(asked.fields | {"history": _as_field(history)})
+    request = TypeAdapter[Any](ForecastRequest).validate_python(fields)
     job = prepare(request, today=datetime.now(UTC).date(), seed=secrets.randbelow(MOST_SEED + 1))
-    notes = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     cost = job.cost  # a method that cannot answer is refused before anything is said
-    for note in history.notes:
-        notes.print(f"note: {note}", style="dim")
-    make_ready(settings.kernel_cache_dir, compiling=lambda: notes.print("Compiling the kernels, once …", style="dim"))
-    result = _compute(job, cost, settings.threads, notes)
-    if asked.json:
+    for note in notes:
+        console.print(f"note: {note}", style="dim")
+    make_ready(settings.kernel_cache_dir, compiling=lambda: console.print("Compiling the kernels, once …", style="dim"))
+    result = _compute(job, cost, settings.threads, console)
+    if json:
         sys.stdout.write(result.model_dump_json() + "\n")
     else:
-        render(job.request, result, Console(highlight=False, soft_wrap=True))
+        _render(job.request, result, Console(highlight=False, soft_wrap=True))
 
 
 def _confidences(text: str | None) -> list[float] | None:
@@ -84,17 +101,35 @@ def _confidences(text: str | None) -> list[float] | None:
     return [round(percent / 100, 12) for percent in percents]
 
 
-def _read(asked: Asked) -> ReadHistory:
-    if (asked.file is None) == (asked.git is None):
+def read(*, file: str | None, git: str | None, period: str | None) -> ReadHistory:
+    """Read the history in a file or in a repository.
+
+    Raises:
+        Refused: neither or both are given.
+        InputError: it cannot be read.
+    """
+    if (file is None) == (git is None):
         raise Refused("give either a FILE or --git PATH")
-    if asked.git is not None:
-        return read_git_history(asked.git, period=asked.period, until=None)
-    return read_history(asked.file or "-", period=asked.period, stdin=sys.stdin.buffer)
+    if git is not None:
+        return read_git_history(git, period=period, until=None)
+    return read_history(file or "-", period=period, stdin=sys.stdin.buffer)
 
 
-def _as_field(history: ReadHistory) -> dict[str, Any]:
+def as_field(history: ReadHistory) -> dict[str, Any]:
+    """Write a history as the field of a request."""
     period = {"days": history.period} if isinstance(history.period, int) else history.period
     return {"throughput": list(history.throughput), "period": period, "start": history.start}
+
+
+def _render(request: AnyRequest, result: Response, console: Console) -> None:
+    if isinstance(request, BacktestRequest) and isinstance(result, BacktestResult):
+        render_backtest(request, result, console)
+    elif isinstance(request, MilestonesRequest | TeamsRequest) and isinstance(result, DeliveryResult):
+        render_plan(request, result, console)
+    elif isinstance(request, WhatIfRequest) and isinstance(result, WhatIfResult):
+        render_what_if(request, result, console)
+    elif isinstance(request, ForecastFields):
+        render(request, result, console)
 
 
 def _compute(job: Job, cost: float, threads: int, console: Console) -> Response:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 
-from flow_forecaster.cli.inputs import InputError, Period, ReadHistory, in_periods, parse_period
+from flow_forecaster.cli.inputs import Period, ReadHistory, in_periods, parse_period
+from flow_forecaster.cli.texts import InputError
 
 MOST_WEEKS = 520
 TIMEOUT = 60.0  # seconds

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 from typing import IO, Literal, TypeAlias
+
+from flow_forecaster.cli.texts import InputError, read_text
 
 Period: TypeAlias = Literal["day", "week"] | int
 
-LARGEST_INPUT = 10 * 2**20  # bytes
 MOST_PERIODS = 10_000
 LARGEST_COUNT = 1_000_000
 LONGEST_PERIOD = 90  # days
@@ -25,20 +25,10 @@ _HISTORY_KEYS = frozenset({"throughput", "period", "start"})
 _NAMED_PERIODS: dict[object, Period] = {"day": "day", "week": "week"}
 _REQUEST_KEYS = frozenset(
     {"kind", "history", "project_id", "scope", "start", "until", "periods", "deadline", "calendar", "confidence"}
-    | {"sampler", "method", "trials", "horizon", "seed"}
+    | {"sampler", "method", "trials", "horizon", "seed", "samplers", "horizons", "window", "minimum", "step"}
+    | {"risks", "capacity", "lead_time", "fan", "sample_paths", "features", "wip_limit", "teams", "draws"}
+    | {"costs", "budget", "estimates", "variations", "sensitivity"}
 )
-
-
-class InputError(Exception):
-    """Say what is wrong with an input: `source`, `line` (from 1, or None) and `detail`; str() is one printable line."""
-
-    def __init__(self, detail: str, *, source: str = "", line: int | None = None) -> None:
-        super().__init__(detail)
-        self.source, self.line, self.detail = source, line, detail
-
-    def __str__(self) -> str:
-        text = f"{self.source}{'' if self.line is None else f', line {self.line}'}: {self.detail}"
-        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +61,7 @@ def read_history(source: str, *, period: str | None, stdin: IO[str] | IO[bytes] 
     """
     wanted = None if period is None else parse_period(period)
     try:
-        return _read_text(_decoded(_contents(source, stdin)), wanted)
+        return _read_text(read_text(source, stdin), wanted)
     except InputError as error:
         name = "standard input" if source == "-" else source
         raise InputError(error.detail, source=name, line=error.line) from None
@@ -125,45 +115,6 @@ def _left_out(history: ReadHistory, begin: int, end: int, wanted: Period) -> lis
         first, last = (history.start + timedelta(days=at * _days(history.period)) for at in (begin, end))
         which = f"{first} to {last - timedelta(days=1)}"
     return [f"left out {which} with {sum(history.throughput[begin:end])} finished: not a whole {_unit(wanted)}"]
-
-
-def _contents(source: str, stdin: IO[str] | IO[bytes] | None) -> bytes:
-    try:
-        if source != "-":
-            with Path(source).open("rb") as file:
-                return _limited(file)
-        if stdin is None:
-            raise InputError("is closed")
-        return _limited(getattr(stdin, "buffer", stdin))
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL, a stream that is closed
-        raise InputError(f"cannot be read: {str(getattr(error, 'strerror', None) or error).lower()}") from None
-
-
-def _limited(stream: IO[str] | IO[bytes]) -> bytes:
-    read = bytearray()
-    while len(read) <= LARGEST_INPUT:
-        chunk = stream.read(LARGEST_INPUT + 1 - len(read))
-        if not chunk:
-            return bytes(read)
-        read += chunk.encode("utf-8", "surrogatepass") if isinstance(chunk, str) else chunk
-    raise InputError(f"is larger than {LARGEST_INPUT // 2**20} MiB")
-
-
-def _decoded(data: bytes) -> str:
-    """Turn bytes into text whose lines end in a line feed."""
-    if not data:
-        raise InputError("is empty")
-    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    try:
-        text = data.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = None if wide else data.count(b"\n", 0, error.start) + 1
-        raise InputError("is not text in UTF-8, nor in UTF-16 with a byte order mark", line=line) from None
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise InputError("holds a NUL character: this is no text, or UTF-16 without a byte order mark", line=line)
-    return text
 
 
 def _read_text(text: str, wanted: Period | None) -> ReadHistory:

@@ -8,7 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from flow_forecaster.schemas.base import Response
-from flow_forecaster.schemas.forecasts import DeadlineRequest, ForecastFields, HowManyRequest, WhenRequest
+from flow_forecaster.schemas.costs import CostRequest, CostResult
+from flow_forecaster.schemas.fields import ForecastFields
+from flow_forecaster.schemas.forecasts import DeadlineRequest, HowManyRequest, WhenRequest
+from flow_forecaster.schemas.ranges import Range
 from flow_forecaster.schemas.results import (
     DeadlineResult,
     HowManyReading,
@@ -17,51 +20,85 @@ from flow_forecaster.schemas.results import (
     WhenReading,
     WhenResult,
 )
+from flow_forecaster.schemas.scopes import Scope
 
 _BARS = 20
 _WIDTH = 40
 _OUTSIDE = 0.005
+_USUAL = {"history_window", "no_history", "sampler"}
+_WHOLE_FROM = 1_000.0
+_RIGHT = {"how sure", "periods", "costs at most", "mean if worse", "effort"}
 
 
 def render(request: ForecastFields, result: Response, console: Console) -> None:
     """Print a question and its answer for a person."""
-    start = _day(request.start)
+    start = day_of(request.start)
     if isinstance(request, WhenRequest) and isinstance(result, WhenResult):
-        console.print(f"When are {request.scope.items} items done, from {start} on?\n", style="bold")
+        console.print(f"When are {_scope(request.scope)} items done, from {start} on?\n", style="bold")
         _print_when(result, console)
     elif isinstance(request, HowManyRequest) and isinstance(result, HowManyResult):
-        console.print(f"How many items are done from {start} to the end of {_day(result.until)}?\n", style="bold")
+        console.print(f"How many items are done from {start} to the end of {day_of(result.until)}?\n", style="bold")
         _print_how_many(result, console)
     elif isinstance(request, DeadlineRequest) and isinstance(result, DeadlineResult):
-        question = f"Are {request.scope.items} items done from {start} to the end of {_day(request.deadline)}?"
-        console.print(f"[bold]{question} {_percent(result.probability)} sure.[/bold]\n")
+        question = f"Are {_scope(request.scope)} items done from {start} to the end of {day_of(request.deadline)}?"
+        console.print(f"[bold]{question} {percent(result.probability)} sure.[/bold]\n")
         _print_when(result.when, console)
         _print_how_many(result.how_many, console)
+    elif isinstance(request, CostRequest) and isinstance(result, CostResult):
+        work = None if request.scope is None else f"it cost to finish {_scope(request.scope)} items, from {start} on"
+        console.print(f"What does {work or 'all of this cost'}?\n", style="bold")
+        _print_cost(result, console)
     if isinstance(result, Provenance):
         _print_provenance(request, result, console)
 
 
 def _print_when(reading: WhenReading, console: Console) -> None:
-    table = _table("how sure", "done by", "periods")
+    table = table_of("how sure", "done by", "periods")
     for answer in reading.answers:
         table.add_row(
-            _percent(answer.confidence), _day(answer.date), "-" if answer.periods is None else str(answer.periods)
+            percent(answer.confidence), day_of(answer.date), "-" if answer.periods is None else str(answer.periods)
         )
     console.print(table)
-    _print_bars([(f"{row.date}  {row.periods:>5}", row.probability) for row in reading.distribution], console)
+    print_bars([(f"{row.date}  {row.periods:>5}", row.probability) for row in reading.distribution], console)
     if reading.unfinished:
-        console.print(f"not finished within the horizon: {_percent(reading.unfinished)}")
+        console.print(f"not finished within the horizon: {percent(reading.unfinished)}")
 
 
 def _print_how_many(reading: HowManyReading, console: Console) -> None:
-    table = _table("how sure", "at least")
+    table = table_of("how sure", "at least")
     for answer in reading.answers:
-        table.add_row(_percent(answer.confidence), "-" if answer.items is None else f"{answer.items} items")
+        table.add_row(percent(answer.confidence), "-" if answer.items is None else f"{answer.items} items")
     console.print(table)
-    _print_bars([(f"{row.items:>6} items", row.probability) for row in reading.distribution], console)
+    print_bars([(f"{row.items:>6} items", row.probability) for row in reading.distribution], console)
 
 
-def _print_bars(rows: Sequence[tuple[str, float]], console: Console) -> None:
+def _print_cost(result: CostResult, console: Console) -> None:
+    worked = () if result.effort is None or result.when is None else (result.effort.answers, result.when.answers)
+    table = table_of("how sure", "costs at most", "mean if worse", *(("effort", "done by") if worked else ()))
+    for cost, *work in zip(result.cost.answers, *worked, strict=True):
+        amounts = (_amount(cost.cost), _amount(cost.conditional_value_at_risk))
+        ends = (_amount(work[0].effort), day_of(work[1].date)) if worked else ()
+        table.add_row(percent(cost.confidence), *amounts, *ends)
+    console.print(table)
+    print_bars([(f"{_amount(row.at_most):>12} ", row.probability) for row in result.cost.distribution], console)
+    if result.when is not None and result.when.unfinished:
+        console.print(f"not finished within the horizon: {percent(result.when.unfinished)}")
+    _print_hopes(result, console)
+
+
+def _print_hopes(result: CostResult, console: Console) -> None:
+    if (budget := result.budget) is not None:
+        over = f"expected overrun {_amount(budget.expected_overrun)}"
+        console.print(f"within {_amount(budget.amount)}: {percent(budget.probability)} sure, {over}")
+    if (hoped := result.deadline) is not None:
+        console.print(f"by {day_of(hoped.deadline)}: {percent(hoped.probability)} sure")
+    if result.probability_of_both is not None:
+        console.print(f"both: {percent(result.probability_of_both)} sure")
+    if result.budget is not None or result.deadline is not None:
+        console.print()
+
+
+def print_bars(rows: Sequence[tuple[str, float]], console: Console) -> None:
     """Draw at most _BARS bars over what lies between the outermost half percents, and say how much lies outside.
 
     Neighbours are joined where there are more rows; the label is then the last of them.
@@ -74,10 +111,10 @@ def _print_bars(rows: Sequence[tuple[str, float]], console: Console) -> None:
     top = max((height for _, height in heights), default=1.0)
     console.print()
     for label, height in heights:
-        console.print(f"{label} [cyan]{'█' * round(height / top * _WIDTH):<{_WIDTH}}[/cyan] {_percent(height):>6}")
+        console.print(f"{label} [cyan]{'█' * round(height / top * _WIDTH):<{_WIDTH}}[/cyan] {percent(height):>6}")
     for place, share in (("below", rows[:low]), ("above", rows[high:])):
         if share:
-            console.print(f"{place} that: {_percent(sum(part for _, part in share))}", style="dim")
+            console.print(f"{place} that: {percent(sum(part for _, part in share))}", style="dim")
     console.print()
 
 
@@ -93,24 +130,49 @@ def _central(rows: Sequence[tuple[str, float]]) -> tuple[int, int]:
 
 
 def _print_provenance(request: ForecastFields, result: Provenance, console: Console) -> None:
+    count = "no" if request.history is None else f"{len(request.history.throughput)} periods of"
+    print_provenance(f"{count} history, {result.sampler} sampler", result, console)
+
+
+def print_provenance(history: str, result: Provenance, console: Console) -> None:
+    """Print warnings, what an answer takes for granted, and how it came about."""
     for warning in result.warnings:
         console.print(f"[yellow]warning[/yellow] {warning.code}: {escape(warning.detail)}")
-    count = 0 if request.history is None else len(request.history.throughput)
+    shares = result.explanation.spread
+    for one in shares if len(shares) > 1 else ():
+        console.print(f"spread: {one.share:>4.0%} from {one.source}", style="dim")
+    for assumed in result.explanation.assumptions:
+        if assumed.code in _USUAL:
+            continue
+        console.print(f"assumes {assumed.code}: {escape(assumed.detail)}", style="dim")
     trials = "exact" if result.trials is None else f"{result.trials:,} trials, seed {result.seed}"
-    line = f"{count} periods of history, {result.sampler} sampler, {trials}, engine {result.engine_version}"
-    console.print(line, style="dim")
+    console.print(f"{history}, {trials}, engine {result.engine_version}", style="dim")
 
 
-def _table(*columns: str) -> Table:
+def _scope(scope: Scope) -> str:
+    items = scope.items
+    return f"{items.low:g} to {items.high:g}" if isinstance(items, Range) else str(items)
+
+
+def table_of(*columns: str) -> Table:
+    """Make an empty table of these columns."""
     table = Table(box=None, padding=(0, 3, 0, 0))
     for column in columns:
-        table.add_column(column, justify="right" if column in {"how sure", "periods"} else "left")
+        table.add_column(column, justify="right" if column in _RIGHT else "left")
     return table
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Write a share in percent, with a decimal where it says something."""
     return f"{share:.1%}" if 0 < share < 1 and round(share, 2) != share else f"{share:.0%}"
 
 
-def _day(day: date | None) -> str:
+def _amount(amount: float | None) -> str:
+    if amount is None:
+        return "-"
+    return f"{amount:,.0f}" if amount >= _WHOLE_FROM else f"{amount:.2f}".removesuffix(".00")
+
+
+def day_of(day: date | None) -> str:
+    """Write a date with its weekday."""
     return "beyond the horizon" if day is None else f"{day:%a} {day.isoformat()}"

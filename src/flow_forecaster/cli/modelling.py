@@ -1,0 +1,82 @@
+"""Options for what is known only roughly: 40-60, or 40-45-60 with the likeliest in the middle; risks with a name."""
+
+import re
+
+from flow_forecaster.cli.texts import Refused
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_RANGE = re.compile(rf"({_NUMBER})(?:-({_NUMBER}))?(?:-({_NUMBER}))?", re.ASCII)
+_RATE = re.compile(rf"(?:(?P<team>{_NUMBER})x)?(?P<rate>{_NUMBER})")
+_DELAY = re.compile(rf"(?P<paid>{_NUMBER})(?:@(?P<after>\S+))?")
+_RISK = re.compile(rf"(?P<name>[^:]+):(?P<chance>{_NUMBER})%?:(?P<impact>[\d.-]+)(?P<delay>p?)", re.ASCII)
+
+
+def number_or_range(text: str, option: str, *, whole: bool = False) -> float | dict[str, float]:
+    """Read a number, LOW-HIGH, or LOW-LIKELY-HIGH.
+
+    Raises:
+        Refused: it is none of them.
+    """
+    found = _RANGE.fullmatch(text.strip())
+    if found is None:
+        raise Refused(f"{option}: '{text}' is neither a number nor a range such as 40-60 or 40-45-60")
+    numbers = [float(part) for part in found.groups() if part is not None]
+    if len(numbers) == 1:
+        return int(numbers[0]) if whole and numbers[0].is_integer() else numbers[0]
+    return dict(zip(("low", "high") if len(numbers) == 2 else ("low", "likely", "high"), numbers, strict=True))
+
+
+def risk(text: str) -> dict[str, object]:
+    """Read NAME:PERCENT:ITEMS, or NAME:PERCENT:PERIODSp for a delay.
+
+    Raises:
+        Refused: it is neither.
+    """
+    found = _RISK.fullmatch(text.strip())
+    if found is None:
+        detail = "give a name, a chance in percent and items, such as 'new vendor:30:10-15'; 2-4p for periods of delay"
+        raise Refused(f"--risk: {detail}")
+    impact = number_or_range(found["impact"], "--risk")
+    chance = round(float(found["chance"]) / 100, 12)
+    return {"name": found["name"].strip(), "probability": chance, "delay" if found["delay"] else "items": impact}
+
+
+def scope(items: str, split: str | None, growth: str | None) -> dict[str, object]:
+    """Write the scope of a request."""
+    fields: dict[str, object] = {"items": number_or_range(items, "--items", whole=True)}
+    if split is not None:
+        fields["split_rate"] = number_or_range(split, "--split")
+    if growth is not None:
+        fields["growth"] = number_or_range(growth, "--growth")
+    return fields
+
+
+def around(risks: list[str] | None, focus: str | None) -> dict[str, object]:
+    """Write what surrounds the scope: the risk register, and the share of the pace that is for it."""
+    fields: dict[str, object] = {"risks": [risk(text) for text in risks or ()]}
+    if focus is not None:
+        fields["capacity"] = {"focus": number_or_range(focus, "--focus")}
+    return fields
+
+
+def costs(rate: str | None, fixed: float, delay: str | None) -> dict[str, object]:
+    """Write what is paid: MONEY or CONTRIBUTORSxMONEY each period, once, and MONEY or MONEY@DATE for delay.
+
+    Raises:
+        Refused: it is written otherwise.
+    """
+    paid: dict[str, object] = {"fixed": fixed}
+    fields: dict[str, object] = {"costs": paid}
+    if rate is not None:
+        found = _RATE.fullmatch(rate.strip())
+        if found is None:
+            raise Refused("--rate: give money for each period, such as 4000, or 6x4000 for a team of six")
+        paid["per_contributor_period"] = float(found["rate"])
+        if found["team"] is not None:
+            fields["capacity"] = {"team_size": float(found["team"])}
+    if delay is not None:
+        found = _DELAY.fullmatch(delay.strip())
+        if found is None:
+            raise Refused("--delay: give money for each period, such as 5000, or 5000@2027-01-15 for those after a day")
+        paid["delay"] = {"per_period": float(found["paid"]), "after": found["after"]}
+    return fields
