@@ -25,11 +25,11 @@ VERSIONS = 3.11 3.12 3.13
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check bench matrix format lock openapi clean find-python environment environment-dev
+.PHONY: help run demo test check bench bench-calibration matrix format lock openapi clean find-python environment environment-dev
 
 help: ## list these commands
 	@echo "make COMMAND [NAME=value ...]"; echo
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  %-10s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  %-17s %s\n' "$$name" "$$what"; done
 
 run: environment ## start the service on SQLite (HOST=127.0.0.1 PORT=8000)
 	@"$(BIN)/flow-forecaster" serve $(SERVE)
@@ -52,6 +52,9 @@ check: environment-dev ## what CI demands before the tests: format, lint, types,
 
 bench: environment-dev ## measure; each figure beside its rival of the same run
 	@"$(BIN)/python" -m benchmarks $(ARGS)
+
+bench-calibration: environment-dev ## hold every forecaster against the histories in DATA=DIR; writes its page of docs
+	@"$(BIN)/python" -m benchmarks calibration DATA="$(DATA)" --page docs/explanation/calibration.md $(ARGS)
 
 matrix: ## run all tests on each Python of VERSIONS that the machine has (VERSIONS="3.12 3.13")
 	@ran=; for version in $(VERSIONS); do \

@@ -24,6 +24,8 @@ ROWS = {
         "bootstrap, 1,000 items, one thread",
         "adaptive, 100 items, two threads",
     ),
+    "backtests": ("backtest of 80 weeks, 3 horizons, 8 samplers, both targets",),
+    "what-if": ("what if, 20 scopes", "what if, 20 team sizes", "what if, 20 histories"),
     "memory": ("peak memory of 10,000,000 trials",),
     "http": ("stored on SQLite, 16 connections", "stored on PostgreSQL, 16 connections"),
     "start": ("ready to serve",),

@@ -302,8 +302,8 @@ def test_every_code_of_a_field_is_listed() -> None:
     )
 
 
-def test_every_warning_is_listed() -> None:
-    assert codes(ERRORS, "Warnings") == given_to("Caveat")
+def test_every_warning_and_every_assumption_is_listed() -> None:
+    assert codes(ERRORS, "Warnings") | codes(ERRORS, "Assumptions") == given_to("Caveat")
 
 
 def test_every_failure_is_listed() -> None:

@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 import pytest
 
 from flow_forecaster.app import build_api
+from flow_forecaster.schemas.kinds import KindName
 from flow_forecaster.settings import Settings
 
 COMMITTED = Path(__file__).parents[2] / "openapi.json"
@@ -255,7 +256,7 @@ EXAMPLES = {
 
 
 def test_each_kind_has_an_example() -> None:
-    assert {example["kind"] for _, example in EXAMPLES.values()} == {"when", "how_many", "deadline"}
+    assert {example["kind"] for _, example in EXAMPLES.values()} == set(get_args(KindName))
 
 
 @pytest.mark.parametrize("title", EXAMPLES)
