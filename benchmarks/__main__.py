@@ -11,6 +11,7 @@ from benchmarks import (
     calibration,
     engine,
     memory,
+    models,
     posts,
     reliability,
     reliability_page,
@@ -28,6 +29,7 @@ Topic: TypeAlias = Callable[[Plan], Iterator[Figure]]
 TOPICS: Mapping[str, Topic] = MappingProxyType(
     {
         "engine": engine.figures,
+        "model": models.figures,
         "backtests": backtests.figures,
         "what-if": what_ifs.figures,
         "memory": memory.figures,

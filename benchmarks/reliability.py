@@ -101,6 +101,10 @@ class Pool:
         """Share of the promises at one confidence that were kept."""
         return float(np.nanmean(self.scores.kept[:, index]))
 
+    def stated(self, index: int) -> float:
+        """Mean probability that the forecasts themselves gave to what they promised at one confidence."""
+        return float(np.nanmean(self.scores.stated[:, index]))
+
     def inside(self, index: int) -> float:
         """Share of the central intervals that held what came."""
         return float(self.scores.inside[:, index].mean())

@@ -9,6 +9,10 @@ from flow_forecaster.engine.scoring import INTERVALS, PROMISES, Side
 
 _AT_85, _IN_90 = PROMISES.index(0.85), INTERVALS.index(0.9)
 _CELL = "In each cell: CRPS / that of {}, promises at 85 % kept, central 90 % intervals that held."
+_WHOLE_WEEKS = (
+    "A week is a large step, so a promise holds more than its confidence: after the stroke, how sure the forecasts "
+    "themselves were of what they promised."
+)
 _POINTS = frozenset(each.name for each in FORECASTERS if isinstance(each, Point))
 
 
@@ -21,6 +25,7 @@ def tables(findings: Findings) -> str:
         f"### Items finished in 4, 8 and 13 weeks, from {PAST_WEEKS} weeks of history",
         _whole(findings.weekly, WEEKS, "items", "weeks"),
         "### Weeks to finish what the mean pace takes 4, 8 and 13 weeks for",
+        _WHOLE_WEEKS,
         _whole(findings.weekly, WEEKS, "periods", "weeks"),
         "### Items finished in 14 and 30 days, from a year of days",
         _whole(findings.daily, DAYS, "items", "days"),
@@ -57,17 +62,19 @@ def _whole(pools: Pools, horizons: Sequence[int], side: Side, unit: str) -> str:
         for name in dict.fromkeys(name for _, name in pools):
             pool = pools.get((target, name))
             if pool is not None:
-                rows.append([str(horizon), name, *_cells(pool, is_point=name in _POINTS)])
+                rows.append([str(horizon), name, *_cells(pool, side, is_point=name in _POINTS)])
     return _table(rows)
 
 
-def _cells(pool: Pool, *, is_point: bool) -> list[str]:
+def _cells(pool: Pool, side: Side, *, is_point: bool) -> list[str]:
     sums = [f"{len(pool.scores):,}", f"{pool.ratio:.3f}", f"{pool.mean_ratio:.3f}", f"{pool.bias:+.1%}"]
     if is_point:
         return [*sums, *[""] * (len(PROMISES) + 1)]
     kept = [f"{pool.kept(index):.1%}" for index in range(len(PROMISES))]
     low, high = pool.kept_between(_AT_85)
     kept[_AT_85] += f" ({low:.0%} to {high:.0%})"
+    if side == "periods":
+        kept = [f"{each} / {pool.stated(index):.1%}" for index, each in enumerate(kept)]
     return [*sums, *kept, f"{pool.inside(_IN_90):.1%}"]
 
 

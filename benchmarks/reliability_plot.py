@@ -13,6 +13,7 @@ _COLUMNS = 3
 _SIDE, _GAP, _LEFT, _TOP = 200.0, 48.0, 44.0, 56.0
 _LEFTMOST = 0.45
 _SHIFTS = (-3.0, 0.0, 3.0)  # so that the intervals of three horizons stand side by side
+_KEY = "as promised; across: promised, up: kept; bars: 95 % intervals over histories"
 _STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #1f2328 }
 .name { font-weight: 600; font-size: 13px }
@@ -78,7 +79,7 @@ def _legend() -> Iterator[str]:
         yield f'<text x="{left + 14:g}" y="18">{weeks} weeks</text>'
     left = _LEFT + len(WEEKS) * 90
     yield f'<line class="right" x1="{left:g}" y1="14" x2="{left + 24:g}" y2="14"/>'
-    yield f'<text x="{left + 30:g}" y="18">as promised; bars: 95 % intervals over histories</text>'
+    yield f'<text x="{left + 30:g}" y="18">{_KEY}</text>'
 
 
 def _target(weeks: int) -> Target:

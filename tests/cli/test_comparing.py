@@ -1,6 +1,7 @@
 """What if on the command line: a table and a tornado for a person, the API's result for a program."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,25 @@ def asked(tmp_path: Path, **fields: Any) -> str:
     return str(file)
 
 
+def steady(tmp_path: Path, **fields: Any) -> str:
+    """Five items a week: 50 of them take ten weeks, 40 eight, 51 eleven."""
+    variations = [{"name": str(items), "change": {"scope": {"items": items}}} for items in (40, 50, 51)]
+    fixed = {"history": {"throughput": [5]}, "scope": {"items": 50}, "sampler": {"kind": "bootstrap"}}
+    fixed |= {"risks": None, "capacity": None}
+    return asked(tmp_path, **fixed | {"variations": variations, "deadline": "2027-01-24"} | fields)
+
+
+def rows_of(told: str, start: str) -> list[list[str]]:
+    """Cells of the rows that start so."""
+    return [row.split() for row in told.splitlines() if row.startswith(start)]
+
+
 def test_a_person_gets_the_base_the_variations_and_a_tornado(line: Line, tmp_path: Path) -> None:
     told = line.here("forecast", asked(tmp_path)).answer()
     rows = told.splitlines()
     (less,) = [row for row in rows if row.startswith("ten items less")]
-    assert less.count(" days") == 3
-    assert "±" in less
-    assert less.rstrip().endswith("%")
+    assert less.count("±") == 2
+    assert less.count("%") == 1
     assert "% sure" in told
     bars = [row for row in rows if "┃" in row]
     assert len(bars) == 6
@@ -34,6 +47,57 @@ def test_a_person_gets_the_base_the_variations_and_a_tornado(line: Line, tmp_pat
     assert bars[0].count("█") > bars[-1].count("█")
     assert any("late supplier" in bar and "no … yes" in bar for bar in bars)
     assert "12 periods of history, adaptive sampler, 2,000 trials, seed 42" in told
+
+
+def test_what_is_certain_has_no_error_and_what_is_the_same_is_a_zero(line: Line, tmp_path: Path) -> None:
+    told = line.here("forecast", steady(tmp_path)).answer()
+    assert rows_of(told, "40 ") == [["40", *["-2"] * 3, "-2.00", "100%", "0"]]
+    assert rows_of(told, "50 ") == [["50", *["0"] * 3, "0", "100%", "0"]]
+    assert rows_of(told, "51 ") == [["51", *["+1"] * 3, "+1.00", "0%", "-100.0"]]
+    assert "in weeks (- is earlier)" in told
+
+
+def test_a_bar_goes_from_the_earlier_end_to_the_later_whichever_number_is_behind_it(line: Line, tmp_path: Path) -> None:
+    """With 0.95 of five a week, 11 weeks; with 0.55, 18, by whose end 49.5 items are done."""
+    told = line.here("forecast", steady(tmp_path, capacity={"focus": {"low": 0.5, "high": 1.0}})).answer()
+    (focus,) = [row for row in told.splitlines() if row.startswith("focus")]
+    assert focus.split()[1:5] == ["0.95", "…", "0.55", "11"]
+    assert focus.rstrip().endswith("18")
+    (items,) = [row for row in told.splitlines() if row.startswith("items")]
+    assert items.split()[1:4] == ["45", "…", "55"]
+    (pace,) = [row for row in told.splitlines() if row.startswith("pace")]
+    assert "█" not in pace
+
+
+@pytest.mark.parametrize(
+    ("fields", "unit"),
+    [
+        ({}, "weeks"),
+        ({"history": {"throughput": [5], "period": "day"}}, "days"),
+        ({"history": {"throughput": [5], "period": "day"}, "calendar": {}}, "working days"),
+        ({"history": {"throughput": [5], "period": {"days": 14}}}, "periods"),
+        ({"history": None, "sampler": {"kind": "triangular", "low": 4, "likely": 5, "high": 6}}, "weeks"),
+    ],
+)
+def test_differences_are_told_in_what_the_history_counts(
+    line: Line, tmp_path: Path, fields: dict[str, Any], unit: str
+) -> None:
+    told = line.here("forecast", steady(tmp_path, **fields)).answer()
+    assert f"in {unit} (- is earlier)" in told
+
+
+def test_an_answer_that_few_trials_leave_open_is_told_with_both_its_ends(line: Line, tmp_path: Path) -> None:
+    told = line.here("forecast", asked(tmp_path, trials=100, sensitivity=None)).answer()
+    (less,) = [row for row in told.splitlines() if row.startswith("ten items less")]
+    assert re.search(r"-\d+…[-+]?\d+ ", less)
+
+
+def test_more_confidences_than_the_terminal_is_wide_are_told_all_the_same(line: Line, tmp_path: Path) -> None:
+    told = line.here(
+        "forecast", asked(tmp_path, trials=100, confidence=[place / 21 for place in range(1, 21)])
+    ).answer()
+    (less,) = [row for row in told.splitlines() if row.startswith("ten items less")]
+    assert len(less.split()) == 3 + 20 + 2 + 3
 
 
 def test_a_program_gets_the_result_of_the_api(line: Line, tmp_path: Path) -> None:
@@ -54,10 +118,17 @@ def test_without_a_deadline_variations_or_a_sensitivity_their_parts_are_left_out
 
 def test_what_is_never_finished_is_beyond(line: Line, tmp_path: Path) -> None:
     told = line.here("forecast", asked(tmp_path, horizon=5, deadline=None)).answer()
+    assert "85% sure by beyond" not in told
     assert "beyond the horizon" in told
     assert "unpaired_trials" in told
-    assert "∞" in told
+    assert rows_of(told, "pace")[0][-1] == "beyond"
     assert "beyond" in next(row for row in told.splitlines() if row.startswith("ten items less"))
+
+
+def test_what_only_a_variation_finishes_is_told_by_its_date(line: Line, tmp_path: Path) -> None:
+    told = line.here("forecast", steady(tmp_path, horizon=9, deadline=None, sensitivity=None)).answer()
+    assert rows_of(told, "40 ") == [["40", *["2027-01-10"] * 3, "-"]]
+    assert rows_of(told, "51 ") == [["51", *["beyond"] * 3, "-"]]
 
 
 @pytest.mark.parametrize("name", ["[red]a[/red]", "ß — ∞"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import rivals
+from benchmarks import models, projects, rivals
 from benchmarks.calibration import CUT, ENDINGS, WEEKS, crps, cumulative_paces, weekly
 from benchmarks.measuring import Figure, Target, in_turn
 from benchmarks.planning import HISTORY, ROOT, TIMELINE, question
@@ -24,6 +24,7 @@ ROWS = {
         "bootstrap, 1,000 items, one thread",
         "adaptive, 100 items, two threads",
     ),
+    "model": ("whole model, bootstrap, one thread", "whole model, adaptive, one thread"),
     "backtests": ("backtest of 80 weeks, 3 horizons, 8 samplers, both targets",),
     "what-if": ("what if, 20 scopes", "what if, 20 team sizes", "what if, 20 histories"),
     "memory": ("peak memory of 10,000,000 trials",),
@@ -143,3 +144,16 @@ def test_a_figure_and_its_rival_are_measured_in_turn_after_a_round_that_is_throw
 
     assert in_turn(first, second, 2) == ((3.0, 5.0), (4.0, 6.0))
     assert asked == ["first", "second"] * 3
+
+
+def test_the_rivals_of_the_whole_model_answer_the_same_question() -> None:
+    """Within five standard errors of a mean of the finish."""
+    periods = np.arange(models.HORIZON + 2)
+    ours = models.finish(models.tables(Bootstrap()), 200_000)
+    for theirs in (
+        projects.by_numpy(models.SAMPLE, models.HORIZON, 200_000),
+        projects.by_python(models.SAMPLE, models.HORIZON, 20_000),
+    ):
+        means = [float(counts @ periods / counts.sum()) for counts in (ours, theirs)]
+        spread = float(ours @ (periods - means[0]) ** 2 / ours.sum())
+        assert abs(means[0] - means[1]) < 5 * (spread / theirs.sum() + spread / ours.sum()) ** 0.5

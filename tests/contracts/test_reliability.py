@@ -45,15 +45,17 @@ def test_a_run_prints_its_tables_and_writes_them_with_the_drawing_into_the_page(
     write(tmp_path / "young.csv", 7 * 20)
     (tmp_path / "other.csv").write_text("name,size\na,1\n", encoding="utf-8")
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n", encoding="utf-8")
+    page.write_text("before\n<!-- figures -->\nof another run\n<!-- end of figures -->\nafter\n", encoding="utf-8")
     done = run("calibration", f"DATA={tmp_path}", "--quick", "--page", page, cache=kernel_cache)
     assert done.returncode == 0, done.stderr
     written = page.read_text(encoding="utf-8")
     assert "Histories: 1, with 70 weeks together." in written
     assert "Left out, because they are no such files or too short: other.csv, young." in written
-    assert "old" not in written
+    assert "of another run" not in written
     for forecaster in FORECASTERS:
         assert f"| 4 | {forecaster.name} |" in written
+    for weeks in (6, 8, 12, 26, 52, 104):
+        assert f"| {weeks} weeks | adaptive |" in written
     for title in ("Items finished in 14 and 30 days", "With short histories", "By volatility", "Simulated teams"):
         assert title in written
         assert title in done.stdout
@@ -108,6 +110,8 @@ def test_the_counts_are_those_of_the_backtests(kernel_cache: Path) -> None:
     assert pools[ITEMS, YARDSTICK].ratio == 1
     assert pools[ITEMS, YARDSTICK].mean_ratio == pytest.approx(1)
     assert pool.ratio_to_same_history == 1
+    assert pool.stated(0) == pytest.approx(pool.scores.stated[:, 0].mean())
+    assert 0.5 <= pool.stated(0) < 0.7
     assert pool.ratio == pytest.approx(pool.scores.crps.sum() / pools[ITEMS, YARDSTICK].scores.crps.sum())
 
 
@@ -161,3 +165,15 @@ def test_numpy_scores_the_bootstrap_as_the_backtest_does(kernel_cache: Path) -> 
     for horizon, crps in zip(HORIZONS, found, strict=True):
         own = scores[Target(side="items", horizon=horizon)]["bootstrap"].values()
         assert crps == pytest.approx(sum(each.crps for each in own) / len(own), rel=0.02)
+
+
+def test_the_claim_of_the_readme_is_what_the_page_of_the_calibration_says() -> None:
+    page = (ROOT / "docs" / "explanation" / "calibration.md").read_text(encoding="utf-8")
+    claim = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = page.partition("### Items finished in 4, 8 and 13 weeks")[2].partition("###")[0]
+    for name in ("adaptive", YARDSTICK):
+        rows = [line.split(" | ") for line in table.splitlines() if f"| {name} |" in line]
+        kept = [row[8].partition(" ")[0].rstrip("%") for row in rows]
+        assert len(kept) == len(WEEKS)
+        assert f"{kept[0]}, {kept[1]} and {kept[2]} %" in claim
+    assert f"Histories: {claim.partition(' real histories')[0].rpartition(' ')[2]}," in page

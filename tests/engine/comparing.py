@@ -5,8 +5,6 @@ from dataclasses import replace
 from statistics import mean, stdev
 from typing import Any
 
-import numpy as np
-
 from engine import naive_model
 from engine.modelling import RISKS, SEVEN, UNSPLIT, asked
 from flow_forecaster.engine.capacity import Capacity, Delay, Ramp
@@ -40,6 +38,11 @@ VARIANTS: dict[str, Model] = {
     "one item": Model.of_items(1),
     "half the focus": replace(UNCERTAIN, capacity=Capacity(focus=Range.exactly(0.5))),
 }
+
+
+def items(low: float, high: float | None = None) -> Model:
+    """So many items, or from so many to so many, without splits."""
+    return Model(scope=Scope(items=Range(low=low, high=low if high is None else high), split=UNSPLIT))
 
 
 def case(model: Model, history: Sequence[int] = SEVEN, **basis: Any) -> Case:
@@ -90,9 +93,3 @@ def naive_differences(base: Sequence[int], other: Sequence[int], horizon: int) -
         "equal": sum(difference == 0 for difference in found) / len(base),
         "later": sum(difference > 0 for difference in found) / len(base),
     }
-
-
-def naive_quantile(periods: Sequence[int], confidence: float, horizon: int) -> int | None:
-    """The smallest k that at least so large a share of the trials does not exceed; None beyond the horizon."""
-    reached = sorted(periods)[int(np.ceil(confidence * len(periods) - 1e-9)) - 1]
-    return reached if reached <= horizon else None

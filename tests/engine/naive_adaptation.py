@@ -50,3 +50,21 @@ def weights(history: np.ndarray, weeks: float, q: float) -> np.ndarray:
     each = [falling(len(history), weeks, half_life) for half_life in HALF_LIVES]
     memory: np.ndarray = np.mean([part / part.sum() for part in each], axis=0)
     return (1 - q) * memory + q / len(history)
+
+
+def of_days(days: np.ndarray, week: int, classes: np.ndarray) -> dict[str, float]:
+    """The parameters of days: those of the sums of whole weeks, with an urn as uncertain as one of weeks."""
+    rows = days[len(days) % week :].reshape(-1, week)
+    learnt = parameters(rows.sum(axis=1), 1.0)
+    each = weights(rows.sum(axis=1), 1.0, learnt["stability"])
+    spread = np.average(rows.sum(axis=1) ** 2, weights=each) - np.average(rows.sum(axis=1), weights=each) ** 2
+    weighed = np.concatenate([np.repeat(each[:1], len(days) % week), np.repeat(each, week)])
+    labels = np.unique(classes)
+    apart = 0.0
+    for label in labels:
+        of_class, own = days[classes == label], weighed[classes == label]
+        apart += np.average(of_class**2, weights=own) - np.average(of_class, weights=own) ** 2
+    days_to_a_class = week / len(labels)
+    learnt["concentration"] *= days_to_a_class**2 * apart / spread if spread > 1e-9 else days_to_a_class
+    learnt["start"] = np.hypot(learnt["start"], 0.28 if len(labels) > 1 else 0.0)
+    return learnt

@@ -74,22 +74,22 @@ def progress(tables: TrialTables, drawn: Drawn, seed: int, trial: int) -> Iterat
     """Items done, half an item ahead, and who contributed, by the end of period 1, 2, ..."""
     done = 0.5
     for period, throughput in enumerate(throughputs(tables.pace, seed, trial)):
-        people = contributors(tables, period, (done - 0.5) / drawn.scope)
+        people = contributors(tables, period, (done - 0.5) * (1 / drawn.scope))
         worked = min(max(period + 1 - drawn.delay, 0.0), 1.0)
-        done += throughput * float(tables.capacity[period]) * people * drawn.focus * worked
+        done += throughput * (float(tables.capacity[period]) * drawn.focus * worked) * people
         yield done, people
 
 
 def contributors(tables: TrialTables, period: int, share: float) -> float:
     """Those of the period, or those of the ramp at this share of the scope."""
-    size, low, high = tables.ramp.tolist()
-    if not size:
+    per_share, low, high = tables.ramp.tolist()
+    if not per_share:
         return float(tables.people[period])
-    if share < size:
-        return float(low + (high - low) * (share / size))
-    if 1 - share < size:
-        return float(low + (high - low) * max((1 - share) / size, 0.0))
-    return float(high)
+    if share * per_share < 1:
+        return float(low + (high - low) * (share * per_share))
+    if (1 - share) * per_share < 1:
+        return float(low + (high - low) * max((1 - share) * per_share, 0.0))
+    return float(low + (high - low))
 
 
 def outcome(tables: TrialTables, seed: int, trial: int, horizon: int) -> tuple[int, float]:

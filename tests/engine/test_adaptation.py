@@ -2,7 +2,8 @@
 
 from dataclasses import asdict
 from datetime import date
-from math import exp, log, prod, sqrt
+from itertools import pairwise
+from math import exp, isfinite, log, prod, sqrt
 from statistics import pvariance
 
 import numpy as np
@@ -82,12 +83,12 @@ def test_a_history_without_variation_is_as_uncertain_as_any() -> None:
 
 
 @pytest.mark.parametrize("history", [STEADY, BURSTS, DOUBLED], ids=["steady", "bursts", "doubled"])
-@pytest.mark.parametrize("weeks", [1.0, 2.0, 10 / 7, 3 / 7])
+@pytest.mark.parametrize("weeks", [1.0, 2.0, 10 / 7, 3 / 7, 30 / 7, 90 / 7])
 def test_every_parameter_is_that_of_the_twin(history: tuple[int, ...], weeks: float) -> None:
     assert_twin(history, weeks)
 
 
-@given(st.lists(st.integers(0, 300), min_size=1, max_size=120).filter(any), st.sampled_from([1 / 7, 1.0, 2.0]))
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=120).filter(any), st.sampled_from([1 / 7, 1.0, 2.0, 30 / 7]))
 def test_parameters_are_those_of_the_twin(history: list[int], weeks: float) -> None:
     assume(any(history[-round(104 / weeks) :]))
     assert_twin(tuple(history), weeks)
@@ -131,16 +132,22 @@ def test_a_steady_team_is_drawn_almost_evenly_and_a_moving_one_mostly_from_latel
     assert steady.sigma < 0.05 < moving.sigma
 
 
-@given(st.lists(st.integers(0, 50), min_size=1, max_size=60).filter(any), st.sampled_from([1 / 7, 1.0, 90 / 7]))
+COUNTS = st.integers(0, 9) | st.sampled_from([0, 1_000_000])
+LENGTHS = st.sampled_from([1 / 7, 2 / 7, 1.0, 30 / 7, 90 / 7])
+
+
+@given(st.lists(COUNTS, min_size=1, max_size=400).filter(any), LENGTHS)
 def test_whatever_the_history_its_parameters_make_sense(history: list[int], weeks: float) -> None:
     learnt = of_periods(tuple(history), weeks)
     assert 0 <= learnt.stability <= 1
     assert sum(learnt.weights) == pytest.approx(1, abs=1e-12)
     assert min(learnt.weights) > 0
+    assert all(older <= newer + 1e-15 for older, newer in pairwise(learnt.weights))
     assert 1 - 1e-9 <= learnt.size <= len(history) + 1e-9
     assert 0 < learnt.concentration <= 0.5 * len(history) + 1e-9
-    assert learnt.sigma > 0
-    assert learnt.start > 0
+    assert 0 < learnt.sigma < 1
+    assert 0 < learnt.start < 3
+    assert isfinite(sum(learnt.weights) + learnt.concentration)
 
 
 @pytest.mark.parametrize(("period", "used"), [(WEEK, 104), (Period(days=14), 52), (Period(days=10), 72), (DAY, 728)])
@@ -186,6 +193,19 @@ def test_days_are_judged_by_the_sums_of_weeks_that_end_with_the_history() -> Non
     total = oldest + 7 * sum(whole.weights)
     expected = [oldest / total, *(weight / total for weight in whole.weights for _ in range(7))]
     assert learnt.weights == pytest.approx(expected, abs=1e-15)
+
+
+@given(
+    st.lists(st.integers(0, 9) | st.just(400), min_size=7, max_size=60).filter(lambda days: any(days[len(days) % 7 :])),
+    st.sampled_from([5, 7]),
+    st.booleans(),
+)
+def test_days_are_those_of_the_twin(counts: list[int], week: int, apart: bool) -> None:
+    classes = tuple(index % week if apart else 0 for index in range(len(counts)))
+    assume(any(counts[len(counts) % week :]))
+    learnt = asdict(of_days(tuple(counts), week, classes))
+    twin = naive_adaptation.of_days(np.array(counts), week, np.array(classes))
+    assert {name: learnt[name] for name in twin} == pytest.approx(twin, rel=1e-5, abs=1e-6)
 
 
 def test_urns_of_weekdays_make_the_mean_of_a_week_as_uncertain_as_an_urn_of_weeks() -> None:
@@ -265,6 +285,23 @@ def test_tables_hold_what_was_learnt() -> None:
     assert log(tables.factors[0, -1]) / highest == pytest.approx(sqrt(step**2 + learnt.start**2), rel=1e-9)
     assert tables.reach * 2**52 == pytest.approx(learnt.concentration + np.arange(4))
     assert tables.drifting == 7
+
+
+@pytest.mark.parametrize(
+    ("period", "periods", "drifting"), [(WEEK, 4, 4), (WEEK, 40, 13), (Period(days=90), 8, 2 * 90 / 7), (DAY, 364, 13)]
+)
+def test_the_bound_is_the_best_period_throughout_at_a_level_of_four_and_a_half_deviations(
+    period: Period, periods: int, drifting: float
+) -> None:
+    """Quarters of thirteen weeks less a day drift in two of them: 26 weeks less two days."""
+    history, timeline = ThroughputHistory(throughput=(60, 80, 75), period=period), Timeline(start=MONDAY, period=period)
+    told = Adaptive().parameters(history, timeline)
+    deviation = sqrt(told["start"] ** 2 + told["drift"] ** 2 * drifting)
+    expected = 80 * periods * exp(4.5 * deviation)
+    assert Adaptive().bound(history, timeline, periods) == pytest.approx(expected, rel=1e-4, abs=1)
+    counts = np.zeros(Adaptive().bound(history, timeline, periods) + 2, dtype=np.int64)
+    Adaptive().pace(history, timeline, periods).produce(42, periods)(0, 100_000, counts)
+    assert counts[-1] == 0
 
 
 def test_the_mean_is_weighted_and_that_of_whole_weeks() -> None:

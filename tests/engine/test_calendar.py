@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from itertools import islice
+from itertools import islice, takewhile
+from math import ceil
 
 import pytest
 from hypothesis import assume, given
@@ -50,6 +51,14 @@ def test_a_period_ends_with_the_last_of_its_days(timeline: Timeline, numbers: li
     ends = [days[number * timeline.period.days - 1] for number in numbers]
     assert timeline.ends_of(numbers) == ends
     assert [timeline.end_of(number) for number in numbers] == ends
+
+
+@PATIENT
+@given(timelines(), st.lists(st.integers(0, 60), max_size=5))
+def test_a_day_lies_in_the_first_period_that_ends_on_or_after_it(timeline: Timeline, offsets: list[int]) -> None:
+    days = [timeline.start + timedelta(days=offset) for offset in offsets]
+    worked = [len(list(takewhile(day.__ge__, walk(timeline)))) for day in days]
+    assert timeline.periods_at(days).tolist() == [ceil(count / timeline.period.days) for count in worked]
 
 
 @PATIENT

@@ -106,9 +106,9 @@ GOLDEN: dict[str, dict[str, Any]] = {
     },
 }
 BYTES = {
-    "exact": "9419822387d7e443a618e31d8e69134f5553c7e82c657c749af0849f14f0866e",
-    "days": "fbde09ffe72cc8dd67a53fa5772895cc2f16fc2255715db72919b2e6dee84cdb",
-    "weeks": "96436ef8ccb3b5b1edee2fa8590727b27f8aa2842c42901e3b6efbf746a0290c",
+    "exact": "e91469798fbbc3e443a620099ce1e1ef0d550b1b9ed04c06d64bec1df72dd04a",
+    "days": "01f02a33058d8c8cb0903eabce402bb699b2248bff323b4c58c1ce197f63e22f",
+    "weeks": "969a96d96922b39cd9f7073ef71aa48645ea3b45075c9a6b9b17b2edcc0c54c2",
 }
 
 

@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata, theilslopes
 
 from flow_forecaster.engine.arrays import Counts
+from flow_forecaster.engine.calendar import Timeline
+from flow_forecaster.engine.forecasts import deadline_caveats
 from flow_forecaster.engine.history import DAY, WEEK, Period, ThroughputHistory
-from flow_forecaster.engine.reading import mann_kendall, pettitt, rank, read, slope
+from flow_forecaster.engine.laws import Basis
+from flow_forecaster.engine.model import Model
+from flow_forecaster.engine.reading import mann_kendall, pettitt, rank, read, slope, stationarity
+from flow_forecaster.engine.samplers import Bootstrap
 
 CODES = ["few_samples", "few_nonzero_periods", "trend", "level_shift"]
 SERIES = 1_000
@@ -287,6 +292,41 @@ def test_counting_in_smaller_units_changes_no_remark(throughput: list[int], scal
     assert codes(weeks([scale * count for count in throughput])) == codes(weeks(throughput))
 
 
+# What is said of a history in which no change was found
+
+
+def test_no_evidence_is_called_no_evidence_and_never_stability() -> None:
+    """S = -4 of variance 206, so |z| = 3 / 14.35; K = 12, and 2 exp(-6 * 144 / 1872) is above 1."""
+    history = weeks([5, 6, 7, 4, 8, 6, 5, 9, 3, 7, 6, 4])
+    (said,) = stationarity(history)
+    assert said.code == "stationarity"
+    assert said.detail == (
+        "At a level of 1 %, 12 weeks give no evidence of a trend (Mann-Kendall, p = 0.83; median slope 0 items per "
+        "week for each week) and none of a changed level (Pettitt, p = 1). That is no evidence of a stable pace either."
+    )
+
+
+def test_nine_periods_are_too_few_to_look_for_a_change() -> None:
+    (said,) = stationarity(weeks(range(1, 10)))
+    assert said.detail == "Whether the pace has a trend or changed its level cannot be told from 9 weeks; it takes 10."
+    (said,) = stationarity(ThroughputHistory(throughput=(4,), period=DAY))
+    assert "cannot be told from 1 day;" in said.detail
+
+
+@settings(deadline=None)
+@given(throughput=st.lists(st.integers(0, 9), min_size=1, max_size=60).filter(any))
+def test_a_history_has_either_a_warning_of_change_or_a_word_about_the_lack_of_evidence(throughput: list[int]) -> None:
+    history = weeks(throughput)
+    warned = {"trend", "level_shift"} & set(codes(history))
+    assert len(stationarity(history)) == (0 if warned else 1)
+
+
+@pytest.mark.parametrize("throughput", [[8] * 7 + [4] * 8, [8] * 8 + [4] * 8, range(1, 21)])
+def test_where_either_test_fires_nothing_is_said_of_a_lack_of_evidence(throughput: Sequence[int]) -> None:
+    """Of the first, only Mann-Kendall's p is below 1 %."""
+    assert stationarity(weeks(throughput)) == ()
+
+
 # False alarms and power, measured
 
 
@@ -319,3 +359,28 @@ def test_a_pace_that_climbs_steadily_over_a_year_is_mostly_found_and_mostly_call
     found = [codes(weeks(rng.poisson(np.linspace(3, 12, 52)))) for _ in range(SERIES)]
     assert sum(map(bool, found)) >= 0.95 * SERIES
     assert found.count(["trend"]) >= 0.75 * SERIES
+
+
+@pytest.mark.parametrize(("n", "periods"), [(12, 4), (26, 2), (26, 4), (52, 1)])
+@pytest.mark.parametrize("kind", ["1", "5", "20", "bursty"])
+def test_what_a_stable_team_then_did_is_called_a_pace_never_seen_in_at_most_three_of_a_hundred_cases(
+    kind: str, n: int, periods: int
+) -> None:
+    """Whoever asks for the very items that the next periods will bring is warned wrongly."""
+    rng = np.random.default_rng(n)
+    alarms = 0
+    for _ in range(SERIES):
+        done = simulated(kind, n + periods, rng)
+        if not done[:n].any() or not done[n:].any():
+            continue
+        asked = Basis(
+            history=weeks(done[:n]),
+            timeline=Timeline(start=date(2026, 1, 5), period=WEEK),
+            sampler=Bootstrap(),
+            method="auto",
+            trials=1,
+            seed=1,
+        )
+        told = deadline_caveats(asked, Model.of_items(int(done[n:].sum())), periods, 0)
+        alarms += "pace_never_seen" in [caveat.code for caveat in told]
+    assert alarms <= 0.03 * SERIES

@@ -115,7 +115,7 @@ def test_an_end_is_the_forecast_with_that_number() -> None:
     answer = answered(case(UNCERTAIN, trials=TRIALS), sensitivity=["items"], horizon=300)
     fixed = Scope(items=Range.exactly(29), split=UNCERTAIN.scope.split if UNCERTAIN.scope else UNSPLIT, risks=RISKS)
     other = answered(case(UNCERTAIN, trials=TRIALS), case(replace(UNCERTAIN, scope=fixed), trials=TRIALS), horizon=300)
-    assert answer.swings[0].answers[1] == other.variations[0].laws.whole.when(0.85)
+    assert answer.swings[0].answers[1] == other.variations[0].law.when(0.85)
     assert answer.swings[0].differences[1] == other.variations[0].differences
 
 

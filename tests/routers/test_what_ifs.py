@@ -101,6 +101,19 @@ async def test_a_variation_on_the_bootstrap_agrees_with_the_exact_answer_of_its_
             "/variations/0/change/history/period",
             "period_differs",
         ),
+        (
+            {
+                "variations": [
+                    {"name": "x", "change": {"sampler": {"kind": "triangular", "low": 1, "likely": 2, "high": 3}}}
+                ]
+            },
+            "/variations/0/change",
+            "history_not_used",
+        ),
+        ({"variations": [{"name": "x", "change": {"scope": None}}]}, "/variations/0/change/scope", "missing"),
+        ({"sensitivity": ["pace", "weather"]}, "/sensitivity/1", "unknown_value"),
+        ({"sensitivity": ["pace", "pace"]}, "/sensitivity", "invalid_value"),
+        ({"deadline": "2199-12-31", "history": {"throughput": [1, 2], "period": "day"}}, "/deadline", "beyond_horizon"),
         ({"method": "exact"}, "/method", "no_exact_answer"),
         ({"deadline": "2020-01-01"}, "/deadline", "before_start"),
     ],

@@ -14,9 +14,7 @@ from flow_forecaster.engine.cases import Case
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.samplers import Adaptive, Bootstrap
-from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.routers.pointers import field_errors
-from flow_forecaster.schemas.comparisons import WhatIfResult, what_if_result
 from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.schemas.what_ifs import WhatIfRequest, _merged
 
@@ -33,6 +31,7 @@ BASE: dict[str, Any] = {
     "trials": 1_000,
     "confidence": [0.5, 0.85],
 }
+GUESS = {"kind": "triangular", "low": 1, "likely": 2, "high": 3, "block": None}
 DAILY = {"throughput": [1, 2, 3, 0, 1] * 4, "period": "day", "start": "2025-11-03"}
 
 
@@ -45,12 +44,6 @@ def varied(change: dict[str, Any], **fields: Any) -> Case:
     """The case of one variation."""
     (variation,) = request(change, **fields).resolved(today=TODAY, seed=1).question().variations
     return variation.case
-
-
-def answered(asked: WhatIfRequest) -> WhatIfResult:
-    resolved = asked.resolved(today=TODAY, seed=42)
-    question = resolved.question()
-    return what_if_result(resolved, question, question.answer(Machine()))
 
 
 # Merge patches
@@ -187,10 +180,13 @@ def test_twenty_one_variations_and_a_name_that_is_none_are_refused() -> None:
         (["pace", "pace"], "/sensitivity", "invalid_value"),
         ([], "/sensitivity", "too_short"),
         (["weather"], "/sensitivity/0", "unknown_value"),
+        (["pace", 1], "/sensitivity/1", "unknown_value"),
+        ("pace", "/sensitivity", "invalid_type"),
+        (1, "/sensitivity", "invalid_type"),
     ],
 )
 def test_a_sensitivity_that_is_none_is_refused(sensitivity: Any, pointer: str, code: str) -> None:
-    assert (pointer, code) in pointers(sensitivity=sensitivity)
+    assert pointers(sensitivity=sensitivity) == [(pointer, code)]
 
 
 @pytest.mark.parametrize(
@@ -219,6 +215,33 @@ def test_what_the_engine_cannot_compute_is_refused_where_it_stands(
     assert caught.value.path[:3] == ("variations", 1, "change")
     assert caught.value.path[3 : 3 + len(path)] == path
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "code"),
+    [
+        ({"scope": {"items": {"likely": None, "high": 39}}}, ("scope", "items"), "low_above_high"),
+        ({"sampler": GUESS}, (), "history_not_used"),
+        (
+            {"sampler": {"kind": "weekday", "block": None}, "history": {"period": "day"}},
+            ("history",),
+            "weekday_needs_start",
+        ),
+        ({"sampler": GUESS | {"period": "day"}, "history": None}, ("history",), "period_differs"),
+    ],
+)
+def test_what_is_wrong_with_the_base_in_view_is_refused_no_deeper_than_the_patch_goes(
+    change: dict[str, Any], path: tuple[str | int, ...], code: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        request({}, change).resolved(today=TODAY, seed=1)
+    assert (caught.value.path, caught.value.code) == (("variations", 1, "change", *path), code)
+
+
+def test_what_is_wrong_with_the_base_is_refused_there() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        request({"scope": {"items": 5}}, scope={"items": {"low": 3, "high": 2}}).resolved(today=TODAY, seed=1)
+    assert (caught.value.path, caught.value.code) == (("scope", "items", "low"), "low_above_high")
 
 
 def test_an_unknown_country_of_a_variation_is_refused_there() -> None:
@@ -308,91 +331,3 @@ def test_the_horizon_suits_the_slowest_variation_and_the_deadline() -> None:
     assert chosen[1] > 5 * chosen[0] > 0
     assert request(fast, horizon=77).resolved(today=TODAY, seed=1).horizon == 77
     assert request(fast, horizon=7, deadline="2026-06-28").resolved(today=TODAY, seed=1).horizon == 25
-
-
-# Results
-
-
-def test_a_result_has_every_part_and_reads_back() -> None:
-    result = answered(request(*CHANGES, sensitivity=True, deadline="2026-06-28", fan=True))
-    assert WhatIfResult.model_validate_json(result.model_dump_json()) == result
-    assert [one.name for one in result.variations] == ["0", "1", "2", "3"]
-    assert result.base.periods == 25
-    assert result.base.probability is not None
-    assert (result.method, result.trials, result.seed) == ("monte_carlo", 1_000, 42)
-    assert result.explanation.fan is not None
-    assert {one.source for one in result.explanation.spread} == {
-        "pace",
-        "items",
-        "risks",
-        "focus",
-        "lead_time",
-    }
-    for one in result.variations:
-        assert one.deadline is not None
-        assert one.deadline.difference == pytest.approx(one.deadline.probability - result.base.probability)
-        for answer, base, later in zip(one.answers, result.base.answers, one.answer_differences, strict=True):
-            assert answer.periods is not None
-            assert base.periods is not None
-            assert answer.date is not None
-            assert base.date is not None
-            assert later.confidence == answer.confidence
-            assert later.periods == answer.periods - base.periods
-            assert later.days == (answer.date - base.date).days == 7 * later.periods
-            assert later.standard_error is not None
-
-
-def test_the_sensitivity_is_sorted_around_the_answer_of_the_base() -> None:
-    result = answered(request(sensitivity=True))
-    assert result.sensitivity is not None
-    base = next(one for one in result.base.answers if one.confidence == 0.85)
-    assert (result.sensitivity.confidence, result.sensitivity.periods, result.sensitivity.date) == (
-        0.85,
-        base.periods,
-        base.date,
-    )
-    rows = result.sensitivity.rows
-    assert {(row.input, row.name) for row in rows} == {
-        ("pace", None),
-        ("items", None),
-        ("split_rate", None),
-        ("risks", "audit"),
-        ("focus", None),
-        ("lead_time", None),
-    }
-    swings = [row.swing for row in rows]
-    assert swings == sorted(swings, key=lambda swing: -(swing or 0))
-    for row in rows:
-        assert row.low.periods is not None
-        assert row.high.periods is not None
-        assert row.swing == abs(row.high.periods - row.low.periods)
-
-
-def test_without_a_deadline_or_a_sensitivity_neither_is_told() -> None:
-    result = answered(request({}))
-    assert (result.sensitivity, result.base.probability, result.base.periods) == (None, None, None)
-    assert result.variations[0].deadline is None
-    assert result.variations[0].answer_differences[0].periods == 0
-
-
-def test_another_calendar_differs_in_days_and_in_periods_of_the_base() -> None:
-    weekend = {"calendar": {"weekdays": ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]}}
-    fields = {"history": DAILY, "calendar": {}, "sampler": None}
-    result = answered(request(weekend, **fields))
-    (one,) = result.variations
-    for answer, base, later in zip(one.answers, result.base.answers, one.answer_differences, strict=True):
-        assert answer.date is not None
-        assert base.date is not None
-        assert later.days == (answer.date - base.date).days
-
-
-def test_what_lies_beyond_the_horizon_has_no_difference() -> None:
-    slow = {"scope": {"items": 500}}
-    result = answered(request(slow, horizon=20))
-    (one,) = result.variations
-    assert one.unfinished == 1.0
-    assert one.difference.mean is None
-    assert {(later.periods, later.days, later.standard_error) for later in one.answer_differences} == {
-        (None, None, None)
-    }
-    assert [warning.code for warning in one.warnings] == ["unfinished_at_horizon", "unpaired_trials"]

@@ -25,7 +25,7 @@ from flow_forecaster.schemas.scopes import Scope
 _BARS = 20
 _WIDTH = 40
 _OUTSIDE = 0.005
-_USUAL = {"history_window", "no_history", "sampler"}
+_USUAL = {"history_window", "no_history", "stationarity", "sampler"}
 _WHOLE_FROM = 1_000.0
 _RIGHT = {"how sure", "periods", "costs at most", "mean if worse", "effort"}
 

@@ -115,7 +115,7 @@ def movement(counts: Sequence[int], weeks: float) -> float:
 
     Each y = sqrt(x + 3/8) from the seventh on is predicted from those before it, by their plain mean (a), or by the
     mean of their three exponentially weighted means (b). With v = 1 + the variance of the prediction in that of one
-    period, and s^2 = mean of error^2 / v: exp(2 D) = (s_a^2 / s_b^2)^m prod v_a / v_b over the m predictions.
+    period, and s^2 = 1e-6 + mean of error^2 / v: exp(2 D) = (s_a^2 / s_b^2)^m prod v_a / v_b over m predictions.
     """
     if len(counts) < _FEWEST:
         return 1.0

@@ -6,13 +6,15 @@ from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.laws import Basis
 from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.ranges import Range
+from flow_forecaster.engine.reading import stationarity
 
 _INNER = (0.05, 0.95)
 
 
 def assumptions(basis: Basis, model: Model) -> tuple[Caveat, ...]:
     """List them: the history's window, what is drawn from it, and everything around it that was given."""
-    return (_history(basis), _sampler(basis), *_scope(model), *_capacity(model), *_time(basis, model))
+    looked = () if basis.history is None else stationarity(basis.history)
+    return (_history(basis), *looked, _sampler(basis), *_scope(model), *_capacity(model), *_time(basis, model))
 
 
 def _history(basis: Basis) -> Caveat:

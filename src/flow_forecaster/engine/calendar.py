@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,10 +46,12 @@ class WorkingCalendar:
 
     def count(self, start: date, last: date) -> int:
         """Count the working days from `start` to `last`, both included."""
-        after = last + timedelta(days=1)
-        return int(
-            np.busday_count(np.datetime64(start), np.datetime64(after), weekmask=self._mask, holidays=self._holidays)
-        )
+        return int(self.counts(start, [last])[0])
+
+    def counts(self, start: date, last: Sequence[date]) -> NDArray[np.int64]:
+        """Count the working days from `start` to each of several last days, both included."""
+        after = np.array(last, dtype="datetime64[D]") + 1
+        return np.busday_count(np.datetime64(start), after, weekmask=self._mask, holidays=self._holidays)
 
     @property
     def _mask(self) -> NDArray[np.bool_]:
@@ -100,6 +102,14 @@ class Timeline:
         if self.calendar is None:
             return divmod((last - self.start).days + 1, self.period.days)
         return divmod(self.calendar.count(self.start, last), self.period.days)
+
+    def periods_at(self, days: Sequence[date]) -> NDArray[np.int64]:
+        """Find the periods that each of these days lies in, counted from 1; a day off lies in the one before it."""
+        if self.calendar is None:
+            counts = np.array([(day - self.start).days + 1 for day in days], dtype=np.int64)
+        else:
+            counts = self.calendar.counts(self.start, days)
+        return -(-counts // self.period.days)
 
     def months(self, periods: int) -> NDArray[np.int64]:
         """List the months (0 = January) of the days of the first periods, shape (periods, days of a period)."""

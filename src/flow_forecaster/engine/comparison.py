@@ -9,10 +9,6 @@ from math import sqrt
 import numpy as np
 
 from flow_forecaster.engine.arrays import Counts
-from flow_forecaster.engine.distribution import Distribution
-
-BATCHES = 20
-FEWEST_IN_A_BATCH = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,35 +47,6 @@ class Differences:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batches:
-    """The laws of T of one case: of all trials, and of BATCHES batches of them; trial i is in batch i mod BATCHES."""
-
-    whole: Distribution
-    parts: tuple[Distribution, ...]
-
-    @classmethod
-    def of(cls, counts: Counts) -> "Batches":
-        """Read histograms of shape (batches, H + 2), whose last bin is what is unfinished."""
-        total = counts.sum(axis=0)
-        many = len(counts) > 1 and int(total.sum()) >= len(counts) * FEWEST_IN_A_BATCH
-        parts = tuple(Distribution.from_counts(batch) for batch in counts) if many else ()
-        return cls(whole=Distribution.from_counts(total), parts=parts)
-
-    def later_than(self, base: "Batches", same: Counts, confidence: float) -> Estimate:
-        """Find how many periods of the base this answer lies after the base's.
-
-        Standard error: that of the mean of the differences in each batch, standard deviation / sqrt(batches). Both
-        answers of a batch come from the same trials, so that what moves them alike cancels out.
-        """
-        value = _between(self.whole, base.whole, same, confidence)
-        parts = [_between(ours, theirs, same, confidence) for ours, theirs in zip(self.parts, base.parts, strict=True)]
-        known = [part for part in parts if part is not None]
-        if value is None or not known or len(known) < len(parts):
-            return Estimate(value=value, standard_error=None)
-        return Estimate(value=value, standard_error=float(np.std(known, ddof=1)) / sqrt(len(known)))
-
-
 def chance(counts: Counts) -> tuple[float, Estimate]:
     """Find P(deadline) of a variation, and its difference to the base's with the standard error of paired trials.
 
@@ -105,8 +72,3 @@ def _mean(counts: Counts, least: int) -> Estimate:
     squares = int((values * values) @ counts)
     error = sqrt((squares * trials - total * total) / (trials - 1)) / trials
     return Estimate(value=total / trials, standard_error=error)
-
-
-def _between(ours: Distribution, theirs: Distribution, same: Counts, confidence: float) -> int | None:
-    answer, before = ours.when(confidence), theirs.when(confidence)
-    return None if answer is None or before is None else int(same[answer]) - before

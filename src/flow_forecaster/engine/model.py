@@ -115,7 +115,9 @@ class Model:
             pace=pace,
             capacity=self.capacity.shares(timeline, horizon),
             people=self.capacity.contributors(timeline, horizon),
-            ramp=np.array([ramp.size, ramp.low, ramp.high] if ramp is not None and over_scope else [0.0, 0.0, 0.0]),
+            ramp=np.array(
+                [1.0 / ramp.size, ramp.low, ramp.high] if ramp is not None and over_scope else [0.0, 0.0, 0.0]
+            ),
             scope=self.scope_law.table(),
             focus=_table(self.capacity.focus),
             growth=_table(self.growth),

@@ -43,6 +43,29 @@ def read(history: ThroughputHistory, calendar: WorkingCalendar | None = None) ->
     return (*_few_samples(history), *_few_nonzero_periods(history), *_instability(history, calendar))
 
 
+def stationarity(history: ThroughputHistory) -> tuple[Caveat, ...]:
+    """Say "no evidence" where `read` found neither trend nor shift, with the p of both tests and the slope.
+
+    It never says that a pace is stable: what a test does not see may still be there, most of all in short histories.
+    """
+    period, n = history.period, len(history)
+    if n < _STABILITY_FROM:
+        detail = (
+            f"Whether the pace has a trend or changed its level cannot be told from {_periods(n, period)}; it takes "
+            f"{_STABILITY_FROM}."
+        )
+        return (Caveat(code="stationarity", detail=detail),)
+    trend, shift = _tested(history)[1:]
+    if min(trend.p, shift.p) < _LEVEL:
+        return ()
+    detail = (
+        f"At a level of 1 %, {_periods(n, period)} give no evidence of a trend (Mann-Kendall, p = {trend.p:.2g}; "
+        f"median slope {slope(history.counts):.2g} items per {period} for each {period}) and none of a changed level "
+        f"(Pettitt, p = {shift.p:.2g}). That is no evidence of a stable pace either."
+    )
+    return (Caveat(code="stationarity", detail=detail),)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranks:
     """Where each period stands among all: what both tests need of a history.
@@ -152,13 +175,17 @@ def _few_nonzero_periods(history: ThroughputHistory) -> tuple[Caveat, ...]:
 def _instability(history: ThroughputHistory, calendar: WorkingCalendar | None) -> tuple[Caveat, ...]:
     if len(history) < _STABILITY_FROM:
         return ()
-    ranks = rank(history.counts)
-    trend, shift = mann_kendall(ranks), pettitt(ranks)
+    ranks, trend, shift = _tested(history)
     if shift.p < _LEVEL and (trend.p >= _LEVEL or _is_rather_a_step(ranks, shift)):
         return (_level_shift(history, shift, calendar),)
     if trend.p < _LEVEL:
         return (_trend(history, trend),)
     return ()
+
+
+def _tested(history: ThroughputHistory) -> tuple[Ranks, MannKendall, Pettitt]:
+    ranks = rank(history.counts)
+    return ranks, mann_kendall(ranks), pettitt(ranks)
 
 
 def _is_rather_a_step(ranks: Ranks, shift: Pettitt) -> bool:

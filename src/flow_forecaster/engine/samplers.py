@@ -141,7 +141,7 @@ class Adaptive:
         )
         sigma = learnt.sigma * sqrt(weeks)
         first = sqrt(sigma * sigma + learnt.start * learnt.start)
-        return urn_tables(observed, ahead, Drift(first=first, sigma=sigma, periods=ceil(self.drift_weeks / weeks)))
+        return urn_tables(observed, ahead, Drift(first=first, sigma=sigma, periods=self._drifting(timeline)))
 
     def pace(self, history: ThroughputHistory | None, timeline: Timeline, horizon: int) -> Pace:
         """Walk over the urn."""
@@ -159,9 +159,9 @@ class Adaptive:
 
     def bound(self, history: ThroughputHistory | None, timeline: Timeline, periods: int) -> int:
         """The best period throughout, with the level four and a half standard deviations up."""
-        past, weeks = known(history), min(periods * timeline.weeks_per_period, self.drift_weeks)
-        learnt = self._learnt(past, timeline)
-        deviation = sqrt(learnt.start * learnt.start + learnt.sigma * learnt.sigma * weeks)
+        past, learnt = known(history), self._learnt(known(history), timeline)
+        drifting = min(periods, self._drifting(timeline)) * timeline.weeks_per_period
+        deviation = sqrt(learnt.start * learnt.start + learnt.sigma * learnt.sigma * drifting)
         return ceil(past.highest * periods * exp(min(4.5 * deviation, 20.0)))
 
     def parameters(self, history: ThroughputHistory | None, timeline: Timeline) -> dict[str, float]:
@@ -197,6 +197,10 @@ class Adaptive:
             detail = "The history has no start date, so its weekdays are unknown and every day is drawn from all days."
             return (Caveat(code="weekdays_unknown", detail=detail),)
         return ()
+
+    def _drifting(self, timeline: Timeline) -> int:
+        """Count the periods in which the level moves, the one that the last of `drift_weeks` falls into included."""
+        return ceil(self.drift_weeks / timeline.weeks_per_period)
 
     def _learnt(self, history: ThroughputHistory, timeline: Timeline) -> adaptation.Adaptation:
         """Learn, by weeks if periods are days."""

@@ -2,7 +2,9 @@
 
 Base and variations draw the same words in trial i, so that T of a variation - T of the base has what was changed in
 it and little else: common random numbers. All go through the general kernel, plain models too, because only there
-every source of uncertainty has words of its own. Reference: Law, "Simulation Modeling and Analysis", section 11.2.
+scope, focus, growth, delay and tail have words beside those of the pace. What makes up the scope is one draw from the
+law of all of it, so a trial compares equally lucky scopes, not one with a risk that struck and without.
+Reference: Law, "Simulation Modeling and Analysis", section 11.2.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,7 @@ from flow_forecaster.engine.arrays import Counts
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.cases import Case, Company, company, cost_of, most_periods
 from flow_forecaster.engine.caveats import Caveat
-from flow_forecaster.engine.comparison import BATCHES, Batches, Differences, Estimate, chance
+from flow_forecaster.engine.comparison import Differences, Estimate, chance
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.fan import Fan, fan, fan_cost
 from flow_forecaster.engine.forecasts import basis_caveats, deadline_caveats, horizon_caveats, periods_until
@@ -42,13 +44,14 @@ class Variation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Varied:
-    """What a variation gives, and what it changes. `differences` of answers are read by confidence.
+    """What a variation gives, and what it changes.
 
+    law: of its own T. same: (H + 1,), the first period of the base that ends when, or after, a period of its own does.
     probability and gain: P(deadline) and its difference to the base's; None without a deadline.
     """
 
     name: str
-    laws: Batches
+    law: Distribution
     same: Counts
     differences: Differences
     probability: float | None
@@ -88,7 +91,7 @@ class WhatIfAnswer:
     middle: the confidence in the middle of those asked for, of two the higher one.
     """
 
-    base: Batches
+    base: Distribution
     probability: float | None
     variations: tuple[Varied, ...]
     swings: tuple[Swing, ...]
@@ -168,7 +171,7 @@ class WhatIf:
         ends = self._all_ends(machine.part(0.0, 0.02))
         tallies = self._tallied(ends, machine.part(0.02, 0.95))
         count = len(self.variations)
-        base = Batches.of(tallies.laws[0])
+        base = tallies.law(0)
         compared = [tallies.differences(place) for place in range(1 + count + 2 * len(ends))]
         varied = tuple(self._varied(place, tallies, compared[place]) for place in range(1, count + 1))
         middle = sorted(self.confidences)[len(self.confidences) // 2]
@@ -176,13 +179,13 @@ class WhatIf:
         basis, model = self.base.basis, self.base.model
         return WhatIfAnswer(
             base=base,
-            probability=base.whole.at_most(self._due[0]) if self._due else None,
+            probability=base.at_most(self._due[0]) if self._due else None,
             variations=varied,
             swings=tuple(sorted(swings, key=lambda swing: swing.rank)),
             middle=middle,
             spread=spread(basis, model, self.periods, machine.part(0.95, 1.0)),
-            fan=self._fan(base.whole),
-            caveats=self._caveats(base.whole),
+            fan=self._fan(base),
+            caveats=self._caveats(base),
         )
 
     @cached_property
@@ -221,25 +224,24 @@ class WhatIf:
             company=company(cases, self.periods),
             same=np.array(same),
             due=np.array(self._due, dtype=np.int64),
-            batched=len(self._known),
         )
         count = self.base.basis.trials
         return _Tallies(plan=plan, counts=histogram(plan.run, count=count, bins=plan.size, machine=machine))
 
     def _varied(self, place: int, tallies: "_Tallies", differences: Differences) -> Varied:
         variation = self.variations[place - 1]
-        laws = Batches.of(tallies.laws[place])
+        law = tallies.law(place)
         probability, gain = chance(tallies.met[place]) if self._due else (None, None)
         told = basis_caveats(self.base.basis)
         own = tuple(caveat for caveat in basis_caveats(variation.case.basis) if caveat not in told)
         return Varied(
             name=variation.name,
-            laws=laws,
+            law=law,
             same=tallies.plan.same[place],
             differences=differences,
             probability=probability,
             gain=gain,
-            caveats=(*own, *horizon_caveats(laws.whole, self.periods), *_unpaired(differences)),
+            caveats=(*own, *horizon_caveats(law, self.periods), *_unpaired(differences)),
         )
 
     def _fan(self, when: Distribution) -> Fan | None:
@@ -260,14 +262,13 @@ class WhatIf:
 class _Plan:
     """Where each count of a trial goes: one flat array of counts, so that threads and chunks add up.
 
-    same: (C, H + 1), the period of the base that ends when a period of the case does. due: (D,), D = 0 or `batched`.
-    batched: the base and its variations, whose laws are kept in BATCHES parts; the others have one.
+    same: (C, H + 1), the period of the base that ends when a period of the case does. due: (D,), the last period that
+    meets the deadline, for the base and each variation; D = 0 without a deadline.
     """
 
     company: Company
     same: Counts
     due: Counts
-    batched: int
 
     @property
     def bins(self) -> int:
@@ -281,25 +282,19 @@ class _Plan:
 
     @property
     def parts(self) -> list[int]:
-        """Sizes of the parts: laws in batches, laws, differences, deadlines."""
+        """Sizes of the parts: laws, differences, deadlines."""
         size = self.company.size
-        return [
-            self.batched * BATCHES * self.bins,
-            (size - self.batched) * self.bins,
-            size * self.width,
-            4 * self.due.size,
-        ]
+        return [size * self.bins, size * self.width, 4 * self.due.size]
 
     @property
     def size(self) -> int:
         """Counts altogether."""
         return sum(self.parts)
 
-    def split(self, counts: Counts) -> tuple[list[Counts], Counts, Counts]:
-        """See the parts of the counts: laws of each case (batches, H + 2), differences (C, width), deadlines (D, 4)."""
-        batched, single, differences, met = np.split(counts, np.cumsum(self.parts[:-1]))
-        laws = [*batched.reshape(-1, BATCHES, self.bins), *single.reshape(-1, 1, self.bins)]
-        return laws, differences.reshape(-1, self.width), met.reshape(-1, 4)
+    def split(self, counts: Counts) -> tuple[Counts, Counts, Counts]:
+        """See the parts of the counts: laws (C, H + 2), differences (C, width), deadlines (D, 4)."""
+        laws, differences, met = np.split(counts, np.cumsum(self.parts[:-1]))
+        return laws.reshape(-1, self.bins), differences.reshape(-1, self.width), met.reshape(-1, 4)
 
     def run(self, first: int, last: int, counts: Counts) -> None:
         """Add trials first .. last-1 to the counts."""
@@ -308,7 +303,7 @@ class _Plan:
         for block in range(first, last, _BLOCK):
             periods = self.company.finish(block, min(_BLOCK, last - block))
             for place, found in enumerate(periods):
-                tally(found, block, laws[place])
+                tally(found, laws[place])
                 compare(periods[0], found, self.same[place], horizon, differences[place])
             for place in range(self.due.size):
                 meet(periods[0], periods[place], self.due[[0, place]], met[place])
@@ -321,10 +316,9 @@ class _Tallies:
     plan: _Plan
     counts: Counts
 
-    @cached_property
-    def laws(self) -> list[Counts]:
-        """Histograms of T, (batches, H + 2) for each case."""
-        return self.plan.split(self.counts)[0]
+    def law(self, place: int) -> Distribution:
+        """Read the law of T of one case."""
+        return Distribution.from_counts(self.plan.split(self.counts)[0][place])
 
     @cached_property
     def met(self) -> Counts:
@@ -333,12 +327,12 @@ class _Tallies:
 
     def differences(self, place: int) -> Differences:
         """Read the differences of one case to the base."""
-        counts = self.plan.split(self.counts)[1][place]
-        return Differences.of(counts, least=-self.plan.company.horizon, trials=int(self.laws[0].sum()))
+        laws, counts, _ = self.plan.split(self.counts)
+        return Differences.of(counts[place], least=-self.plan.company.horizon, trials=int(laws[place].sum()))
 
 
 def _swing(ends: Ends, tallies: _Tallies, compared: Sequence[Differences], place: int, middle: float) -> Swing:
-    low, high = (Distribution.from_counts(tallies.laws[end][0]).when(middle) for end in (place, place + 1))
+    low, high = (tallies.law(end).when(middle) for end in (place, place + 1))
     return Swing(ends=ends, answers=(low, high), differences=(compared[place], compared[place + 1]))
 
 
@@ -349,11 +343,9 @@ def _same_periods(base: Timeline, other: Timeline, horizon: int) -> Counts:
     """
     if base == other:
         return np.arange(horizon + 1)
-    found = [0]
-    for end in other.ends_of(range(1, horizon + 1)):
-        whole, left = (found[-1] + 1, 0) if end is None else base.periods_until(end)
-        found.append(whole + (left > 0))
-    return np.array(found)
+    known = [end for end in other.ends_of(range(1, horizon + 1)) if end is not None]
+    found = [0, *base.periods_at(known).tolist()]
+    return np.array([*found, *range(found[-1] + 1, found[-1] + 1 + horizon - len(known))])
 
 
 def _unpaired(differences: Differences) -> tuple[Caveat, ...]:

@@ -113,6 +113,24 @@ CREATE_EXAMPLES: dict[str, Example] = {
             "seed": 42,
         },
     ),
+    "what_if": Example(
+        summary="What would fewer items or a settled risk change, and which input matters most?",
+        value={
+            "kind": "what_if",
+            "history": _HISTORY,
+            "scope": {"items": {"low": 40, "high": 60}},
+            "risks": [{"name": "audit", "probability": 0.3, "items": {"low": 5, "high": 15}}],
+            "variations": [
+                {"name": "ten items less", "change": {"scope": {"items": {"low": 30, "high": 50}}}},
+                {"name": "no audit", "change": {"risks": None}},
+            ],
+            "sensitivity": True,
+            "start": "2026-11-23",
+            "deadline": "2027-01-31",
+            "trials": 10000,
+            "seed": 42,
+        },
+    ),
     "backtest": Example(
         summary="Would forecasts of the next week have come true on this history?",
         value={

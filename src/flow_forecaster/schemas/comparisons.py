@@ -6,13 +6,16 @@ from typing import Literal
 from pydantic import Field
 
 from flow_forecaster.engine import what_if as engine
+from flow_forecaster.engine.arrays import Counts
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.comparison import Differences
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.schemas.explanations import explanation
 from flow_forecaster.schemas.results import (
+    MonteCarloError,
     Provenance,
     Warning,  # noqa: A004 - the field's own name
+    WhenAnswer,
     WhenReading,
     joined,
     provenance_of,
@@ -32,7 +35,7 @@ class MeanDifference(Response):
 
 
 class TrialDifference(MeanDifference):
-    """T of a variation less T of the base, trial by trial. Shares of all trials."""
+    """T of a variation less T of the base, trial by trial. Shares of all trials; each compares equally lucky scopes."""
 
     paired: float = Field(description="Finished by both within the horizon: earlier + equal + later.")
     earlier: float
@@ -46,9 +49,7 @@ class AnswerDifference(Response):
     confidence: float
     periods: int | None = Field(description="In periods of the base.")
     days: int | None = Field(description="Calendar days between the two dates.")
-    standard_error: float | None = Field(
-        description="Of the periods, from 20 batches of the trials; null with fewer than 1,000 trials."
-    )
+    error: MonteCarloError = Field(description="In periods of the base, from the errors of both answers.")
 
 
 class ProbabilityDifference(Response):
@@ -116,11 +117,11 @@ class WhatIfResult(Provenance):
 def what_if_result(request: WhatIfRequest, question: engine.WhatIf, answer: engine.WhatIfAnswer) -> WhatIfResult:
     """Present the answer to what if."""
     basis, model = question.base.basis, question.base.model
-    law, timeline = answer.base.whole, basis.timeline
+    law, timeline = answer.base, basis.timeline
     reading = when_reading(request.confidence, law, timeline, request.trials)
     explained = explanation(basis, model, answer.spread, answer.fan)
     variations = [
-        _variation(request, varied.case.basis.timeline, reading, found, answer)
+        _variation(request, varied.case.basis.timeline, reading, found)
         for varied, found in zip(question.variations, answer.variations, strict=True)
     ]
     return WhatIfResult(
@@ -132,33 +133,37 @@ def what_if_result(request: WhatIfRequest, question: engine.WhatIf, answer: engi
     )
 
 
-def _variation(
-    request: WhatIfRequest,
-    timeline: Timeline,
-    base: WhenReading,
-    varied: engine.Varied,
-    answer: engine.WhatIfAnswer,
-) -> VariationResult:
-    law = varied.laws.whole
+def _variation(request: WhatIfRequest, timeline: Timeline, base: WhenReading, varied: engine.Varied) -> VariationResult:
+    law = varied.law
     reading = when_reading(request.confidence, law, timeline, request.trials, _MOST_ROWS)
-    differences = []
-    for ours, theirs in zip(reading.answers, base.answers, strict=True):
-        later = varied.laws.later_than(answer.base, varied.same, ours.confidence)
-        days = None if ours.date is None or theirs.date is None else (ours.date - theirs.date).days
-        periods = None if later.value is None else int(later.value)
-        differences.append(
-            AnswerDifference(
-                confidence=ours.confidence, periods=periods, days=days, standard_error=later.standard_error
-            )
-        )
+    pairs = zip(reading.answers, base.answers, strict=True)
     return VariationResult(
         **dict(reading),
         name=varied.name,
         difference=_trial_difference(varied.differences),
-        answer_differences=differences,
+        answer_differences=[_answer_difference(ours, theirs, varied.same) for ours, theirs in pairs],
         deadline=_probability(varied),
         warnings=[Warning(code=one.code, detail=one.detail) for one in varied.caveats + joined(law, _MOST_ROWS)],
     )
+
+
+def _answer_difference(ours: WhenAnswer, theirs: WhenAnswer, same: Counts) -> AnswerDifference:
+    """Compare two answers. Each lies within its own error, so the difference lies between those of the ends."""
+    unknown = MonteCarloError(low=None, high=None)
+    our_error, their_error = ours.error or unknown, theirs.error or unknown
+    return AnswerDifference(
+        confidence=ours.confidence,
+        periods=_later(ours.periods, theirs.periods, same),
+        days=None if ours.date is None or theirs.date is None else (ours.date - theirs.date).days,
+        error=MonteCarloError(
+            low=_later(our_error.low, their_error.high, same), high=_later(our_error.high, their_error.low, same)
+        ),
+    )
+
+
+def _later(ours: int | None, theirs: int | None, same: Counts) -> int | None:
+    """Count the periods of the base from its own answer to that of a variation."""
+    return None if ours is None or theirs is None else int(same[ours]) - theirs
 
 
 def _trial_difference(found: Differences) -> TrialDifference:
@@ -180,7 +185,7 @@ def _probability(varied: engine.Varied) -> ProbabilityDifference | None:
 
 
 def _sensitivity(timeline: Timeline, answer: engine.WhatIfAnswer) -> Sensitivity:
-    middle = answer.base.whole.when(answer.middle)
+    middle = answer.base.when(answer.middle)
     return Sensitivity(
         confidence=answer.middle,
         periods=middle,

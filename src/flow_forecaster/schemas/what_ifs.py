@@ -4,14 +4,17 @@ A variation is a merge patch (RFC 7396) on the fields of the base that say what 
 what history. What comes of it is checked like any request, and refused where it stands in the patch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
+    Discriminator,
     Field,
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
+    Tag,
     ValidationError,
     field_validator,
     model_serializer,
@@ -22,7 +25,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from flow_forecaster.engine import what_if as engine
 from flow_forecaster.engine.cases import Case
-from flow_forecaster.engine.invalid import inside
+from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.schemas.base import Request
 from flow_forecaster.schemas.calendars import Calendar
 from flow_forecaster.schemas.capacities import Capacity, LeadTime
@@ -35,6 +38,18 @@ _DEEPEST = 8
 """No request has objects within objects as deep as this."""
 
 InputName: TypeAlias = Literal["pace", "items", "split_rate", "risks", "growth", "focus", "lead_time"]
+
+
+def _all_or_some(value: object) -> str:
+    """Tell which of both forms is meant, so that only this one complains."""
+    return "some" if isinstance(value, list) else "all"
+
+
+Sensitivity = Annotated[
+    Annotated[list[InputName], Field(min_length=1, max_length=7), Tag("some")]
+    | Annotated[bool, Field(strict=True), Tag("all")],
+    Discriminator(_all_or_some),
+]
 _PATCH = "Merge patch of the base's field; null takes it away."
 
 
@@ -94,8 +109,8 @@ class WhatIfRequest(ModelFields):
     variations: Annotated[list[Variation], Field(max_length=MOST_VARIATIONS)] = Field(
         default=[], description="Each is compared with the base on the same trials."
     )
-    sensitivity: Annotated[list[InputName], Field(min_length=1, max_length=7)] | Annotated[bool, Field(strict=True)] = (
-        Field(default=False, description="Vary one input at a time: all that the request gives, or these.")
+    sensitivity: Sensitivity = Field(
+        default=False, description="Vary one input at a time: all that the request gives, or these."
     )
 
     @field_validator("sensitivity")
@@ -122,15 +137,17 @@ class WhatIfRequest(ModelFields):
 
     def question(self) -> engine.WhatIf:
         """Map a resolved request to the engine."""
-        return engine.WhatIf(
-            base=self.case(),
-            variations=tuple(self._variation(place) for place in range(len(self.variations))),
-            confidences=tuple(self.confidence),
-            sensitivity=self.sensitivity if isinstance(self.sensitivity, list) else None if self.sensitivity else (),
-            deadline=self.deadline,
-            horizon=self.horizon,
-            paths=self.paths,
-        )
+        fields = self.sensitivity if isinstance(self.sensitivity, list) else None if self.sensitivity else ()
+        with _as_far_as_written(self.variations):
+            return engine.WhatIf(
+                base=self.case(),
+                variations=tuple(self._variation(place) for place in range(len(self.variations))),
+                confidences=tuple(self.confidence),
+                sensitivity=fields,
+                deadline=self.deadline,
+                horizon=self.horizon,
+                paths=self.paths,
+            )
 
     def case(self) -> Case:
         """Map the base to the engine."""
@@ -167,7 +184,7 @@ class WhatIfRequest(ModelFields):
         variation = self.variations[place]
         if variation.change.calendar is None:
             return variation
-        with inside("variations", place, "change"):
+        with _as_far_as_written(self.variations), inside("variations", place, "change"):
             calendar = self.varied(place).with_holidays(start).calendar
         written = None if calendar is None else calendar.model_dump(mode="json")
         return variation.model_copy(update={"change": variation.change.model_copy(update={"calendar": written})})
@@ -184,6 +201,33 @@ def _merged(target: Any, patch: Any, depth: int) -> Any:
         else:
             merged[name] = _merged(merged.get(name), value, depth - 1)
     return merged
+
+
+@contextmanager
+def _as_far_as_written(variations: Sequence[Variation]) -> Iterator[None]:
+    """Lead what is refused no deeper than its patch goes: what lies below is the base's, and fine without the patch."""
+    try:
+        yield
+    except InvalidInput as error:
+        match error.path:
+            case ("variations", int(place), "change", *rest):
+                change = variations[place].change
+                given = {name: getattr(change, name) for name in change.model_fields_set}
+                path = ("variations", place, "change", *_known(rest, given))
+            case path:
+                pass
+        raise InvalidInput(*path, code=error.code, detail=error.detail) from error
+
+
+def _known(path: Sequence[str | int], given: Any) -> Iterator[str | int]:
+    """List the segments of a path as far as it exists."""
+    for segment in path:
+        if isinstance(given, list) and isinstance(segment, int):
+            given = dict(enumerate(given))
+        if not isinstance(given, dict) or segment not in given:
+            return
+        yield segment
+        given = given[segment]
 
 
 def _error(

@@ -58,7 +58,7 @@ def pool_of(tables: UrnTables) -> Floats:
     return pool
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _draw(tables: UrnTables, pool: Floats, counter: np.uint64, word: np.uint64, period: int) -> float:
     """Draw the throughput of a period before drift, and put it into the urn."""
     second = word_at(counter + STEP)
@@ -73,7 +73,7 @@ def _draw(tables: UrnTables, pool: Floats, counter: np.uint64, word: np.uint64, 
     return value
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def next_slot(tables: UrnTables, word: np.uint64, second: np.uint64, before: np.uint64) -> np.uint64:
     """Find the slot of a period in blocks, given the slot of the period before; the number of slots stands for none."""
     size = np.uint64(tables.accept.size)
@@ -83,7 +83,7 @@ def next_slot(tables: UrnTables, word: np.uint64, second: np.uint64, before: np.
     return wrapped if follows else high_product(second, size)
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def draw(
     tables: UrnTables, pool: Floats, counter: np.uint64, period: int, level: float, slot: np.uint64
 ) -> tuple[float, float, np.uint64]:

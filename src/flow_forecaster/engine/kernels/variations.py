@@ -12,6 +12,7 @@ from numba import njit
 from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.kernels.adaptive import UrnTables, draw, pool_of
 from flow_forecaster.engine.kernels.randomness import STEP, trial_counter, word_at
+from flow_forecaster.engine.kernels.trials import contributors, share_of
 
 _SHIFT = np.uint64(52)
 _FRACTION = np.uint64(11)
@@ -66,16 +67,6 @@ def _draw_values(cases: CaseTables, counter: np.uint64, values: Floats) -> None:
 
 
 @njit
-def _people(usual: float, size: float, low: float, high: float, share: float) -> float:
-    """Count who contributes, given the share of the scope that is done."""
-    if size == 0.0:
-        return usual
-    inside = min(max(min(share, 1.0 - share) / size, 0.0), 1.0)
-    ramped: float = low + (high - low) * inside
-    return ramped
-
-
-@njit
 def _goal(scope: float, growth: float, period: int) -> float:
     """Count the items to be done by the end of so many periods."""
     goal: float = scope + np.floor(growth * period + _HALF)
@@ -122,10 +113,10 @@ def _walk(
             walk = active[place]
             before, case = done[walk, period], leaders[walk]
             if before < _goal(goals[walk, 0], goals[walk, 1], period):
-                share = (before - _HALF) / values[case, 0]
-                who = _people(people[case, period], ramp[case, 0], ramp[case, 1], ramp[case, 2], share)
-                worked = min(max(period + 1.0 - values[case, 3], 0.0), 1.0)
-                done[walk, period + 1] = before + throughput * capacity[case, period] * who * values[case, 1] * worked
+                share = (before - _HALF) * (1.0 / values[case, 0])
+                who = contributors(ramp[case], people[case, period], share)
+                worked = share_of(period + 1.0 - values[case, 3])
+                done[walk, period + 1] = before + throughput * (capacity[case, period] * values[case, 1] * worked) * who
                 ends[walk] = period + 1
                 active[kept] = walk
                 kept += 1
@@ -171,11 +162,10 @@ def finish(pace: UrnTables, cases: CaseTables, seed: np.uint64, horizon: int, fi
 
 
 @njit(nogil=True)
-def tally(periods: Counts, first: int, counts: Counts) -> None:
-    """Add trials to counts[i mod B, T], i being the number of the trial; periods has shape (n,), counts (B, H + 2)."""
-    batches = counts.shape[0]
+def tally(periods: Counts, counts: Counts) -> None:
+    """Add trials to counts[T]; periods has shape (n,), counts (H + 2,)."""
     for index in range(periods.size):
-        counts[(first + index) % batches, periods[index]] += 1
+        counts[periods[index]] += 1
 
 
 @njit(nogil=True)
