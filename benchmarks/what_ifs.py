@@ -8,10 +8,10 @@ from benchmarks.measuring import Figure, Target, in_turn, seconds
 from benchmarks.planning import HISTORY, TIMELINE, Plan
 from flow_forecaster.engine.capacity import Capacity, Ramp
 from flow_forecaster.engine.cases import Case
+from flow_forecaster.engine.forecasts import When
 from flow_forecaster.engine.history import WEEK, ThroughputHistory
 from flow_forecaster.engine.laws import Basis
 from flow_forecaster.engine.model import Model
-from flow_forecaster.engine.model_laws import ModelFinish
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.samplers import Adaptive
 from flow_forecaster.engine.scope import Risk, Scope, Split
@@ -41,8 +41,8 @@ def figures(plan: Plan) -> Iterator[Figure]:
 
 
 def forecast(base: Case) -> None:
-    """Ask when the base is finished, and nothing else."""
-    ModelFinish(basis=base.basis, model=model(), horizon=HORIZON).distribution(Machine())
+    """Ask when the base is finished: the whole answer, as that of what if is whole."""
+    When(basis=base.basis, model=base.model, horizon=HORIZON).answer(Machine())
 
 
 def scopes() -> list[Case]:

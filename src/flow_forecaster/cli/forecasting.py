@@ -16,6 +16,7 @@ from flow_forecaster.cli.comparing import render_what_if
 from flow_forecaster.cli.git_history import read_git_history
 from flow_forecaster.cli.guessing import sampler
 from flow_forecaster.cli.inputs import ReadHistory, read_history
+from flow_forecaster.cli.items import render_item
 from flow_forecaster.cli.plans import render_plan
 from flow_forecaster.cli.rendering import render
 from flow_forecaster.cli.texts import Refused
@@ -25,6 +26,7 @@ from flow_forecaster.schemas.base import Response
 from flow_forecaster.schemas.comparisons import WhatIfResult
 from flow_forecaster.schemas.deliveries import DeliveryResult
 from flow_forecaster.schemas.fields import MOST_SEED, ForecastFields
+from flow_forecaster.schemas.items import ItemRequest, ItemResult
 from flow_forecaster.schemas.kinds import AnyRequest, ForecastRequest
 from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
 from flow_forecaster.schemas.what_ifs import WhatIfRequest
@@ -128,6 +130,8 @@ def _render(request: AnyRequest, result: Response, console: Console) -> None:
         render_plan(request, result, console)
     elif isinstance(request, WhatIfRequest) and isinstance(result, WhatIfResult):
         render_what_if(request, result, console)
+    elif isinstance(request, ItemRequest) and isinstance(result, ItemResult):
+        render_item(request, result, console)
     elif isinstance(request, ForecastFields):
         render(request, result, console)
 

@@ -27,7 +27,7 @@ _WIDTH = 40
 _OUTSIDE = 0.005
 _USUAL = {"history_window", "no_history", "stationarity", "sampler"}
 _WHOLE_FROM = 1_000.0
-_RIGHT = {"how sure", "periods", "costs at most", "mean if worse", "effort"}
+_RIGHT = {"how sure", "periods", "days", "costs at most", "mean if worse", "effort"}
 
 
 def render(request: ForecastFields, result: Response, console: Console) -> None:
@@ -35,14 +35,14 @@ def render(request: ForecastFields, result: Response, console: Console) -> None:
     start = day_of(request.start)
     if isinstance(request, WhenRequest) and isinstance(result, WhenResult):
         console.print(f"When are {_scope(request.scope)} items done, from {start} on?\n", style="bold")
-        _print_when(result, console)
+        print_when(result, console)
     elif isinstance(request, HowManyRequest) and isinstance(result, HowManyResult):
         console.print(f"How many items are done from {start} to the end of {day_of(result.until)}?\n", style="bold")
         _print_how_many(result, console)
     elif isinstance(request, DeadlineRequest) and isinstance(result, DeadlineResult):
         question = f"Are {_scope(request.scope)} items done from {start} to the end of {day_of(request.deadline)}?"
         console.print(f"[bold]{question} {percent(result.probability)} sure.[/bold]\n")
-        _print_when(result.when, console)
+        print_when(result.when, console)
         _print_how_many(result.how_many, console)
     elif isinstance(request, CostRequest) and isinstance(result, CostResult):
         work = None if request.scope is None else f"it cost to finish {_scope(request.scope)} items, from {start} on"
@@ -52,8 +52,9 @@ def render(request: ForecastFields, result: Response, console: Console) -> None:
         _print_provenance(request, result, console)
 
 
-def _print_when(reading: WhenReading, console: Console) -> None:
-    table = table_of("how sure", "done by", "periods")
+def print_when(reading: WhenReading, console: Console, unit: str = "periods") -> None:
+    """Print dates as a table, and how likely each is as bars."""
+    table = table_of("how sure", "done by", unit)
     for answer in reading.answers:
         table.add_row(
             percent(answer.confidence), day_of(answer.date), "-" if answer.periods is None else str(answer.periods)

@@ -10,7 +10,7 @@ import numpy as np
 from flow_forecaster.engine.arrays import Counts
 from flow_forecaster.engine.kernels import variations as kernels
 from flow_forecaster.engine.kernels.adaptive import UrnTables
-from flow_forecaster.engine.kernels.trials import LawTable, TrialTables
+from flow_forecaster.engine.kernels.trials import LawTable, TrialTables, outcomes
 from flow_forecaster.engine.kernels.variations import CaseTables
 from flow_forecaster.engine.laws import MOST_HORIZON, Basis, default_horizon
 from flow_forecaster.engine.model import Model
@@ -70,11 +70,21 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Cases that draw the same pace, and where they stand among all."""
+    """Cases that draw the same pace, and where they stand among all. `alone`: what one without company reads."""
 
     places: Counts
     pace: UrnTables
     cases: CaseTables
+    alone: TrialTables | None
+
+    def finish(self, seed: int, horizon: int, first: int, trials: int) -> Counts:
+        """Find T of trials first .. first + trials - 1, shape (cases, trials): nothing is shared by one alone."""
+        found = np.empty((self.places.size, trials), dtype=np.int64)
+        if self.alone is None:
+            kernels.finish(self.pace, self.cases, np.uint64(seed), horizon, first, found)
+        else:
+            outcomes(self.alone, np.uint64(seed), horizon, first, found[0], np.empty(trials))
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +104,7 @@ class Company:
         """Find T of trials first .. first + trials - 1 for every case, shape (cases, trials)."""
         periods = np.empty((self.size, trials), dtype=np.int64)
         for group in self.groups:
-            found = np.empty((group.places.size, trials), dtype=np.int64)
-            kernels.finish(group.pace, group.cases, np.uint64(self.seed), self.horizon, first, found)
-            periods[group.places] = found
+            periods[group.places] = group.finish(self.seed, self.horizon, first, trials)
         return periods
 
 
@@ -141,7 +149,8 @@ def _sharing_scopes(cases: Sequence[Case]) -> list[Case]:
 def _group(cases: Sequence[Case], places: Sequence[int], horizon: int) -> Group:
     pace = cases[0].draws(horizon)
     tables = [case.model.tables(pace, case.basis.timeline) for case in cases]
-    return Group(places=np.array(places), pace=pace, cases=_side_by_side(tables))
+    alone = tables[0] if len(tables) == 1 else None
+    return Group(places=np.array(places), pace=pace, cases=_side_by_side(tables), alone=alone)
 
 
 def _side_by_side(tables: Sequence[TrialTables]) -> CaseTables:

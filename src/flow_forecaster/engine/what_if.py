@@ -30,8 +30,9 @@ from flow_forecaster.engine.sensitivity import PACE, Ends, Field, ends_of, input
 from flow_forecaster.engine.simulation import Machine, histogram
 from flow_forecaster.engine.spread import spread, spread_cost
 
-_BLOCK = 1_024
-"""Trials that are compared at a time: what they gave fits the caches of a processor."""
+_BLOCK = 4_096
+"""Trials that are compared at a time: so many that the tables of one history stay in a processor's caches for a while
+before those of the next come, and few enough that what they gave does, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

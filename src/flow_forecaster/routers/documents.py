@@ -113,6 +113,16 @@ CREATE_EXAMPLES: dict[str, Example] = {
             "seed": 42,
         },
     ),
+    "item": Example(
+        summary="When is an item finished that was started a week ago?",
+        value={
+            "kind": "item",
+            "cycle_times": [1, 3, 2, 8, 5, 1, 13, 4, 6, 2, 9, 3, 21, 5, 7, 2, 4, 11, 6, 3],
+            "started": "2026-11-16",
+            "start": "2026-11-23",
+            "deadline": "2026-11-27",
+        },
+    ),
     "what_if": Example(
         summary="What would fewer items or a settled risk change, and which input matters most?",
         value={

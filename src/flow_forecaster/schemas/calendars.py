@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Annotated, Self
 
 from pydantic import FailFast, Field, field_validator
@@ -87,6 +88,12 @@ def public_holidays(country: str | None, subdivision: str | None, years: Iterabl
     Raises:
         InvalidInput: there is no such country, or it has no such part.
     """
+    return list(_public_holidays(country, subdivision, tuple(years)))
+
+
+@lru_cache(maxsize=128)
+def _public_holidays(country: str | None, subdivision: str | None, years: tuple[int, ...]) -> tuple[date, ...]:
+    """Find them once for all calendars of a request, and for the next ones: it takes tens of milliseconds."""
     import holidays  # noqa: PLC0415 - it takes a while, and few need it
 
     known = holidays.list_supported_countries()
@@ -96,4 +103,4 @@ def public_holidays(country: str | None, subdivision: str | None, years: Iterabl
     if subdivision is not None and subdivision not in known[country]:
         detail = "The country has no such part, by the codes of its public holidays."
         raise InvalidInput("calendar", "subdivision", code="unknown_value", detail=detail)
-    return list(holidays.country_holidays(country, subdiv=subdivision, years=years))
+    return tuple(holidays.country_holidays(country, subdiv=subdivision, years=years))

@@ -10,11 +10,14 @@ from flow_forecaster.schemas.costs import CostRequest, CostResult
 from flow_forecaster.schemas.deliveries import MilestonesResult, TeamsResult
 from flow_forecaster.schemas.fields import AheadFields
 from flow_forecaster.schemas.forecasts import DeadlineRequest, HowManyRequest, WhenRequest
+from flow_forecaster.schemas.items import ItemRequest, ItemResult
 from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
 from flow_forecaster.schemas.results import DeadlineResult, HowManyResult, WhenResult
 from flow_forecaster.schemas.what_ifs import WhatIfRequest
 
-KindName: TypeAlias = Literal["when", "how_many", "deadline", "milestones", "teams", "cost", "what_if", "backtest"]
+KindName: TypeAlias = Literal[
+    "when", "how_many", "deadline", "milestones", "teams", "cost", "what_if", "item", "backtest"
+]
 ForecastRequest = Annotated[
     WhenRequest
     | HowManyRequest
@@ -23,6 +26,7 @@ ForecastRequest = Annotated[
     | TeamsRequest
     | CostRequest
     | WhatIfRequest
+    | ItemRequest
     | BacktestRequest,
     Discriminator("kind"),
 ]
@@ -34,6 +38,7 @@ ForecastResult: TypeAlias = (
     | TeamsResult
     | CostResult
     | WhatIfResult
+    | ItemResult
     | BacktestResult
 )
-AnyRequest: TypeAlias = AheadFields | BacktestRequest
+AnyRequest: TypeAlias = AheadFields | ItemRequest | BacktestRequest

@@ -19,6 +19,7 @@ from flow_forecaster.schemas.costs import CostRequest, cost_result
 from flow_forecaster.schemas.deliveries import milestones_result, teams_result
 from flow_forecaster.schemas.fields import HistoryFields
 from flow_forecaster.schemas.forecasts import DeadlineRequest, HowManyRequest, WhenRequest
+from flow_forecaster.schemas.items import ItemRequest, item_result
 from flow_forecaster.schemas.kinds import AnyRequest
 from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
 from flow_forecaster.schemas.results import deadline_result, how_many_result, when_result
@@ -54,6 +55,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(name="teams", request=TeamsRequest, present=teams_result),
     Kind(name="cost", request=CostRequest, present=cost_result),
     Kind(name="what_if", request=WhatIfRequest, present=what_if_result),
+    Kind(name="item", request=ItemRequest, present=item_result),
     Kind(name="backtest", request=BacktestRequest, present=backtest_result),
 )
 _BY_NAME = {kind.name: kind for kind in KINDS}
