@@ -74,7 +74,7 @@ def progress(tables: TrialTables, drawn: Drawn, seed: int, trial: int) -> Iterat
     """Items done, half an item ahead, and who contributed, by the end of period 1, 2, ..."""
     done = 0.5
     for period, throughput in enumerate(throughputs(tables.pace, seed, trial)):
-        people = contributors(tables, period, (done - 0.5) * (1 / drawn.scope))
+        people = contributors(tables, period, (done - 0.5) * (1 / drawn.goal(period)))
         worked = min(max(period + 1 - drawn.delay, 0.0), 1.0)
         done += throughput * (float(tables.capacity[period]) * drawn.focus * worked) * people
         yield done, people

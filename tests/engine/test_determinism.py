@@ -108,7 +108,7 @@ GOLDEN: dict[str, dict[str, Any]] = {
 BYTES = {
     "exact": "e91469798fbbc3e443a620099ce1e1ef0d550b1b9ed04c06d64bec1df72dd04a",
     "days": "01f02a33058d8c8cb0903eabce402bb699b2248bff323b4c58c1ce197f63e22f",
-    "weeks": "969a96d96922b39cd9f7073ef71aa48645ea3b45075c9a6b9b17b2edcc0c54c2",
+    "weeks": "ff6376ec7b00c679779c348eebacf550af8b3568ed8f9e9797432a98959e4638",
 }
 
 

@@ -16,7 +16,7 @@ from flow_forecaster.engine.forecasts import HowMany, When
 from flow_forecaster.engine.history import DAY, WEEK, ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.kernels import trials as kernels
-from flow_forecaster.engine.laws import MOST_BINS
+from flow_forecaster.engine.laws import MOST_BINS, Basis
 from flow_forecaster.engine.lead_time import LeadTime
 from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.model_laws import ModelFinish, horizon_for
@@ -221,3 +221,27 @@ def test_a_scope_does_not_shrink_and_a_ramp_over_it_needs_it() -> None:
     with pytest.raises(InvalidInput) as refused:
         Model(scope=None, capacity=Capacity(ramp=Ramp(size=0.1, low=1, high=2)))
     assert (refused.value.path, refused.value.code) == (("capacity", "ramp", "periods"), "ramp_needs_periods")
+
+
+def test_a_ramp_over_the_scope_sees_the_scope_as_it_has_grown() -> None:
+    """4 items a week by 4 people; 2 to 6 of them, over 40 items and 1.9 a week: the middle is all at 6 a week."""
+    ramp = Ramp(size=0.2, low=2, high=6)
+    model = Model(scope=Scope.exactly(40), growth=Range.exactly(1.9), capacity=Capacity(team_size=4, ramp=ramp))
+    history = ThroughputHistory(throughput=(4,) * 12, period=WEEK)
+    basis = Basis(
+        history=history,
+        timeline=Timeline(start=date(2026, 1, 5), period=WEEK),
+        sampler=Bootstrap(),
+        method="monte_carlo",
+        trials=10,
+        seed=1,
+    )
+    law = ModelFinish(basis=basis, model=model, horizon=300).distribution(MACHINE)
+    done, periods, goal = 0.0, 0, 40.0
+    while done < goal - 0.5:
+        share = done / goal
+        done += 2 + 4 * min(1.0, min(share, 1 - share) / 0.2)
+        periods += 1
+        goal = 40 + int(1.9 * periods + 0.5)
+    assert (law.first, law.last) == (periods, periods)
+    assert periods < 40

@@ -16,6 +16,7 @@ from flow_forecaster.engine.lattice import Lattice, observed, on_lattice, step_f
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.scope import check_impact, check_probability, is_uncertain
 
+MOST_FOCUS = 10.0
 _NOTHING = Range.exactly(0.0)
 
 
@@ -92,8 +93,9 @@ class Capacity:
     delays: tuple[Delay, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.focus.low < 0 or self.focus.high <= 0:
-            raise InvalidInput("focus", code="out_of_range", detail="Some share of the pace is needed, above 0.")
+        if self.focus.low < 0 or not 0 < self.focus.high <= MOST_FOCUS:
+            detail = f"The focus is a share of the pace, 0.8 for 80 %, above 0 and at most {MOST_FOCUS:g}."
+            raise InvalidInput("focus", code="out_of_range", detail=detail)
         if self.team_size <= 0:
             raise InvalidInput("team_size", code="out_of_range", detail="A team has more than 0 contributors.")
         if self.months is not None and not any(self.months):

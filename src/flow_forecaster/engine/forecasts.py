@@ -14,6 +14,7 @@ from flow_forecaster.engine.laws import Basis, Finish, Method, Production
 from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.model_laws import ModelFinish, ModelProduction
 from flow_forecaster.engine.reading import read
+from flow_forecaster.engine.scaling import scale_to_reach
 from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.engine.spread import spread, spread_cost
 
@@ -185,10 +186,15 @@ class Deadline:
         return how_many.at_least(self.model.scope_law.first) if plain else when.at_most(self.periods)
 
     def required_throughput(self, how_many: Distribution, confidence: float) -> float | None:
-        """Scale the mean pace until the items done with this confidence are those needed: mean x items / how many."""
-        reached = how_many.how_many(confidence)
-        mean = 0.0 if self.model.scope is None else self.model.scope.mean
-        return self.basis.mean * mean / reached if reached else None
+        """Scale the pace, spread included, until P(s N >= scope) reaches the confidence: s x mean pace.
+
+        N are the items done by the deadline. None if nothing is done by then with this confidence, or where growth, a
+        tail or a ramp over the scope make the finish depend on more than how much is done by then.
+        """
+        if not self.model.is_done_once_reached:
+            return None
+        scale = scale_to_reach(self.model.scope_law, how_many, confidence)
+        return None if scale is None else self.basis.mean * scale
 
 
 def periods_until(basis: OnTimeline, last: date, *, field: str) -> tuple[int, int]:

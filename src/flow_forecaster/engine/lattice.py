@@ -65,6 +65,20 @@ class Lattice:
         mass[-first] += 1.0 - probability
         return Lattice(first=first, step=self.step, mass=mass)
 
+    def less(self, mass: float) -> "Lattice":
+        """Take so much from the mass at 0."""
+        left = self.mass.copy()
+        left[-self.first] = max(left[-self.first] - mass, 0.0)
+        return Lattice(first=self.first, step=self.step, mass=left)
+
+    def mixed(self, other: "Lattice", share: float) -> "Lattice":
+        """Add the masses of `other`, on the same step, to so large a share of one's own."""
+        first = min(self.first, other.first)
+        mass = np.zeros(max(self.first + self.mass.size, other.first + other.mass.size) - first)
+        mass[self.first - first :][: self.mass.size] += share * self.mass
+        mass[other.first - first :][: other.mass.size] += other.mass
+        return Lattice(first=first, step=self.step, mass=mass)
+
     def whole(self) -> "Lattice":
         """The law of a value above 0 rounded up to a whole number, at least 1 though its lattice may begin at 0."""
         places = np.maximum(np.ceil(self.values - NEAR), 1.0).astype(np.int64)

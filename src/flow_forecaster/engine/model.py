@@ -57,6 +57,14 @@ class Model:
         return self.lead_time is None or self.lead_time.applies == "tail"
 
     @property
+    def is_done_once_reached(self) -> bool:
+        """Whether the work is finished when as much is done as its scope, drawn apart from the pace, asks for."""
+        ramp = self.capacity.ramp
+        over_scope = ramp is not None and ramp.periods is None
+        has_tail = self.lead_time is not None and self.starts_warm
+        return self.growth.high == 0 and not has_tail and not over_scope
+
+    @property
     def is_plain(self) -> bool:
         """Whether there is nothing but a number of items and what is drawn."""
         return self.is_independent and (self.scope is None or self.scope.is_number)

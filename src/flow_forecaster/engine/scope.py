@@ -7,15 +7,15 @@ Risks come after the split, because what they add is known in items as they are 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from math import ceil
+from functools import cached_property, reduce
+from math import ceil, prod
 
 import numpy as np
 
 from flow_forecaster.engine.arrays import Floats
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.kernels import lattice as kernels
-from flow_forecaster.engine.lattice import NEAR, Lattice, nodes, on_lattice, product, step_for
+from flow_forecaster.engine.lattice import CELLS, NEAR, Lattice, nodes, on_lattice, product, step_for
 from flow_forecaster.engine.ranges import Range
 
 MOST_ITEMS = 4_000_000
@@ -159,15 +159,20 @@ class Scope:
 
     @cached_property
     def law(self) -> Lattice:
-        """The law of the whole items to finish."""
+        """The law of the whole items to finish.
+
+        Where a risk is so wide that it would coarsen the lattice of all others, the cases in which none of that kind
+        strikes keep a lattice of their own.
+        """
         if self.is_number:
             return Lattice(first=max(1, ceil(self._before_risks_high - NEAR)), step=1.0, mass=np.ones(1))
-        width = self._before_risks_high - self.items.low * self.split.low
-        step = step_for(width + sum(risk.impact.high for risk in self.risks))
-        law = self._before_risks(step)
-        for risk in self.risks:
-            law = law.plus(risk.law(step))
-        return law.whole()
+        narrow, wide = self._by_width()
+        usual = self._law(narrow, step_for(self._width + _reach(narrow))).whole()
+        if not wide:
+            return usual
+        step, none_strikes = step_for(self._width + _reach(self.risks)), prod(1.0 - risk.probability for risk in wide)
+        some = reduce(Lattice.plus, (risk.law(step) for risk in wide)).less(none_strikes)
+        return usual.mixed(self._law(narrow, step).plus(some).whole(), none_strikes)
 
     @property
     def is_number(self) -> bool:
@@ -198,6 +203,23 @@ class Scope:
         }
         return tuple(name for name, open_ in uncertain.items() if open_)
 
+    def _by_width(self) -> tuple[tuple[Risk, ...], tuple[Risk, ...]]:
+        """Part the risks whose impacts fit a lattice of whole items from those that would coarsen all of it."""
+        width = self._width
+        narrow: list[Risk] = []
+        wide: list[Risk] = []
+        for risk in sorted(self.risks, key=lambda risk: risk.impact.high):
+            width += risk.impact.high
+            (narrow if width < CELLS else wide).append(risk)
+        return tuple(narrow), tuple(wide)
+
+    def _law(self, risks: Sequence[Risk], step: float) -> Lattice:
+        return reduce(Lattice.plus, (risk.law(step) for risk in risks), self._before_risks(step))
+
+    @property
+    def _width(self) -> float:
+        return self._before_risks_high - self.items.low * self.split.low
+
     @property
     def _before_risks_high(self) -> float:
         return self.items.high * self.split.high
@@ -209,6 +231,10 @@ class Scope:
             items = nodes(self.items)
             return product(known, items, np.full(items.size, 1.0 / items.size), step)
         return product(self.items, *self.split.rates, step)
+
+
+def _reach(risks: Sequence[Risk]) -> float:
+    return sum(risk.impact.high for risk in risks)
 
 
 def _mean_of_some(rates: Sequence[float]) -> Floats:

@@ -117,10 +117,13 @@ class HowManyResult(HowManyReading, Provenance):
 
 
 class RequiredThroughput(Response):
-    """Mean throughput at which the deadline would hold with this confidence, the spread growing with the pace."""
+    """Mean throughput at which the deadline would hold with this confidence, the spread growing with the pace.
+
+    Null if no pace would do, or with growth, a tail or a ramp over the scope, which no pace makes up for.
+    """
 
     confidence: float
-    per_period: float | None = Field(description="Null if nothing is finished by then with this confidence.")
+    per_period: float | None
 
 
 class DeadlineResult(Provenance):

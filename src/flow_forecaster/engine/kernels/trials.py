@@ -43,8 +43,8 @@ class TrialTables(NamedTuple):
     pace: the sampler's tables.
     capacity: (H,), the share of the usual pace that one contributor of period t brings.
     people: (H,), contributors of period t.
-    ramp: (3,), 1 / the share of the scope that it takes at its beginning and end, contributors from, and to; 0 in
-        place of the first where there is none.
+    ramp: (3,), 1 / the share of the scope, as it has grown by then, that it takes at its beginning and end,
+        contributors from, and to; 0 in place of the first where there is none.
     scope: whole items. focus: share of the capacity. growth: items a period. delay: periods lost at the beginning.
     tail: whole periods after the last item.
     """
@@ -106,9 +106,9 @@ def _trial(tables: TrialTables, pool: Floats, counter: np.uint64, horizon: int) 
     tail = int(value_of(tables.tail, word_at(counter - _FIVE * STEP)))
     done, level, effort = _HALF, 1.0, 0.0
     slot = np.uint64(pace.accept.size)
-    part, goal, period = 1.0 / scope, scope, 0
+    goal, period = scope, 0
     while done < goal and period < horizon:
-        who = contributors(ramp, people[period], (done - _HALF) * part)
+        who = contributors(ramp, people[period], (done - _HALF) * (1.0 / goal))
         throughput, level, slot = draw(pace, pool, counter, period, level, slot)
         done += throughput * (capacity[period] * focus * share_of(period + 1.0 - delay)) * who
         effort += who
@@ -147,11 +147,11 @@ def paths(tables: TrialTables, seed: np.uint64, first: int, items: Floats) -> No
     for index in range(items.shape[0]):
         counter = trial_counter(seed, first + index)
         scope, focus, growth, delay = _values(tables, counter)
-        done, level, part, goal = _HALF, 1.0, 1.0 / scope, scope
+        done, level, goal = _HALF, 1.0, scope
         slot = np.uint64(pace.accept.size)
         for period in range(items.shape[1]):
             if done < goal:
-                who = contributors(ramp, people[period], (done - _HALF) * part)
+                who = contributors(ramp, people[period], (done - _HALF) * (1.0 / goal))
                 throughput, level, slot = draw(pace, pool, counter, period, level, slot)
                 done += throughput * (capacity[period] * focus * share_of(period + 1.0 - delay)) * who
                 counter += _TWO * STEP
@@ -170,12 +170,13 @@ def produce(tables: TrialTables, seed: np.uint64, periods: int, first: int, last
     pool = pool_of(pace)
     for trial in range(first, last):
         counter = trial_counter(seed, trial)
-        scope, focus, _, delay = _values(tables, counter)
-        done, level, part = _HALF, 1.0, 1.0 / scope
+        scope, focus, growth, delay = _values(tables, counter)
+        done, level, goal = _HALF, 1.0, scope
         slot = np.uint64(pace.accept.size)
         for period in range(periods):
-            who = contributors(ramp, people[period], min((done - _HALF) * part, 1.0))
+            who = contributors(ramp, people[period], min((done - _HALF) * (1.0 / goal), 1.0))
             throughput, level, slot = draw(pace, pool, counter, period, level, slot)
             done += throughput * (capacity[period] * focus * share_of(period + 1.0 - delay)) * who
             counter += _TWO * STEP
+            goal = scope + np.floor(growth * (period + 1) + _HALF)
         counts[np.int64(min(done, float(beyond)))] += 1

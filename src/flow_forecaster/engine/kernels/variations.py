@@ -113,7 +113,7 @@ def _walk(
             walk = active[place]
             before, case = done[walk, period], leaders[walk]
             if before < _goal(goals[walk, 0], goals[walk, 1], period):
-                share = (before - _HALF) * (1.0 / values[case, 0])
+                share = (before - _HALF) * (1.0 / _goal(values[case, 0], values[case, 2], period))
                 who = contributors(ramp[case], people[case, period], share)
                 worked = share_of(period + 1.0 - values[case, 3])
                 done[walk, period + 1] = before + throughput * (capacity[case, period] * values[case, 1] * worked) * who
