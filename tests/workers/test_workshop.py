@@ -63,8 +63,7 @@ async def test_a_workshop_waits_for_a_server_that_takes_no_more_connections(
     role = f"crowded_{uuid4().hex[:8]}"
     owner = Database(server.url("later"))
     async with owner.engine.begin() as connection:
-        await connection.execute(text(f"CREATE ROLE {role} LOGIN SUPERUSER CONNECTION LIMIT 0"))
-        await connection.execute(text(f"ALTER ROLE {role} NOSUPERUSER"))
+        await connection.execute(text(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 0"))
         await connection.execute(text(f"GRANT ALL ON SCHEMA public TO {role}"))
     url = make_url(server.url("later")).set(username=role).render_as_string(hide_password=False)
 

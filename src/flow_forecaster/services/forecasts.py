@@ -1,15 +1,15 @@
 """Forecasts as a caller meets them: ask, look, list, cancel, delete."""
 
-import base64
-import binascii
 from dataclasses import dataclass
 from uuid import UUID
 
-from flow_forecaster.errors import ForecastNotFound, InvalidCursor, NotReady
+from flow_forecaster.errors import ForecastNotFound, NotReady
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, SummaryRecord
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.schemas.kinds import AnyRequest
+from flow_forecaster.services import cursors
+from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.catalogue import Job, prepare
 from flow_forecaster.services.computing import Computer, TookTooLong
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
@@ -36,7 +36,7 @@ class Forecasts:
     dice: Dice
     inline_draws: float
 
-    async def create(self, request: AnyRequest, *, respond_async: bool) -> ForecastRecord:
+    async def create(self, caller: Caller, request: AnyRequest, *, respond_async: bool) -> ForecastRecord:
         """Answer a small request at once; accept a large one for a worker.
 
         Raises:
@@ -49,56 +49,58 @@ class Forecasts:
             raise NotReady
         job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
         if respond_async or job.cost > self.inline_draws:
-            return await self._accept(job)
+            return await self._accept(caller, job)
         try:
             result = await self.computer.small(job)
         except TookTooLong:
-            return await self._accept(job)
-        async with self.database.single() as transaction:
+            return await self._accept(caller, job)
+        async with self.database.single(caller.tenant_id) as transaction:
             return await transaction.forecasts.add_succeeded(_new(job), result)
 
-    async def get(self, forecast_id: UUID) -> ForecastRecord:
+    async def get(self, caller: Caller, forecast_id: UUID) -> ForecastRecord:
         """Look at a forecast.
 
         Raises:
             ForecastNotFound: there is none with this id.
         """
-        async with self.database.reading() as transaction:
+        async with self.database.reading(caller.tenant_id) as transaction:
             return _found(await transaction.forecasts.get(forecast_id))
 
-    async def page(self, *, limit: int, cursor: str | None, kind: str | None, status: str | None) -> Page:
+    async def page(
+        self, caller: Caller, *, limit: int, cursor: str | None, kind: str | None, status: str | None
+    ) -> Page:
         """List forecasts, newest first.
 
         Raises:
             InvalidCursor: the cursor was not given out by this list.
         """
-        before = None if cursor is None else _decode(cursor)
-        async with self.database.reading() as transaction:
+        before = None if cursor is None else cursors.decode(cursor)
+        async with self.database.reading(caller.tenant_id) as transaction:
             found = await transaction.forecasts.page(limit=limit + 1, before=before, kind=kind, status=status)
         items = found[:limit]
-        return Page(items=items, next_cursor=_encode(items[-1].id) if len(found) > limit else None)
+        return Page(items=items, next_cursor=cursors.encode(items[-1].id) if len(found) > limit else None)
 
-    async def cancel(self, forecast_id: UUID) -> ForecastRecord:
+    async def cancel(self, caller: Caller, forecast_id: UUID) -> ForecastRecord:
         """Cancel a forecast that is not finished; a finished one stays as it is.
 
         Raises:
             ForecastNotFound: there is none with this id.
         """
-        async with self.database.writing() as transaction:
+        async with self.database.writing(caller.tenant_id) as transaction:
             return _found(await transaction.forecasts.cancel(forecast_id))
 
-    async def delete(self, forecast_id: UUID) -> None:
+    async def delete(self, caller: Caller, forecast_id: UUID) -> None:
         """Forget a forecast, whatever its state.
 
         Raises:
             ForecastNotFound: there is none with this id.
         """
-        async with self.database.writing() as transaction:
+        async with self.database.writing(caller.tenant_id) as transaction:
             if not await transaction.forecasts.delete(forecast_id):
                 raise ForecastNotFound
 
-    async def _accept(self, job: Job) -> ForecastRecord:
-        async with self.database.writing() as transaction:
+    async def _accept(self, caller: Caller, job: Job) -> ForecastRecord:
+        async with self.database.writing(caller.tenant_id) as transaction:
             record = await transaction.forecasts.add_queued(_new(job))
         await self.doorbell.ring()
         return record
@@ -118,14 +120,3 @@ def _found(record: ForecastRecord | None) -> ForecastRecord:
     if record is None:
         raise ForecastNotFound
     return record
-
-
-def _encode(forecast_id: UUID) -> str:
-    return base64.urlsafe_b64encode(forecast_id.bytes).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> UUID:
-    try:
-        return UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError) as error:
-        raise InvalidCursor from error
