@@ -41,6 +41,8 @@ BAD: dict[str, list[str]] = {
         "unix://",
     ],
     "port": ["-1", "65536", "80.5", "http", ""],
+    "open_to_everyone": ["maybe", "2", ""],
+    "key_environment": ["", "Live", "a_b", "a" * 17, "ä"],
     "max_body_bytes": ["1023", "134217729", "1MB"],
     "inline_draws": ["-1", "nan", "all"],
     "inline_seconds": ["0", "-1", "61", "nan", "quickly"],

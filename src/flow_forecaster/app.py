@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from flow_forecaster import __version__
-from flow_forecaster.routers import docs, forecasts, health, openapi, problems
+from flow_forecaster.routers import access, api_keys, docs, forecasts, health, openapi, problems
 from flow_forecaster.routers.limits import BodyLimit
 from flow_forecaster.routers.observing import Observing
 from flow_forecaster.schemas.fields import MOST_SEED
+from flow_forecaster.services.admission import Gate
+from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.settings import Settings
@@ -25,6 +28,7 @@ from flow_forecaster.workers.workshop import Workshop
 
 TAGS = [
     {"name": "forecasts", "description": "Ask, look, list, cancel, delete."},
+    {"name": "api keys", "description": "Who may ask, and what for."},
     {"name": "operations", "description": "Is it alive, is it ready, what does it count."},
 ]
 
@@ -80,8 +84,9 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
     )
     api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
     api.state.registry = CollectorRegistry()
-    for module in (forecasts, health):
-        api.include_router(module.router)
+    access.hold(api)
+    for module in (forecasts, api_keys, health):
+        access.include(api, module.router)
     for install in (docs.install, problems.install, openapi.install):
         install(api)
     return api
@@ -93,6 +98,8 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
     stack.push_async_callback(workshop.close)
     bell = _doorbell(settings, stack)
     api.state.readiness = workshop.readiness
+    api.state.gate = await _gate(workshop, stack)
+    api.state.api_keys = ApiKeys(database=workshop.database, environment=settings.key_environment)
     api.state.forecasts = Forecasts(
         database=workshop.database,
         computer=workshop.computer,
@@ -103,6 +110,14 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
         inline_draws=settings.inline_draws,
     )
     await stack.enter_async_context(running(_work(workshop, bell, start)))
+
+
+async def _gate(workshop: Workshop, stack: AsyncExitStack) -> Gate:
+    """Put up the gate, and note beside it now and then which keys were used; once more at the end."""
+    gate = Gate(database=workshop.database, clock=time.monotonic, open_to_everyone=workshop.settings.open_to_everyone)
+    stack.push_async_callback(gate.note_uses)
+    await stack.enter_async_context(running(gate.note_uses_forever()))
+    return gate
 
 
 def _doorbell(settings: Settings, stack: AsyncExitStack) -> RedisBell | EmbeddedBell:

@@ -1,6 +1,10 @@
 """What can go wrong with a request, in the service's own words. HTTP's words for it are in routers/problems.py.
 
 ServiceError
+├── ApiKeyMissing
+├── ApiKeyInvalid
+├── ScopeMissing
+├── ApiKeyNotFound
 ├── ForecastNotFound
 ├── ProjectNotFound
 ├── InvalidCursor
@@ -20,6 +24,34 @@ class ServiceError(Exception):
 
     def __str__(self) -> str:
         return self.detail
+
+
+class ApiKeyMissing(ServiceError):
+    """Nobody may ask without a key here."""
+
+    code = "api_key_missing"
+    detail = "An API key is needed, sent as Authorization: Bearer."
+
+
+class ApiKeyInvalid(ServiceError):
+    """What was sent is no key, an unknown one, or one that has ended: nobody is told which."""
+
+    code = "api_key_invalid"
+    detail = "This API key is not accepted."
+
+
+class ScopeMissing(ServiceError):
+    """The key is good, but not for this."""
+
+    code = "scope_missing"
+    detail = "This API key does not allow that."
+
+
+class ApiKeyNotFound(ServiceError):
+    """No key has this id, or it is revoked and was to be rotated."""
+
+    code = "api_key_not_found"
+    detail = "There is no API key with this id."
 
 
 class ForecastNotFound(ServiceError):

@@ -64,6 +64,13 @@ class Settings(BaseSettings):
     ] = None
     host: Annotated[str, Field(description="Address to serve on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port to serve on.")] = 8000
+    open_to_everyone: Annotated[
+        bool,
+        Field(description="Let everyone in who reaches the service, from other machines too, while it has no keys."),
+    ] = False
+    key_environment: Annotated[
+        str, Field(pattern=r"^[a-z0-9]{1,16}$", description="What keys made here are marked with: ff_live_…")
+    ] = "live"
     max_body_bytes: Annotated[int, Field(ge=1024, le=2**27, description="Largest request body.")] = 1_048_576
     inline_draws: Annotated[
         float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from flow_forecaster.services.api_keys import ApiKeys
+from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.readiness import Readiness
 
@@ -13,10 +15,22 @@ async def _forecasts(request: Request) -> Forecasts:
     return forecasts
 
 
+async def _api_keys(request: Request) -> ApiKeys:
+    api_keys: ApiKeys = request.app.state.api_keys
+    return api_keys
+
+
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller  # put there by the gate, without which no route is reached
+    return caller
+
+
 async def _readiness(request: Request) -> Readiness:
     readiness: Readiness = request.app.state.readiness
     return readiness
 
 
+CallerDep = Annotated[Caller, Depends(_caller)]
+ApiKeysDep = Annotated[ApiKeys, Depends(_api_keys)]
 ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

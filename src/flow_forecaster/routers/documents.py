@@ -20,7 +20,11 @@ INVALID: Responses = {
     415: _problem("The body is not sent as JSON."),
     422: _problem("The request cannot be answered; `errors` names the fields."),
 }
-NOT_FOUND: Responses = {404: _problem("There is no such forecast.")}
+REFUSED: Responses = {
+    401: _problem("No key was sent, or it is not accepted."),
+    403: _problem("The key does not allow this."),
+}
+NOT_FOUND: Responses = {404: _problem("There is none with this id.")}
 DATABASE_DOWN: Responses = {
     500: _problem("A defect of the service."),
     503: _problem("The database cannot be reached; nothing was stored."),
@@ -127,4 +131,13 @@ CREATE_EXAMPLES: dict[str, Example] = {
             "seed": 42,
         },
     ),
+}
+KEY_EXAMPLES: dict[str, Example] = {
+    "reader": Example(
+        summary="A key for a dashboard, for a year",
+        value={"name": "dashboard", "scopes": ["forecasts:read"], "expires_in_days": 365},
+    ),
+}
+ROTATION_EXAMPLES: dict[str, Example] = {
+    "hour": Example(summary="The secret before is good for an hour more", value={"overlap_hours": 1}),
 }

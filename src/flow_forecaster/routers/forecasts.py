@@ -5,13 +5,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Query, Response
 
-from flow_forecaster.routers.dependencies import ForecastsDep
+from flow_forecaster.routers.access import GuardedRoute, needs
+from flow_forecaster.routers.dependencies import CallerDep, ForecastsDep
 from flow_forecaster.routers.documents import CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
 from flow_forecaster.routers.presenting import forecast_response, summary
 from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.schemas.records import Forecast, ForecastPage, ForecastQuery
 
-router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"])
+router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"], route_class=GuardedRoute)
+_READ, _WRITE = needs("forecasts:read"), needs("forecasts:write")
 
 Wanted = Annotated[str | None, Header(description="`respond-async` queues the forecast whatever its size.")]
 Known = Annotated[str | None, Header(description="ETag of the forecast that the caller has.")]
@@ -29,18 +31,25 @@ _CREATED: dict[int | str, dict[str, Any]] = {
     status_code=201,
     response_model=Forecast,
     responses=_CREATED | INVALID | DATABASE_DOWN,
+    openapi_extra=_WRITE,
 )
-async def create(request: Asked, forecasts: ForecastsDep, prefer: Wanted = None) -> Response:
+async def create(caller: CallerDep, request: Asked, forecasts: ForecastsDep, prefer: Wanted = None) -> Response:
     """Ask for a forecast: small ones are answered at once, large ones are accepted and computed by a worker."""
     wanted = {part.strip().lower() for part in (prefer or "").split(",")}
-    record = await forecasts.create(request, respond_async="respond-async" in wanted)
+    record = await forecasts.create(caller, request, respond_async="respond-async" in wanted)
     return forecast_response(record, 201 if record.is_finished else 202)
 
 
-@router.get("", operation_id="listForecasts", summary="List forecasts", responses=INVALID | DATABASE_DOWN)
-async def page(query: Annotated[ForecastQuery, Query()], forecasts: ForecastsDep) -> ForecastPage:
+@router.get(
+    "",
+    operation_id="listForecasts",
+    summary="List forecasts",
+    responses=INVALID | DATABASE_DOWN,
+    openapi_extra=_READ,
+)
+async def page(caller: CallerDep, query: Annotated[ForecastQuery, Query()], forecasts: ForecastsDep) -> ForecastPage:
     """List forecasts, newest first, without their requests and results."""
-    found = await forecasts.page(**dict(query))
+    found = await forecasts.page(caller, **dict(query))
     return ForecastPage(items=[summary(record) for record in found.items], next_cursor=found.next_cursor)
 
 
@@ -50,10 +59,11 @@ async def page(query: Annotated[ForecastQuery, Query()], forecasts: ForecastsDep
     summary="Look at a forecast",
     response_model=Forecast,
     responses={304: {"description": "Unchanged."}} | NOT_FOUND | INVALID | DATABASE_DOWN,
+    openapi_extra=_READ,
 )
-async def get(forecast_id: UUID, forecasts: ForecastsDep, if_none_match: Known = None) -> Response:
+async def get(caller: CallerDep, forecast_id: UUID, forecasts: ForecastsDep, if_none_match: Known = None) -> Response:
     """Look at a forecast. Once it is finished it never changes."""
-    return forecast_response(await forecasts.get(forecast_id), 200, if_none_match=if_none_match)
+    return forecast_response(await forecasts.get(caller, forecast_id), 200, if_none_match=if_none_match)
 
 
 @router.post(
@@ -62,10 +72,11 @@ async def get(forecast_id: UUID, forecasts: ForecastsDep, if_none_match: Known =
     summary="Cancel a forecast",
     response_model=Forecast,
     responses=NOT_FOUND | INVALID | DATABASE_DOWN,
+    openapi_extra=_WRITE,
 )
-async def cancel(forecast_id: UUID, forecasts: ForecastsDep) -> Response:
+async def cancel(caller: CallerDep, forecast_id: UUID, forecasts: ForecastsDep) -> Response:
     """Cancel a forecast that is not finished. A running one ends at its worker's next heartbeat."""
-    return forecast_response(await forecasts.cancel(forecast_id), 200)
+    return forecast_response(await forecasts.cancel(caller, forecast_id), 200)
 
 
 @router.delete(
@@ -74,7 +85,8 @@ async def cancel(forecast_id: UUID, forecasts: ForecastsDep) -> Response:
     summary="Delete a forecast",
     status_code=204,
     responses=NOT_FOUND | INVALID | DATABASE_DOWN,
+    openapi_extra=_WRITE,
 )
-async def delete(forecast_id: UUID, forecasts: ForecastsDep) -> None:
+async def delete(caller: CallerDep, forecast_id: UUID, forecasts: ForecastsDep) -> None:
     """Forget a forecast, whatever its state."""
-    await forecasts.delete(forecast_id)
+    await forecasts.delete(caller, forecast_id)

@@ -12,12 +12,16 @@ from starlette.routing import compile_path
 
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.errors import (
+    ApiKeyInvalid,
+    ApiKeyMissing,
+    ApiKeyNotFound,
     DatabaseUnavailable,
     ForecastNotFound,
     InvalidCursor,
     MediaTypeNotSupported,
     NotReady,
     ProjectNotFound,
+    ScopeMissing,
     ServiceError,
 )
 from flow_forecaster.routers.pointers import field_errors, pointer
@@ -26,6 +30,10 @@ from flow_forecaster.schemas.problems import PROBLEM_TYPE, FieldError, Problem
 RETRY_AFTER_SECONDS = "2"
 CRASH = "A defect of the service; its log has the request's id."
 STATUSES: Mapping[type[ServiceError], int] = {
+    ApiKeyMissing: HTTPStatus.UNAUTHORIZED,
+    ApiKeyInvalid: HTTPStatus.UNAUTHORIZED,
+    ScopeMissing: HTTPStatus.FORBIDDEN,
+    ApiKeyNotFound: HTTPStatus.NOT_FOUND,
     ForecastNotFound: HTTPStatus.NOT_FOUND,
     ProjectNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidCursor: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -34,6 +42,12 @@ STATUSES: Mapping[type[ServiceError], int] = {
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 POINTERS: Mapping[type[ServiceError], str] = {ProjectNotFound: "/project_id", InvalidCursor: "/cursor"}
+_REALM = 'Bearer realm="flow-forecaster"'
+CHALLENGES: Mapping[type[ServiceError], str] = {
+    ApiKeyMissing: _REALM,
+    ApiKeyInvalid: f'{_REALM}, error="invalid_token"',
+    ScopeMissing: f'{_REALM}, error="insufficient_scope"',
+}
 _HTTP: Mapping[int, tuple[str, str]] = {
     400: ("malformed_json", "The body is not JSON."),
     404: ("not_found", "There is nothing at this address."),
@@ -80,6 +94,8 @@ async def _service_error(request: Request, error: Exception) -> Response:
     where = POINTERS.get(type(error))
     errors = [] if where is None else [FieldError(pointer=where, code=error.code, detail=error.detail)]
     headers = {"retry_after": RETRY_AFTER_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    if type(error) in CHALLENGES:
+        headers["www_authenticate"] = CHALLENGES[type(error)]
     return _answer(request, status, error.code, error.detail, errors=errors, **headers)
 
 
