@@ -213,7 +213,8 @@ def test_the_settings_that_a_process_gets_are_valid(process: str) -> None:
 
 @pytest.mark.parametrize("words", own_commands(), ids=" ".join)
 def test_every_command_that_a_file_runs_exists_with_its_options(words: tuple[str, ...]) -> None:
-    ended = python("-m", "flow_forecaster", words[0], "--help", environment={"COLUMNS": "200", "NO_COLOR": "1"})
+    named = words[: 2 if words[0] == "keys" else 1]
+    ended = python("-m", "flow_forecaster", *named, "--help", environment={"COLUMNS": "200", "NO_COLOR": "1"})
     assert ended.returncode == 0, ended.stderr
     assert {word for word in words[1:] if word.startswith("--")} <= set(re.findall(r"--[\w-]+", ended.stdout))
 
@@ -369,6 +370,18 @@ def test_images_name_their_version() -> None:
 def test_only_the_api_is_reachable_and_only_from_the_host_itself() -> None:
     ports = [(name, expand(port, {})) for name, each in services().items() for port in each.get("ports", [])]
     assert ports == [("api", "127.0.0.1:8000:8000")]
+
+
+def test_the_service_connects_to_postgresql_as_an_ordinary_role() -> None:
+    """Superusers pass the lock that keeps tenants' rows apart."""
+    database = services()["db"]
+    assert "POSTGRES_USER" not in database["environment"]  # so the superuser is postgres
+    (config,) = database["configs"]
+    assert config["target"].startswith("/docker-entrypoint-initdb.d/")
+    script = yaml.safe_load(text("docker-compose.yml"))["configs"][config["source"]]["content"]
+    assert "CREATE ROLE flow_forecaster LOGIN" in script
+    assert "SUPERUSER" not in script
+    assert "//flow_forecaster:" in services()["api"]["environment"]["FLOW_FORECASTER_DATABASE_URL"]
 
 
 def test_no_password_is_written_down() -> None:
