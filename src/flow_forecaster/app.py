@@ -21,7 +21,9 @@ from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.ports import Doorbell
+from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
 from flow_forecaster.settings import Settings
+from flow_forecaster.workers.buckets import RedisBuckets
 from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, running
 from flow_forecaster.workers.redis import RedisBell
 from flow_forecaster.workers.workshop import Workshop
@@ -100,6 +102,7 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
     api.state.readiness = workshop.readiness
     api.state.gate = await _gate(workshop, stack)
     api.state.api_keys = ApiKeys(database=workshop.database, environment=settings.key_environment)
+    api.state.meter = _meter(settings, stack)
     api.state.forecasts = Forecasts(
         database=workshop.database,
         computer=workshop.computer,
@@ -107,7 +110,9 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
         doorbell=bell,
         clock=SystemClock(),
         dice=SystemDice(),
+        meter=api.state.meter,
         inline_draws=settings.inline_draws,
+        most_unfinished=settings.max_unfinished,
     )
     await stack.enter_async_context(running(_work(workshop, bell, start)))
 
@@ -118,6 +123,18 @@ async def _gate(workshop: Workshop, stack: AsyncExitStack) -> Gate:
     stack.push_async_callback(gate.note_uses)
     await stack.enter_async_context(running(gate.note_uses_forever()))
     return gate
+
+
+def _meter(settings: Settings, stack: AsyncExitStack) -> Meter:
+    requests, draws = (
+        Rate(name="requests", quota=settings.rate_requests),
+        Rate(name="draws", quota=settings.rate_draws),
+    )
+    if settings.redis_url is None:
+        return Meter(buckets=LocalBuckets(clock=time.monotonic), requests=requests, draws=draws)
+    buckets = RedisBuckets(url=settings.redis_url.get_secret_value(), clock=time.monotonic)
+    stack.push_async_callback(buckets.close)
+    return Meter(buckets=buckets, requests=requests, draws=draws)
 
 
 def _doorbell(settings: Settings, stack: AsyncExitStack) -> RedisBell | EmbeddedBell:

@@ -5,6 +5,8 @@ ServiceError
 ├── ApiKeyInvalid
 ├── ScopeMissing
 ├── ApiKeyNotFound
+├── RateLimited
+├── QueueFull
 ├── ForecastNotFound
 ├── ProjectNotFound
 ├── InvalidCursor
@@ -52,6 +54,24 @@ class ApiKeyNotFound(ServiceError):
 
     code = "api_key_not_found"
     detail = "There is no API key with this id."
+
+
+class RateLimited(ServiceError):
+    """A key has asked for more than its rate: of what (`rate`), what is left, and when to come again."""
+
+    code = "rate_limited"
+    detail = "This API key has used up its rate; try again after Retry-After."
+
+    def __init__(self, rate: str = "", *, tokens: float = 0.0, wait_seconds: float = 1.0) -> None:
+        super().__init__()
+        self.rate, self.tokens, self.wait_seconds = rate, tokens, wait_seconds
+
+
+class QueueFull(ServiceError):
+    """A tenant has as many unfinished forecasts as it may have."""
+
+    code = "queue_full"
+    detail = "Too many forecasts wait or run already; nothing was stored. Try again when some have finished."
 
 
 class ForecastNotFound(ServiceError):

@@ -71,6 +71,15 @@ class Settings(BaseSettings):
     key_environment: Annotated[
         str, Field(pattern=r"^[a-z0-9]{1,16}$", description="What keys made here are marked with: ff_live_…")
     ] = "live"
+    rate_requests: Annotated[
+        float, Field(ge=0, le=1e12, description="Requests that a key may make a minute; 0 for as many as it likes.")
+    ] = 6_000.0
+    rate_draws: Annotated[
+        float, Field(ge=0, le=1e15, description="Draws that a key may have computed a minute; 0 for any number.")
+    ] = 10_000_000_000.0
+    max_unfinished: Annotated[
+        int, Field(ge=1, le=10_000_000, description="Forecasts of one tenant that may wait or run at once.")
+    ] = 10_000
     max_body_bytes: Annotated[int, Field(ge=1024, le=2**27, description="Largest request body.")] = 1_048_576
     inline_draws: Annotated[
         float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")

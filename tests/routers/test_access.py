@@ -118,8 +118,8 @@ async def house(own_url: str, kernel_cache: Path) -> AsyncIterator[House]:
 
 
 def answer(response: httpx2.Response) -> tuple[int, dict[str, str], str]:
-    """What a caller can tell of an answer, without the id that names the request."""
-    headers = {name: value for name, value in response.headers.items() if name != "x-request-id"}
+    """What a caller can tell of an answer, without the id that names the request and the count of its own requests."""
+    headers = {name: value for name, value in response.headers.items() if name not in {"x-request-id", "ratelimit"}}
     return response.status_code, headers, response.text.replace(response.headers["x-request-id"], "")
 
 

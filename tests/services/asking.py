@@ -14,6 +14,7 @@ from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.services.catalogue import Job, prepare
+from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
 
 TODAY = date(2026, 3, 2)
 DICE = 4_711
@@ -46,6 +47,14 @@ ENDLESS = 1_000_000_000
 
 BRIEF = 6_000_000
 """Trials of a computation that lasts for some tenths of a second: several chunks."""
+
+
+UNMETERED = Meter(
+    buckets=LocalBuckets(clock=lambda: 0.0),
+    requests=Rate(name="requests", quota=0.0),
+    draws=Rate(name="draws", quota=0.0),
+)
+"""Charges nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

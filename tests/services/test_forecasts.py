@@ -20,7 +20,7 @@ from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.readiness import Readiness
 from persistence.rows import AN_HOUR, claim, count, row_of, unreachable
 from services import asking
-from services.asking import DICE, ENDLESS, CuriousBell, FixedClock, LoadedDice, a_job, a_request, answer_of
+from services.asking import DICE, ENDLESS, UNMETERED, CuriousBell, FixedClock, LoadedDice, a_job, a_request, answer_of
 
 BAD_CURSORS = [
     *("", "x", "a" * 21, "a" * 23, "!" * 22, "ä" * 22, "a" * 64, "=" * 22, "a a", "\x00" * 22),
@@ -48,7 +48,9 @@ def forecasts(database: Database, computer: Computer, bell: CuriousBell) -> Fore
         doorbell=bell,
         clock=FixedClock(),
         dice=LoadedDice(),
+        meter=UNMETERED,
         inline_draws=50_000_000,
+        most_unfinished=1_000,
     )
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Uuid, bindparam, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, Uuid, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from flow_forecaster.persistence.clock import now
@@ -103,6 +103,12 @@ class ForecastRepository:
             query = query.where(ForecastRow.status == status)
         rows = await self._connection.execute(query)
         return [SummaryRecord(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+
+    async def unfinished(self, *, most: int) -> int:
+        """Count the forecasts that wait or run, up to `most`."""
+        found = select(ForecastRow.id).where(self._owned, ForecastRow.status.in_(("queued", "running"))).limit(most)
+        counted = await self._connection.execute(select(func.count()).select_from(found.subquery()))
+        return int(counted.scalar_one())
 
     async def cancel(self, forecast_id: UUID) -> ForecastRecord | None:
         """Cancel at once what is queued, ask the worker of what is running, leave what is finished as it is."""

@@ -12,8 +12,10 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from flow_forecaster.routers.allowances import Announcing
 from flow_forecaster.schemas.api_keys import Scope as Allowance
 from flow_forecaster.services.admission import Gate
+from flow_forecaster.services.rates import Meter
 
 SCHEME = "apiKey"
 EVERYONE: dict[str, Any] = {"security": []}
@@ -28,7 +30,7 @@ class GuardedRoute(APIRoute):
     """A route behind the gate. Who is not let in is answered before anything of the body is read."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the caller in, or refuse; another method than that of the route is refused by the route itself."""
+        """Let the caller in and charge for it, or refuse; a wrong method is refused by the route itself."""
         if scope["method"] in (self.methods or ()) and (self.openapi_extra or {}) != EVERYONE:
             gate: Gate = scope["app"].state.gate
             headers = Headers(scope=scope)
@@ -36,6 +38,10 @@ class GuardedRoute(APIRoute):
             authorization = None if not sent else sent[0] if len(sent) == 1 else ""
             caller = await gate.admit(authorization, _needed(self), nearby=_is_nearby(scope, headers))
             scope["state"]["caller"] = caller
+            meter: Meter = scope["app"].state.meter
+            standing = await meter.charge_request(caller)
+            if standing is not None:
+                send = Announcing(send, meter, standing).send
         await super().handle(scope, receive, send)
 
 

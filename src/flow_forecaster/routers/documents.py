@@ -23,6 +23,7 @@ INVALID: Responses = {
 REFUSED: Responses = {
     401: _problem("No key was sent, or it is not accepted."),
     403: _problem("The key does not allow this."),
+    429: _problem("The key has used up its rate, or too many forecasts are not finished."),
 }
 NOT_FOUND: Responses = {404: _problem("There is none with this id.")}
 DATABASE_DOWN: Responses = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -21,9 +22,12 @@ from flow_forecaster.errors import (
     MediaTypeNotSupported,
     NotReady,
     ProjectNotFound,
+    QueueFull,
+    RateLimited,
     ScopeMissing,
     ServiceError,
 )
+from flow_forecaster.routers.allowances import limited
 from flow_forecaster.routers.pointers import field_errors, pointer
 from flow_forecaster.schemas.problems import PROBLEM_TYPE, FieldError, Problem
 
@@ -34,6 +38,8 @@ STATUSES: Mapping[type[ServiceError], int] = {
     ApiKeyInvalid: HTTPStatus.UNAUTHORIZED,
     ScopeMissing: HTTPStatus.FORBIDDEN,
     ApiKeyNotFound: HTTPStatus.NOT_FOUND,
+    RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     ForecastNotFound: HTTPStatus.NOT_FOUND,
     ProjectNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidCursor: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -42,6 +48,7 @@ STATUSES: Mapping[type[ServiceError], int] = {
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 POINTERS: Mapping[type[ServiceError], str] = {ProjectNotFound: "/project_id", InvalidCursor: "/cursor"}
+_LATER = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
 _REALM = 'Bearer realm="flow-forecaster"'
 CHALLENGES: Mapping[type[ServiceError], str] = {
     ApiKeyMissing: _REALM,
@@ -93,7 +100,9 @@ async def _service_error(request: Request, error: Exception) -> Response:
     status = STATUSES[type(error)]
     where = POINTERS.get(type(error))
     errors = [] if where is None else [FieldError(pointer=where, code=error.code, detail=error.detail)]
-    headers = {"retry_after": RETRY_AFTER_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = {"retry_after": RETRY_AFTER_SECONDS} if status in _LATER else {}
+    if isinstance(error, RateLimited):
+        headers = {"retry_after": str(ceil(error.wait_seconds))} | limited(request.app.state.meter, error)
     if type(error) in CHALLENGES:
         headers["www_authenticate"] = CHALLENGES[type(error)]
     return _answer(request, status, error.code, error.detail, errors=errors, **headers)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from flow_forecaster.errors import ForecastNotFound, NotReady
+from flow_forecaster.errors import ForecastNotFound, NotReady, QueueFull
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, SummaryRecord
 from flow_forecaster.persistence.identifiers import new_id
@@ -13,6 +13,7 @@ from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.catalogue import Job, prepare
 from flow_forecaster.services.computing import Computer, TookTooLong
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
+from flow_forecaster.services.rates import Meter
 from flow_forecaster.services.readiness import Readiness
 
 
@@ -34,7 +35,9 @@ class Forecasts:
     doorbell: Doorbell
     clock: Clock
     dice: Dice
+    meter: Meter
     inline_draws: float
+    most_unfinished: int
 
     async def create(self, caller: Caller, request: AnyRequest, *, respond_async: bool) -> ForecastRecord:
         """Answer a small request at once; accept a large one for a worker.
@@ -42,12 +45,15 @@ class Forecasts:
         Raises:
             InvalidInput: the request cannot be answered.
             ProjectNotFound: it names an unknown project.
+            RateLimited: the caller's key has used up its draws for now.
+            QueueFull: the caller's tenant has too many forecasts that are not finished.
             NotReady: the kernels are still being compiled.
             DatabaseUnavailable: it was not stored.
         """
         if not self.readiness.kernels:
             raise NotReady
         job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
+        await self.meter.charge_draws(caller, job.cost)
         if respond_async or job.cost > self.inline_draws:
             return await self._accept(caller, job)
         try:
@@ -101,6 +107,8 @@ class Forecasts:
 
     async def _accept(self, caller: Caller, job: Job) -> ForecastRecord:
         async with self.database.writing(caller.tenant_id) as transaction:
+            if await transaction.forecasts.unfinished(most=self.most_unfinished) >= self.most_unfinished:
+                raise QueueFull
             record = await transaction.forecasts.add_queued(_new(job))
         await self.doorbell.ring()
         return record
