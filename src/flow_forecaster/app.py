@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from flow_forecaster import __version__
-from flow_forecaster.routers import access, api_keys, docs, forecasts, health, openapi, problems
+from flow_forecaster.routers import access, api_keys, docs, forecasts, health, openapi, problems, webhooks
 from flow_forecaster.routers.limits import BodyLimit
 from flow_forecaster.routers.observing import Observing
 from flow_forecaster.schemas.fields import MOST_SEED
@@ -22,14 +22,17 @@ from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
+from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.buckets import RedisBuckets
+from flow_forecaster.workers.delivery import delivering, keyring_of, policy_of
 from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, running
 from flow_forecaster.workers.redis import RedisBell
 from flow_forecaster.workers.workshop import Workshop
 
 TAGS = [
     {"name": "forecasts", "description": "Ask, look, list, cancel, delete."},
+    {"name": "webhooks", "description": "Who is told when a forecast ends, and what came of telling."},
     {"name": "api keys", "description": "Who may ask, and what for."},
     {"name": "operations", "description": "Is it alive, is it ready, what does it count."},
 ]
@@ -87,7 +90,7 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
     api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
     api.state.registry = CollectorRegistry()
     access.hold(api)
-    for module in (forecasts, api_keys, health):
+    for module in (forecasts, webhooks, api_keys, health):
         access.include(api, module.router)
     for install in (docs.install, problems.install, openapi.install):
         install(api)
@@ -102,6 +105,8 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
     api.state.readiness = workshop.readiness
     api.state.gate = await _gate(workshop, stack)
     api.state.api_keys = ApiKeys(database=workshop.database, environment=settings.key_environment)
+    policy = policy_of(settings)
+    api.state.webhooks = Webhooks(database=workshop.database, keyring=keyring_of(settings), policy=policy)
     api.state.meter = _meter(settings, stack)
     api.state.forecasts = Forecasts(
         database=workshop.database,
@@ -113,6 +118,7 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
         meter=api.state.meter,
         inline_draws=settings.inline_draws,
         most_unfinished=settings.max_unfinished,
+        policy=policy,
     )
     await stack.enter_async_context(running(_work(workshop, bell, start)))
 
@@ -155,6 +161,6 @@ async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     start.on_ready()
     if isinstance(bell, EmbeddedBell):
         worker = EmbeddedWorker(jobs=workshop.jobs, bell=bell)
-        async with asyncio.TaskGroup() as group:
+        async with delivering(workshop.settings, workshop.database), asyncio.TaskGroup() as group:
             for _ in range(workshop.settings.slots):
                 group.create_task(worker.run())

@@ -7,6 +7,10 @@ ServiceError
 ├── ApiKeyNotFound
 ├── RateLimited
 ├── QueueFull
+├── EndpointNotFound
+├── DeliveryNotFound
+├── EndpointDisabled
+├── TooManyEndpoints
 ├── ForecastNotFound
 ├── ProjectNotFound
 ├── InvalidCursor
@@ -79,6 +83,34 @@ class ForecastNotFound(ServiceError):
 
     code = "forecast_not_found"
     detail = "There is no forecast with this id."
+
+
+class EndpointNotFound(ServiceError):
+    """No endpoint has this id."""
+
+    code = "endpoint_not_found"
+    detail = "There is no webhook endpoint with this id."
+
+
+class DeliveryNotFound(ServiceError):
+    """No delivery to this endpoint has this id."""
+
+    code = "delivery_not_found"
+    detail = "There is no delivery with this id to this endpoint."
+
+
+class EndpointDisabled(ServiceError):
+    """Nothing is sent to an endpoint that is disabled."""
+
+    code = "endpoint_disabled"
+    detail = "This webhook endpoint is disabled; enable it first."
+
+
+class TooManyEndpoints(ServiceError):
+    """There are as many endpoints as one tenant may have."""
+
+    code = "too_many_endpoints"
+    detail = "There are 20 webhook endpoints already; delete one first."
 
 
 class ProjectNotFound(ServiceError):

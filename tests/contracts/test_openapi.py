@@ -252,7 +252,7 @@ def test_the_problems_of_an_operation_are_declared(name: str) -> None:
 
 def test_nothing_is_said_of_hosts() -> None:
     assert all(server["url"].startswith("/") for server in DOCUMENT.get("servers", []))
-    strings = [node for _, node in nodes(DOCUMENT) if isinstance(node, str)]
+    strings = [node for at, node in nodes(DOCUMENT) if isinstance(node, str) and "/examples/" not in at]
     assert [one for one in strings if "://" in one] == []
 
 

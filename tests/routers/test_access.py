@@ -36,7 +36,7 @@ OPERATIONS = {
     for method, operation in item.items()
 }
 PUBLIC = {"GET /healthz", "GET /readyz", "GET /metrics"}
-KEYS = "/v1/api-keys"
+KEYS, ENDPOINTS = "/v1/api-keys", "/v1/webhook-endpoints"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,17 @@ REQUESTS: dict[str, Known] = {
     f"GET {FORECASTS}/{{forecast_id}}": Known(names="forecast"),
     f"POST {FORECASTS}/{{forecast_id}}/cancel": Known(names="forecast"),
     f"DELETE {FORECASTS}/{{forecast_id}}": Known(names="forecast"),
+    f"POST {ENDPOINTS}": Known(sends={"url": "https://receiver.example/"}),
+    f"GET {ENDPOINTS}": Known(),
+    f"POST {ENDPOINTS}/callbacks/rotate-secret": Known(sends={}),
+    f"GET {ENDPOINTS}/{{endpoint_id}}": Known(names="endpoint"),
+    f"PATCH {ENDPOINTS}/{{endpoint_id}}": Known(names="endpoint", sends={"description": "changed"}),
+    f"DELETE {ENDPOINTS}/{{endpoint_id}}": Known(names="endpoint"),
+    f"POST {ENDPOINTS}/{{endpoint_id}}/rotate-secret": Known(names="endpoint", sends={}),
+    f"POST {ENDPOINTS}/{{endpoint_id}}/test": Known(names="endpoint"),
+    f"GET {ENDPOINTS}/{{endpoint_id}}/deliveries": Known(names="endpoint"),
+    f"GET {ENDPOINTS}/{{endpoint_id}}/deliveries/{{delivery_id}}": Known(names="endpoint"),
+    f"POST {ENDPOINTS}/{{endpoint_id}}/deliveries/{{delivery_id}}/redeliver": Known(names="endpoint"),
     f"POST {KEYS}": Known(sends={"name": "made", "scopes": ["forecasts:read"]}),
     f"GET {KEYS}": Known(),
     f"GET {KEYS}/{{key_id}}": Known(names="key"),
@@ -78,8 +89,7 @@ class House:
         method, path = name.split()
         known = REQUESTS[name]
         if known.names is not None:
-            before, _, after = path.partition("{")
-            path = before + (ids or self.ids)[known.names] + after.partition("}")[2]
+            path = path.format(**{f"{each}_id": found for each, found in (ids or self.ids).items()})
         headers = {} if key is None else bearing(key)
         content = None if known.sends is None else json.dumps(known.sends)
         return await self.client.request(method, path, content=content, headers=headers | (JSON if content else {}))
@@ -113,8 +123,18 @@ async def house(own_url: str, kernel_cache: Path) -> AsyncIterator[House]:
             ids={
                 "forecast": stored.json()["id"],
                 "key": str((await a_key(keys, tenant_id=hers)).record.id),
+                **await an_endpoint(client, good.text),
             },
         )
+
+
+async def an_endpoint(client: httpx2.AsyncClient, key: str) -> dict[str, str]:
+    """Make an endpoint with a delivery; return their ids."""
+    made = await client.post(ENDPOINTS, json={"url": "https://receiver.example/"}, headers=bearing(key))
+    assert made.status_code == 201, made.text
+    sent = await client.post(f"{made.headers['Location']}/test", headers=bearing(key))
+    assert sent.status_code == 202, sent.text
+    return {"endpoint": made.json()["id"], "delivery": sent.json()["id"]}
 
 
 def answer(response: httpx2.Response) -> tuple[int, dict[str, str], str]:
@@ -170,7 +190,7 @@ async def test_what_belongs_to_another_tenant_is_answered_like_what_is_not_there
     unknown = str(new_id())
     foreign = await house.asks(name, house.other)
     assert foreign.status_code == 404
-    assert answer(foreign) == answer(await house.asks(name, house.other, forecast=unknown, key=unknown))
+    assert answer(foreign) == answer(await house.asks(name, house.other, **dict.fromkeys(house.ids, unknown)))
     assert await _is_there(house)
 
 
@@ -182,7 +202,7 @@ async def test_a_list_holds_nothing_of_another_tenant(house: House, name: str) -
 
 
 async def test_what_one_makes_is_not_the_others(house: House) -> None:
-    for path, sends in ((FORECASTS, body()), (KEYS, REQUESTS[f"POST {KEYS}"].sends)):
+    for path, sends in ((FORECASTS, body()), *((each, REQUESTS[f"POST {each}"].sends) for each in (KEYS, ENDPOINTS))):
         made = await house.client.post(path, json=sends, headers=bearing(house.other))
         assert made.status_code == 201
         assert (await house.client.get(made.headers["Location"], headers=bearing(house.other))).status_code == 200
@@ -195,7 +215,9 @@ async def test_whoever_may_is_served(house: House, name: str) -> None:
     stored = await house.client.post(FORECASTS, json=body(), headers=bearing(house.good))
     (hers,) = {item["id"] for item in [stored.json()]}
     key = await house.client.post(KEYS, json={"name": "x", "scopes": ["forecasts:read"]}, headers=bearing(house.good))
-    response = await house.asks(name, house.good, forecast=hers, key=key.json()["id"])
+    mine = await an_endpoint(house.client, house.good)
+    response = await house.asks(name, house.good, forecast=hers, key=key.json()["id"], **mine)
+    await house.client.delete(f"{ENDPOINTS}/{mine['endpoint']}", headers=bearing(house.good))
     assert response.is_success, response.text
 
 
@@ -294,7 +316,9 @@ async def test_a_router_that_passes_the_gate_by_is_not_taken() -> None:
 async def _is_there(house: House) -> bool:
     found = await house.asks(f"GET {FORECASTS}/{{forecast_id}}", house.good)
     key = await house.asks(f"GET {KEYS}/{{key_id}}", house.good)
-    return found.status_code == key.status_code == 200 and key.json()["revoked_at"] is None
+    endpoint = await house.asks(f"GET {ENDPOINTS}/{{endpoint_id}}", house.good)
+    assert endpoint.json()["description"] == ""
+    return {found.status_code, key.status_code, endpoint.status_code} == {200} and key.json()["revoked_at"] is None
 
 
 async def test_a_large_forecast_belongs_to_who_asked_for_it_when_a_worker_has_computed_it(house: House) -> None:

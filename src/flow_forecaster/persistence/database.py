@@ -17,10 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.api_keys import KeyDirectory, KeyRepository
 from flow_forecaster.persistence.claims import ClaimRepository
+from flow_forecaster.persistence.deliveries import DeliveryRepository
 from flow_forecaster.persistence.forecasts import ForecastRepository
 from flow_forecaster.persistence.reach import beginning
 from flow_forecaster.persistence.steadiness import LoneStatements, Statements, SteadyConnection, to_the_end
 from flow_forecaster.persistence.tenants import TenantRepository
+from flow_forecaster.persistence.webhooks import WebhookRepository
 
 _READ_ONLY = "flow_forecaster_read_only"
 _LONE = "flow_forecaster_lone"
@@ -32,6 +34,7 @@ class Transaction:
 
     forecasts: ForecastRepository
     keys: KeyRepository
+    webhooks: WebhookRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,7 @@ class Work:
     """What a worker can read and write together, whoever owns it."""
 
     claims: ClaimRepository
+    deliveries: DeliveryRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +89,14 @@ class Database:
             yield _transaction(LoneStatements(self._lone), tenant_id)
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[Work]:
+    async def working(self, *, read_only: bool = False) -> AsyncIterator[Work]:
         """Open a transaction of a worker, which serves all tenants; it commits at its end, or leaves no trace.
 
         Raises:
             DatabaseUnavailable: the database cannot be reached, or does not answer in time.
         """
-        async with _translated(), self._steady(None) as connection:
-            yield Work(claims=ClaimRepository(connection))
+        async with _translated(), self._steady(None, read_only=read_only) as connection:
+            yield Work(claims=ClaimRepository(connection), deliveries=DeliveryRepository(connection))
 
     @asynccontextmanager
     async def admitting(self, *, read_only: bool = True) -> AsyncIterator[Admission]:
@@ -134,7 +138,11 @@ class Database:
 
 
 def _transaction(connection: Statements, tenant_id: UUID) -> Transaction:
-    return Transaction(forecasts=ForecastRepository(connection, tenant_id), keys=KeyRepository(connection, tenant_id))
+    return Transaction(
+        forecasts=ForecastRepository(connection, tenant_id),
+        keys=KeyRepository(connection, tenant_id),
+        webhooks=WebhookRepository(connection, tenant_id),
+    )
 
 
 def _revision(connection: Any) -> str | None:

@@ -4,25 +4,24 @@ A delivery is claimed with a lease under the next attempt number, like a forecas
 number. A worker that dies leaves a lease that runs out; its message is then sent again: at least once.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, Update, case, func, insert, or_, select, type_coerce, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import ColumnElement, Subquery, Update, func, insert, or_, select, type_coerce, update
 
 from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import Moment
 from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, EndpointRow, EventRow
-from flow_forecaster.persistence.webhooks import Salt
+from flow_forecaster.persistence.webhooks import Salt, Turn
 
 SPREAD_AT_ONCE = 200
+_INSERTED_AT_ONCE = 500  # rows of a statement, so that its parameters stay below SQLite's limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,23 +71,6 @@ class Attempted:
     seconds: float
 
 
-class Turn(FunctionElement[str]):
-    """Waits until no other worker chooses deliveries, so that together they exceed nobody's share."""
-
-    type = String()
-    inherit_cache = True
-
-
-@compiles(Turn, "postgresql")
-def _on_postgresql(_element: Turn, _compiler: Any, **_options: Any) -> str:
-    return "CAST(pg_advisory_xact_lock(7316029419) AS TEXT)"
-
-
-@compiles(Turn, "sqlite")
-def _on_sqlite(_element: Turn, _compiler: Any, **_options: Any) -> str:
-    return "NULL"  # one writer at a time anyway
-
-
 class DeliveryRepository:
     """Deliveries of all tenants within one transaction, as workers see them."""
 
@@ -103,30 +85,26 @@ class DeliveryRepository:
 
     async def spread(self, new_salt: Callable[[], Salt], lane_of: Callable[[str], str]) -> int:
         """Make a delivery for everyone who is to be told of an event; return the number of events."""
-        query = select(EventRow).where(EventRow.spread.is_(False)).order_by(EventRow.id).limit(SPREAD_AT_ONCE)
+        await self._connection.execute(select(Turn()))
         table = EventRow.__table__
-        events = list(
-            await self._connection.execute(
-                select(table)
-                .where(table.c.id.in_(query.with_only_columns(EventRow.id).scalar_subquery()))
-                .with_for_update(skip_locked=True)
-            )
-        )
+        query = select(table).where(EventRow.spread.is_(False)).order_by(EventRow.id).limit(SPREAD_AT_ONCE)
+        events = list(await self._connection.execute(query))
         if not events:
             return 0
-        rows: list[dict[str, Any]] = []
+        endpoints = await self._endpoints({event.tenant_id for event in events})
+        rows = [
+            _delivery(event, endpoint.id, endpoint.url, endpoint.id.hex)
+            for event in events
+            for endpoint in endpoints[event.tenant_id]
+            if event.type in endpoint.events.split() and endpoint.id != event.subject_id
+        ]
         for event in events:
-            rows += [
-                _delivery(event, endpoint.id, endpoint.url, endpoint.id.hex)
-                for endpoint in await self._endpoints(event.tenant_id)
-                if event.type in endpoint.events.split() and endpoint.id != event.subject_id
-            ]
             if event.callback_url is not None:
                 endpoint_id = await self._callbacks(event.tenant_id, new_salt)
                 lane = f"{event.tenant_id.hex} {lane_of(event.callback_url)}"
                 rows.append(_delivery(event, endpoint_id, event.callback_url, lane[:300]))
-        if rows:
-            await self._connection.execute(insert(DeliveryRow).values(rows))
+        for start in range(0, len(rows), _INSERTED_AT_ONCE):
+            await self._connection.execute(insert(DeliveryRow).values(rows[start : start + _INSERTED_AT_ONCE]))
         spread = update(EventRow).where(EventRow.id.in_([event.id for event in events])).values(spread=True)
         await self._connection.execute(spread)
         return len(events)
@@ -189,13 +167,17 @@ class DeliveryRepository:
         if delivered and claim.failing_since is not None:
             await self._connection.execute(endpoint.values(failing_since=None))
         if not delivered and claim.failing_since is None:
-            await self._connection.execute(endpoint.where(EndpointRow.failing_since.is_(None)).values(failing_since=now()))
+            first = endpoint.where(EndpointRow.failing_since.is_(None))
+            await self._connection.execute(first.values(failing_since=now()))
 
-    async def _endpoints(self, tenant_id: UUID) -> Sequence[Any]:
-        query = select(EndpointRow.id, EndpointRow.url, EndpointRow.events).where(
-            EndpointRow.tenant_id == tenant_id, EndpointRow.enabled, EndpointRow.url.is_not(None)
+    async def _endpoints(self, tenant_ids: Iterable[UUID]) -> dict[UUID, list[Any]]:
+        query = select(EndpointRow.id, EndpointRow.tenant_id, EndpointRow.url, EndpointRow.events).where(
+            EndpointRow.tenant_id.in_(sorted(tenant_ids)), EndpointRow.enabled, EndpointRow.url.is_not(None)
         )
-        return (await self._connection.execute(query)).all()
+        found: dict[UUID, list[Any]] = defaultdict(list)
+        for row in await self._connection.execute(query):
+            found[row.tenant_id].append(row)
+        return found
 
     async def _callbacks(self, tenant_id: UUID, new_salt: Callable[[], Salt]) -> UUID:
         """Find the endpoint that stands for a tenant's callbacks, or make it."""
@@ -203,10 +185,10 @@ class DeliveryRepository:
         found: UUID | None = (await self._connection.execute(query)).scalar_one_or_none()
         if found is not None:
             return found
-        salt = new_salt()
-        values = {"id": new_id(), "tenant_id": tenant_id, "url": None, "events": "", "key_name": salt.key_name}
-        await self._connection.execute(_unless_there(values | {"salt": salt.salt}))
-        return UUID(str((await self._connection.execute(query)).scalar_one()))
+        salt, endpoint_id = new_salt(), new_id()
+        values = {"id": endpoint_id, "tenant_id": tenant_id, "events": "", "key_name": salt.key_name, "salt": salt.salt}
+        await self._connection.execute(insert(EndpointRow).values(**values))
+        return endpoint_id
 
     async def _claims(self, ids: Sequence[UUID]) -> list[DeliveryClaim]:
         query = (
@@ -244,26 +226,30 @@ def _fair(limit: int, share: Share) -> Any:
         .where(*_due())
         .subquery("due")
     )
-    under_way = DeliveryRow.status == "pending", DeliveryRow.lease_expires_at >= now()
-    of_lane = select(func.count()).where(DeliveryRow.lane == due.c.lane, *under_way).scalar_subquery()
-    of_tenant = select(func.count()).where(DeliveryRow.tenant_id == due.c.tenant_id, *under_way).scalar_subquery()
+    lane, tenant = _busy(DeliveryRow.lane), _busy(DeliveryRow.tenant_id)
     chosen = (
         select(due.c.id)
-        .where(due.c.in_lane + of_lane <= share.lane, due.c.in_tenant + of_tenant <= share.tenant)
+        .outerjoin(lane, lane.c.name == due.c.lane)
+        .outerjoin(tenant, tenant.c.name == due.c.tenant_id)
+        .where(due.c.in_lane + func.coalesce(lane.c.busy, 0) <= share.lane)
+        .where(due.c.in_tenant + func.coalesce(tenant.c.busy, 0) <= share.tenant)
         .order_by(due.c.due_at, due.c.id)
         .limit(limit)
     )
     return chosen.scalar_subquery()
 
 
+def _busy(column: Any) -> Subquery:
+    """Count what is under way by lane, or by tenant."""
+    query = select(column.label("name"), func.count().label("busy"))
+    query = query.where(DeliveryRow.status == "pending", DeliveryRow.lease_expires_at >= now())
+    return query.group_by(column).subquery()
+
+
 def _held(claim: DeliveryClaim) -> Update:
     return update(DeliveryRow).where(
         DeliveryRow.id == claim.id, DeliveryRow.status == "pending", DeliveryRow.attempt == claim.attempt
     )
-
-
-def _unless_there(values: dict[str, Any]) -> Any:
-    return _UpsertFree(values)
 
 
 def _delivery(event: Any, endpoint_id: UUID, url: str, lane: str) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class NewForecast:
     request: str
     seed: int
     engine_version: str
+    callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +154,7 @@ class ForecastRepository:
             "request": new.request,
             "seed": new.seed,
             "engine_version": new.engine_version,
+            "callback_url": new.callback_url,
             "status": status,
             "progress": progress,
             "result": result,

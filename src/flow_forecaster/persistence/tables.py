@@ -89,6 +89,7 @@ class ForecastRow(Base):
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
     # Without a foreign key, whose check would lock the tenant's row at each insertion; that of its key has one.
     tenant_id: Mapped[UUID] = mapped_column(Uuid)
+    callback_url: Mapped[str | None] = mapped_column(String(2000))
 
 
 class TenantRow(Base):

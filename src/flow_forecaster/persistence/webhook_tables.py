@@ -49,9 +49,7 @@ class EventRow(Base):
     """Something that happened and is to be told; `spread` once there is a delivery for everyone who is."""
 
     __tablename__ = "webhook_events"
-    __table_args__ = (
-        Index("ix_webhook_events_unspread", "id", sqlite_where=_UNSPREAD, postgresql_where=_UNSPREAD),
-    )
+    __table_args__ = (Index("ix_webhook_events_unspread", "id", sqlite_where=_UNSPREAD, postgresql_where=_UNSPREAD),)
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(Uuid)

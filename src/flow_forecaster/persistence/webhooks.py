@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, String, case, delete, func, insert, select, update
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.identifiers import new_id
@@ -96,6 +98,26 @@ _ATTEMPT = (
 )
 
 
+class Turn(FunctionElement[str]):
+    """Waits for one's turn to choose deliveries, so that workers together exceed nobody's share, or to add some.
+
+    It lasts for the transaction.
+    """
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(Turn, "postgresql")
+def _on_postgresql(_element: Turn, _compiler: Any, **_options: Any) -> str:
+    return "CAST(pg_advisory_xact_lock(7316029419) AS TEXT)"
+
+
+@compiles(Turn, "sqlite")
+def _on_sqlite(_element: Turn, _compiler: Any, **_options: Any) -> str:
+    return "NULL"  # one writer at a time anyway
+
+
 class WebhookRepository:
     """Endpoints and deliveries of one tenant within one transaction."""
 
@@ -127,7 +149,8 @@ class WebhookRepository:
         return None if row is None else _endpoint(row)
 
     async def callbacks(self) -> EndpointRecord | None:
-        """Find the endpoint that stands for callbacks."""
+        """Find the endpoint that stands for callbacks, once it is our turn to make it."""
+        await self._connection.execute(select(Turn()))
         query = select(*_ENDPOINT).where(EndpointRow.tenant_id == self._tenant_id, EndpointRow.url.is_(None))
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _endpoint(row)

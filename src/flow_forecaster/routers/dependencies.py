@@ -8,6 +8,7 @@ from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.webhooks import Webhooks
 
 
 async def _forecasts(request: Request) -> Forecasts:
@@ -18,6 +19,11 @@ async def _forecasts(request: Request) -> Forecasts:
 async def _api_keys(request: Request) -> ApiKeys:
     api_keys: ApiKeys = request.app.state.api_keys
     return api_keys
+
+
+async def _webhooks(request: Request) -> Webhooks:
+    webhooks: Webhooks = request.app.state.webhooks
+    return webhooks
 
 
 async def _caller(request: Request) -> Caller:
@@ -33,4 +39,5 @@ async def _readiness(request: Request) -> Readiness:
 CallerDep = Annotated[Caller, Depends(_caller)]
 ApiKeysDep = Annotated[ApiKeys, Depends(_api_keys)]
 ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
+WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

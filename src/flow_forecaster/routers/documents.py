@@ -25,6 +25,7 @@ REFUSED: Responses = {
     403: _problem("The key does not allow this."),
     429: _problem("The key has used up its rate, or too many forecasts are not finished."),
 }
+CONFLICT: Responses = {409: _problem("Not as things are; `code` says what is in the way.")}
 NOT_FOUND: Responses = {404: _problem("There is none with this id.")}
 DATABASE_DOWN: Responses = {
     500: _problem("A defect of the service."),
@@ -138,6 +139,15 @@ KEY_EXAMPLES: dict[str, Example] = {
         summary="A key for a dashboard, for a year",
         value={"name": "dashboard", "scopes": ["forecasts:read"], "expires_in_days": 365},
     ),
+}
+ENDPOINT_EXAMPLES: dict[str, Example] = {
+    "local": Example(
+        summary="A receiver on the same machine",
+        value={"url": "http://127.0.0.1:9000/hook", "events": ["forecast.succeeded", "forecast.failed"]},
+    ),
+}
+CHANGE_EXAMPLES: dict[str, Example] = {
+    "off": Example(summary="Send nothing for a while", value={"enabled": False}),
 }
 ROTATION_EXAMPLES: dict[str, Example] = {
     "hour": Example(summary="The secret before is good for an hour more", value={"overlap_hours": 1}),

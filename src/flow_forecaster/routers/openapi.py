@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from flow_forecaster.engine.plan import Draws
 from flow_forecaster.routers.access import SCHEME
 from flow_forecaster.routers.documents import REFUSED
+from flow_forecaster.routers.messages import describe
 from flow_forecaster.schemas.api_keys import Scope
 from flow_forecaster.schemas.backtest import TargetName
 from flow_forecaster.schemas.capacities import Applies
@@ -17,12 +18,18 @@ from flow_forecaster.schemas.kinds import KindName
 from flow_forecaster.schemas.problems import Problem
 from flow_forecaster.schemas.records import Status
 from flow_forecaster.schemas.results import MethodUsed
+from flow_forecaster.schemas.webhooks import DeliveryStatus, EndpointEvent, EndStatus, EventType, ForecastEvent
 from flow_forecaster.schemas.what_ifs import InputName
 
 # Unions that stand inline in FastAPI's document: their name, and the schema and field that hold them.
 _UNIONS = (("ForecastRequest", "Forecast", "request"), ("ForecastResult", "Forecast", "result"))
 _ENUMS: dict[str, tuple[str, ...]] = {
     "ApiKeyScope": get_args(Scope),
+    "WebhookDeliveryStatus": get_args(DeliveryStatus),
+    "WebhookEventType": get_args(EventType),
+    "ForecastEvent": get_args(ForecastEvent),
+    "ForecastEnd": get_args(EndStatus),
+    "EndpointEvent": get_args(EndpointEvent),
     "BacktestTargetName": get_args(TargetName),
     "ForecastKind": get_args(KindName),
     "ForecastStatus": get_args(Status),
@@ -67,6 +74,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas = found["components"]["schemas"]
     problem = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {"Problem": problem}
+    describe(found)
     _secure(found)
     for name in _UNUSED:
         schemas.pop(name, None)

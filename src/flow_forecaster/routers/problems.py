@@ -17,6 +17,9 @@ from flow_forecaster.errors import (
     ApiKeyMissing,
     ApiKeyNotFound,
     DatabaseUnavailable,
+    DeliveryNotFound,
+    EndpointDisabled,
+    EndpointNotFound,
     ForecastNotFound,
     InvalidCursor,
     MediaTypeNotSupported,
@@ -26,6 +29,7 @@ from flow_forecaster.errors import (
     RateLimited,
     ScopeMissing,
     ServiceError,
+    TooManyEndpoints,
 )
 from flow_forecaster.routers.allowances import limited
 from flow_forecaster.routers.pointers import field_errors, pointer
@@ -41,6 +45,10 @@ STATUSES: Mapping[type[ServiceError], int] = {
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     ForecastNotFound: HTTPStatus.NOT_FOUND,
+    EndpointNotFound: HTTPStatus.NOT_FOUND,
+    DeliveryNotFound: HTTPStatus.NOT_FOUND,
+    EndpointDisabled: HTTPStatus.CONFLICT,
+    TooManyEndpoints: HTTPStatus.CONFLICT,
     ProjectNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidCursor: HTTPStatus.UNPROCESSABLE_ENTITY,
     MediaTypeNotSupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -1,6 +1,6 @@
 """Forecasts as a caller meets them: ask, look, list, cancel, delete."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from flow_forecaster.errors import ForecastNotFound, NotReady, QueueFull
@@ -9,12 +9,14 @@ from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, S
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.schemas.kinds import AnyRequest
 from flow_forecaster.services import cursors
+from flow_forecaster.services.addresses import AddressPolicy
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.catalogue import Job, prepare
 from flow_forecaster.services.computing import Computer, TookTooLong
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
 from flow_forecaster.services.rates import Meter
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.webhooks import allowed_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class Forecasts:
     meter: Meter
     inline_draws: float
     most_unfinished: int
+    policy: AddressPolicy = field(default_factory=AddressPolicy)
 
     async def create(self, caller: Caller, request: AnyRequest, *, respond_async: bool) -> ForecastRecord:
         """Answer a small request at once; accept a large one for a worker.
@@ -52,6 +55,8 @@ class Forecasts:
         """
         if not self.readiness.kernels:
             raise NotReady
+        if request.callback_url is not None:
+            allowed_target(request.callback_url, self.policy, "callback_url")
         job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
         await self.meter.charge_draws(caller, job.cost)
         if respond_async or job.cost > self.inline_draws:
@@ -121,6 +126,7 @@ def _new(job: Job) -> NewForecast:
         request=job.request.model_dump_json(),
         seed=job.request.seed or 0,
         engine_version=job.engine_version,
+        callback_url=job.request.callback_url,
     )
 
 
