@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence import migrations
+from flow_forecaster.persistence.api_keys import KeyRepository, NewKey
 from flow_forecaster.persistence.database import Database, Transaction
 from flow_forecaster.persistence.forecasts import ForecastRepository
 from flow_forecaster.persistence.identifiers import new_id
@@ -191,6 +192,25 @@ async def test_many_tenants_at_once_do_not_get_into_each_others_way(database_url
     assert sorted(found for page in lists for found in page) == sorted(stored)
     assert [len(page) for page in lists] == [3] * 8
     await database.close()
+
+
+async def test_keys_are_behind_the_second_lock_too(locked: Database) -> None:
+    async with locked.admitting(read_only=False) as admission:
+        hers, his = await admission.tenants.add("hers"), await admission.tenants.add("his")
+    new = NewKey(id=new_id(), name="k", scopes=("keys:admin",), digest="d", lasts_seconds=None)
+    async with locked.writing(hers.id) as transaction:
+        made = await transaction.keys.add(new)
+    async with locked.writing(his.id) as transaction:
+        broken = KeyRepository(transaction.keys._connection, hers.id)
+        assert await broken.get(made.id) is None
+        assert await broken.page(limit=10, before=None) == []
+        assert await broken.rotate(made.id, "mine", overlap_seconds=0.0) is None
+        assert await broken.revoke(made.id) is None
+    with pytest.raises(DatabaseUnavailable):
+        async with locked.writing(his.id) as transaction:
+            await KeyRepository(transaction.keys._connection, hers.id).add(replace(new, id=new_id()))
+    async with locked.writing(hers.id) as transaction:
+        assert await transaction.keys.page(limit=10, before=None) == [made]
 
 
 # The migration

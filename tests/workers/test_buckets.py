@@ -79,9 +79,14 @@ async def test_who_asks_often_goes_to_redis_seldom(valkey: RedisServer) -> None:
             return await script(*arguments)
 
         first._take = counted
-        for _ in range(5_000):
-            await first.spend(key, wide, 1.0)
-    assert asked < 500
+        for _ in range(100):
+            await asyncio.gather(*(first.spend(key, wide, 1.0) for _ in range(50)))
+        assert asked < 500
+        asked = 0
+        narrow = Rate(name="draws", quota=2.0, window_seconds=36_000.0)
+        refused = [await first.spend(key, narrow, 1.0) for _ in range(200)]
+    assert sum(bool(one.wait_seconds) for one in refused) == 198
+    assert asked < 20
 
 
 async def test_while_redis_is_away_each_process_keeps_its_own_buckets(fragile_valkey: ValkeyServer) -> None:
@@ -101,3 +106,19 @@ async def test_while_redis_is_away_each_process_keeps_its_own_buckets(fragile_va
     assert (await second.spend(other, SLOW, 1.0)).wait_seconds > 0.0
     await buckets.close()
     await second.close()
+
+
+async def test_a_redis_that_does_not_answer_costs_a_rush_one_wait() -> None:
+    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    buckets, key = RedisBuckets(url=f"redis://127.0.0.1:{port}", clock=time.monotonic), uuid4()
+    started = time.monotonic()
+    given = await asyncio.gather(*(buckets.spend(key, SLOW, 1.0) for _ in range(40)))
+    assert time.monotonic() - started < 2.0
+    assert sum(not one.wait_seconds for one in given) == 20
+    await buckets.close()
+    server.close()

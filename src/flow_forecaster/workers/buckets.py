@@ -1,9 +1,11 @@
 """Token buckets in Redis, shared by all processes of a service; in this process while Redis is away.
 
-A key that asks often is given its tokens by the block, as many as it lately used in a tenth of a second, so that few
-requests wait for Redis. A block that is not used up within a second is lost to it.
+A key that asks often is given its tokens by the block, as many as it lately used in a quarter of a second, so that few
+requests wait for Redis. A block that is not used up within a second is lost to it. Who was refused is so again, without
+another look, until there can be as much as was asked for, but for a second at most.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +22,8 @@ from flow_forecaster.services.rates import MOST_KEPT, LocalBuckets, Rate, Standi
 PREFIX = "flow-forecaster:bucket"
 PATIENCE_SECONDS = 0.25
 AWAY_SECONDS = 5.0
-BLOCK_SECONDS, BLOCK_LASTS_SECONDS, MOST_OF_QUOTA = 0.1, 1.0, 0.05
+BLOCK_SECONDS, BLOCK_LASTS_SECONDS, MOST_OF_QUOTA = 0.25, 1.0, 0.05
+REFUSED_SECONDS, LEAST_WAIT_SECONDS = 1.0, 0.001
 # Takes as much as is wanted, but at least what is needed; nothing if that is not there. Redis has the one clock.
 TAKE = """
 local quota, speed, need, want = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -44,12 +47,26 @@ return {string.format('%.17g', granted), string.format('%.17g', tokens)}
 
 @dataclass(slots=True)
 class _Block:
-    """Tokens that were taken and not yet spent; `tokens` is what was left in Redis."""
+    """Tokens that were taken and not yet spent; `tokens` is what was left in Redis. One request fetches at a time."""
 
     since: float
     left: float = 0.0
     spent: float = 0.0
     tokens: float = 0.0
+    refused: float = 0.0
+    refused_until: float = 0.0
+    fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def give(self, rate: Rate, amount: float, now: float) -> Standing | None:
+        """Answer out of the block, if it can."""
+        if self.left >= amount and now < self.since + BLOCK_LASTS_SECONDS:
+            self.left -= amount
+            self.spent += amount
+            return Standing(tokens=self.tokens + self.left)
+        if amount >= self.refused and now < self.refused_until:
+            tokens = self.tokens + (now - self.since) * rate.per_second
+            return Standing(tokens=tokens, wait_seconds=max(rate.wait(tokens, amount), LEAST_WAIT_SECONDS))
+        return None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,37 +90,51 @@ class RedisBuckets:
         now = self.clock()
         if now < self._away_until:
             return await self._local.spend(key_id, rate, amount)
-        block = self._blocks.get((key_id, rate.name))
-        if block is not None and block.left >= amount and now < block.since + BLOCK_LASTS_SECONDS:
-            block.left -= amount
-            block.spent += amount
-            return Standing(tokens=block.tokens + block.left)
-        try:
-            return await self._refill(block, key_id, rate, amount)
-        except (RedisError, OSError, TimeoutError) as error:
-            get_logger().warning("buckets_local", error=type(error).__name__)
-            self._away_until = self.clock() + AWAY_SECONDS
-            return await self._local.spend(key_id, rate, amount)
+        block = self._block(key_id, rate, now)
+        standing = block.give(rate, amount, now)
+        if standing is not None:
+            return standing
+        async with block.fetching:
+            standing = block.give(rate, amount, self.clock())
+            return standing or await self._fetched(block, key_id, rate, amount)
 
     async def close(self) -> None:
         """Close the connections."""
         if self._redis is not None:
             await self._redis.aclose()
 
-    async def _refill(self, block: _Block | None, key_id: UUID, rate: Rate, amount: float) -> Standing:
+    def _block(self, key_id: UUID, rate: Rate, now: float) -> _Block:
+        block = self._blocks.get((key_id, rate.name))
+        if block is None:
+            if len(self._blocks) >= MOST_KEPT:
+                self._blocks.clear()
+            block = self._blocks[key_id, rate.name] = _Block(since=now)
+        return block
+
+    async def _fetched(self, block: _Block, key_id: UUID, rate: Rate, amount: float) -> Standing:
+        if self.clock() < self._away_until:  # whoever fetched before has found Redis away
+            return await self._local.spend(key_id, rate, amount)
+        try:
+            return await self._fetch(block, key_id, rate, amount)
+        except (RedisError, OSError, TimeoutError) as error:
+            get_logger().warning("buckets_local", error=type(error).__name__)
+            self._away_until = self.clock() + AWAY_SECONDS
+            return await self._local.spend(key_id, rate, amount)
+
+    async def _fetch(self, block: _Block, key_id: UUID, rate: Rate, amount: float) -> Standing:
         now = self.clock()
-        lately = 0.0 if block is None else block.spent / max(now - block.since, BLOCK_SECONDS)
+        lately = block.spent / max(now - block.since, BLOCK_SECONDS)
         more = min(lately * BLOCK_SECONDS, rate.quota * MOST_OF_QUOTA)
         want = amount + (amount * (more // amount) if amount > 0 else 0.0)  # for so many requests more of this size
         arguments = [repr(value) for value in (rate.quota, rate.per_second, amount, want)]
         granted, tokens = map(float, await self._script()([f"{PREFIX}:{rate.name}:{key_id}"], arguments))
-        if not granted:
-            return Standing(tokens=tokens, wait_seconds=max(rate.wait(tokens, amount), 0.001))
-        if len(self._blocks) >= MOST_KEPT:
-            self._blocks.clear()
-        fresh = _Block(since=now, left=granted - amount, spent=amount, tokens=tokens)
-        self._blocks[key_id, rate.name] = fresh
-        return Standing(tokens=tokens + fresh.left)
+        block.since, block.tokens = now, tokens
+        block.left, block.spent = max(0.0, granted - amount), amount
+        if granted or not amount:
+            return Standing(tokens=tokens + block.left)
+        wait = max(rate.wait(tokens, amount), LEAST_WAIT_SECONDS)
+        block.refused, block.refused_until = amount, now + min(wait, REFUSED_SECONDS)
+        return Standing(tokens=tokens, wait_seconds=wait)
 
     def _script(self) -> Any:
         if self._take is None:
