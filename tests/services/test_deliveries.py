@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -355,3 +356,38 @@ async def _last_try(database: Database, delivery_id: Any) -> None:
     async with everyones(database) as connection:
         one = update(DeliveryRow).where(DeliveryRow.id == delivery_id)
         await connection.execute(one.values(tries=MOST_ATTEMPTS - 1, due_at=Later(LONG_AGO)))
+
+
+async def test_what_was_claimed_for_a_worker_that_is_stopped_meanwhile_is_given_back(database: Database) -> None:
+    await endpoint(database)
+    for _ in range(5):
+        await store(database)
+    verbs = deliveries(database, NotingCourier())
+    for turns in range(60):
+        task = asyncio.create_task(verbs.take(5))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            for claimed in await task:
+                await verbs._release(claimed)
+    leases = [row.lease_expires_at for row in await rows(database, DeliveryRow)]
+    assert leases == [None] * len(leases)
+    assert len(await verbs.take(5)) == 5
+
+
+async def test_an_answer_that_came_is_noted_though_the_worker_is_stopped(database: Database) -> None:
+    await endpoint(database)
+    courier = NotingCourier()
+    verbs = deliveries(database, courier)
+    await store(database)
+    (held,) = await verbs.take(5)
+    task = asyncio.create_task(verbs.deliver(held))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(courier.sent) == 1
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    (row,) = await rows(database, DeliveryRow)
+    assert (row.status, row.lease_expires_at) == ("delivered", None)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Subquery, Update, func, insert, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Select, Subquery, Update, func, insert, or_, select, type_coerce, update
 
 from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.identifiers import new_id
@@ -215,28 +215,25 @@ def _due() -> tuple[ColumnElement[bool], ...]:
 
 
 def _fair(limit: int, share: Share) -> Any:
-    """Choose what is due, ranked within its lane and its tenant, behind what is under way there already."""
-    order = (DeliveryRow.due_at, DeliveryRow.id)
-    due = (
-        select(
-            *(DeliveryRow.id, DeliveryRow.due_at, DeliveryRow.lane, DeliveryRow.tenant_id),
-            func.row_number().over(partition_by=DeliveryRow.lane, order_by=order).label("in_lane"),
-            func.row_number().over(partition_by=DeliveryRow.tenant_id, order_by=order).label("in_tenant"),
-        )
-        .where(*_due())
-        .subquery("due")
-    )
-    lane, tenant = _busy(DeliveryRow.lane), _busy(DeliveryRow.tenant_id)
-    chosen = (
-        select(due.c.id)
-        .outerjoin(lane, lane.c.name == due.c.lane)
-        .outerjoin(tenant, tenant.c.name == due.c.tenant_id)
-        .where(due.c.in_lane + func.coalesce(lane.c.busy, 0) <= share.lane)
-        .where(due.c.in_tenant + func.coalesce(tenant.c.busy, 0) <= share.tenant)
-        .order_by(due.c.due_at, due.c.id)
-        .limit(limit)
-    )
-    return chosen.scalar_subquery()
+    """Choose what is due: first what its lane has room for, and of that what its tenant has room for.
+
+    In this order, because what waits for a lane that is full must not take the room of its tenant.
+    """
+    lanes = _room(select(DeliveryRow).where(*_due()).subquery("due"), DeliveryRow.lane, share.lane).subquery("fitting")
+    chosen = _room(lanes, DeliveryRow.tenant_id, share.tenant).subquery("chosen")
+    return select(chosen.c.id).order_by(chosen.c.due_at, chosen.c.id).limit(limit).scalar_subquery()
+
+
+def _room(waiting: Subquery, column: Any, most: int) -> Select[Any]:
+    """Choose from what waits as many as there is room for in each lane, or tenant, the longest waiting first."""
+    mine = waiting.c[column.key]
+    order = (waiting.c.due_at, waiting.c.id)
+    place = func.row_number().over(partition_by=mine, order_by=order).label("place")
+    ranked = select(waiting.c.id, waiting.c.due_at, waiting.c.lane, waiting.c.tenant_id, place).subquery()
+    busy = _busy(column)
+    chosen = select(ranked.c.id, ranked.c.due_at, ranked.c.lane, ranked.c.tenant_id)
+    chosen = chosen.outerjoin(busy, busy.c.name == ranked.c[column.key])
+    return chosen.where(ranked.c.place + func.coalesce(busy.c.busy, 0) <= most)
 
 
 def _busy(column: Any) -> Subquery:

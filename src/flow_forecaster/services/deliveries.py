@@ -16,6 +16,7 @@ from structlog import get_logger
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.deliveries import Attempted, DeliveryClaim, EventRecord, Share
+from flow_forecaster.persistence.steadiness import to_the_end
 from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.retries import Decision, decide, is_failing_for_long, retry_after_seconds
 from flow_forecaster.services.sending import PATIENCE_SECONDS, Answer, Courier, Message
@@ -43,9 +44,22 @@ class Deliveries:
     async def take(self, limit: int) -> list[DeliveryClaim]:
         """Spread what happened to whoever is to be told, and claim up to `limit` deliveries that are due.
 
+        When it is cancelled, what was claimed is given back.
+
         Raises:
             DatabaseUnavailable: the database cannot be reached.
         """
+        taking = asyncio.ensure_future(self._take(limit))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await asyncio.wait([taking])
+            if taking.exception() is None:
+                for claim in taking.result():
+                    await self._release(claim)
+            raise
+
+    async def _take(self, limit: int) -> list[DeliveryClaim]:
         async with self.database.working(read_only=True) as work:
             if not await work.deliveries.is_any_waiting():
                 return []
@@ -68,7 +82,7 @@ class Deliveries:
             chance=self.chance(),
         )
         try:
-            await self._conclude(claim, answer, decision)
+            await to_the_end(self._conclude(claim, answer, decision))  # an answer that came is not to be forgotten
         except DatabaseUnavailable:
             get_logger().warning("attempt_not_stored", delivery_id=str(claim.id))  # its lease runs out instead
 
