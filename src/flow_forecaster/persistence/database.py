@@ -24,6 +24,7 @@ from flow_forecaster.persistence.steadiness import LoneStatements, Statements, S
 from flow_forecaster.persistence.tenants import TenantRepository
 from flow_forecaster.persistence.webhooks import WebhookRepository
 
+_PASSES = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
 _READ_ONLY = "flow_forecaster_read_only"
 _LONE = "flow_forecaster_lone"
 
@@ -112,6 +113,18 @@ class Database:
         """Read which migration the schema is at; None before the first."""
         async with _translated():
             return await to_the_end(self._revision())
+
+    async def passes_row_locks(self) -> bool:
+        """Tell whether PostgreSQL lets this role see the rows of all tenants, as it does superusers.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        """
+        if self.engine.dialect.name == "sqlite":
+            return False
+        async with _translated():
+            found = await LoneStatements(self._lone).execute(_PASSES)
+            return bool(found.scalar_one())
 
     async def run(self, work: Callable[[Connection], None]) -> None:
         """Do some synchronous work, a migration say, in a writing transaction of its own.
