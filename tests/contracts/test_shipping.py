@@ -372,18 +372,6 @@ def test_only_the_api_is_reachable_and_only_from_the_host_itself() -> None:
     assert ports == [("api", "127.0.0.1:8000:8000")]
 
 
-def test_the_service_connects_to_postgresql_as_an_ordinary_role() -> None:
-    """Superusers pass the lock that keeps tenants' rows apart."""
-    database = services()["db"]
-    assert "POSTGRES_USER" not in database["environment"]  # so the superuser is postgres
-    (config,) = database["configs"]
-    assert config["target"].startswith("/docker-entrypoint-initdb.d/")
-    script = yaml.safe_load(text("docker-compose.yml"))["configs"][config["source"]]["content"]
-    assert "CREATE ROLE flow_forecaster LOGIN" in script
-    assert "SUPERUSER" not in script
-    assert "//flow_forecaster:" in services()["api"]["environment"]["FLOW_FORECASTER_DATABASE_URL"]
-
-
 def test_no_password_is_written_down() -> None:
     address = services()["api"]["environment"][PREFIX + "DATABASE_URL"]
     assert VARIABLE.fullmatch(services()["db"]["environment"]["POSTGRES_PASSWORD"])
