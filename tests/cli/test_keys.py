@@ -1,10 +1,16 @@
 """Keys on the command line, and a service that will not be open to everyone by accident."""
 
 import json
+import re
+import shlex
+import signal
+import time
 
+import httpx2
 import pytest
 
 from cli.running import Line
+from cli.test_processes import serving
 
 
 def test_a_key_is_made_listed_rotated_and_revoked(line: Line) -> None:
@@ -62,3 +68,46 @@ def test_serve_does_not_start_open_on_an_address_that_others_reach(line: Line) -
         assert address in told
         assert "FLOW_FORECASTER_OPEN_TO_EVERYONE" in told
         assert "keys create" in told
+
+
+def test_serve_starts_there_once_there_is_a_key_and_lets_nobody_else_in(line: Line) -> None:
+    key = line.here("keys", "create", "--name", "ci").answer().strip()
+    with serving(line, "--host", "0.0.0.0", "--port", "0") as service:  # noqa: S104
+        address = re.sub("0[.]0[.]0[.]0", "127.0.0.1", shlex.split(service.wait_for("curl "))[2])
+        assert httpx2.get(address).status_code == 401
+        assert httpx2.get(address, headers={"Authorization": f"Bearer {key}"}).status_code == 200
+        code, log = service.end(signal.SIGTERM)
+    assert code == 0, log
+    (listed,) = json.loads(line.here("keys", "list", "--json").answer())
+    assert listed["last_used_at"] is not None  # noted at the end, if not before
+
+
+def test_serve_starts_there_without_keys_if_it_is_told_so_in_so_many_words(line: Line) -> None:
+    told = Line(environment={**line.environment, "FLOW_FORECASTER_OPEN_TO_EVERYONE": "true"})
+    with serving(told, "--host", "0.0.0.0", "--port", "0") as service:  # noqa: S104
+        address = re.sub("0[.]0[.]0[.]0", "127.0.0.1", shlex.split(service.wait_for("curl "))[2])
+        assert httpx2.get(address, headers={"Host": "elsewhere.example"}).status_code == 200
+
+
+def test_a_service_that_is_open_closes_when_the_first_key_is_made(line: Line) -> None:
+    with serving(line, "--port", "0") as service:
+        address = shlex.split(service.wait_for("curl "))[2]
+        assert httpx2.get(address).status_code == 200
+        line.here("keys", "create", "--name", "ci").answer()
+        made = time.monotonic()
+        while httpx2.get(address).status_code == 200:
+            assert time.monotonic() < made + 5.0
+            time.sleep(0.1)
+
+
+def test_a_key_that_is_revoked_is_accepted_nowhere_five_seconds_later(line: Line) -> None:
+    key = json.loads(line.here("keys", "create", "--name", "ci", "--json").answer())
+    headers = {"Authorization": f"Bearer {key['key']}"}
+    with serving(line, "--port", "0") as service:
+        address = shlex.split(service.wait_for("curl "))[2]
+        assert httpx2.get(address, headers=headers).status_code == 200
+        line.here("keys", "revoke", key["id"]).answer()
+        revoked = time.monotonic()
+        while httpx2.get(address, headers=headers).status_code == 200:
+            assert time.monotonic() < revoked + 5.0
+            time.sleep(0.1)
