@@ -221,6 +221,9 @@ async def test_a_worker_that_died_leaves_a_lease_that_runs_out_and_its_late_word
     await hurry(database, lease_expires_at=Later(LONG_AGO))
     (fresh,) = await verbs.take(10)
     assert fresh.attempt == stale.attempt + 1
+    await verbs.deliver(stale)
+    (row,) = await rows(database, DeliveryRow)
+    assert (row.status, row.tries) == ("pending", 0)
     await verbs.deliver(fresh)
     await verbs.deliver(stale)
     (row,) = await rows(database, DeliveryRow)

@@ -239,3 +239,30 @@ async def test_a_post_that_is_cancelled_ends_and_hangs_up(sender: HttpCourier) -
         posting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await posting
+
+
+async def test_no_more_of_the_body_is_waited_for_than_is_kept(sender: HttpCourier) -> None:
+    async def pausing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer("200 OK\r\nContent-Length: 100000", b"x" * MOST_ANSWER_BYTES))
+        await writer.drain()
+        await asyncio.sleep(60)
+
+    async with receiver(pausing) as listening:
+        found = await post(listening.url(), courier=sender)
+    assert (found.status, found.text) == (200, "x" * MOST_ANSWER_BYTES)
+    assert found.seconds < 0.5
+
+
+async def test_a_head_of_20_kib_is_too_long_and_one_of_12_is_not(sender: HttpCourier) -> None:
+    for lines, error in ((12, None), (20, "not_http")):
+        head = "".join(f"\r\nX-{number}: {'a' * 1_015}" for number in range(lines))
+        async with receiver(answer(f"200 OK\r\nContent-Length: 0{head}")) as listening:
+            assert (await post(listening.url(), courier=sender)).error == error
+
+
+async def test_a_body_wrapped_in_more_than_64_kib_is_cut_off(sender: HttpCourier) -> None:
+    wrapped = (b"1;" + b"e" * 1_000 + b"\r\nx\r\n") * MOST_ANSWER_BYTES
+    async with receiver(answer("200 OK\r\nTransfer-Encoding: chunked", wrapped)) as listening:
+        found = await post(listening.url(), courier=sender)
+    assert found.status == 200
+    assert 0 < len(found.text) < 100
