@@ -20,6 +20,7 @@ from flow_forecaster.schemas.fields import MOST_SEED
 from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.forecasts import Forecasts
+from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
 from flow_forecaster.services.webhooks import Webhooks
@@ -120,6 +121,7 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
         most_unfinished=settings.max_unfinished,
         policy=policy,
     )
+    api.state.once_only = OnceOnly(forecasts=api.state.forecasts)
     await stack.enter_async_context(running(_work(workshop, bell, start)))
 
 

@@ -12,6 +12,9 @@ ServiceError
 ├── EndpointDisabled
 ├── TooManyEndpoints
 ├── ForecastNotFound
+├── KeyInFlight
+├── KeyReused
+├── KeptForecastDeleted
 ├── ProjectNotFound
 ├── InvalidCursor
 ├── NotReady
@@ -111,6 +114,27 @@ class TooManyEndpoints(ServiceError):
 
     code = "too_many_endpoints"
     detail = "There are 20 webhook endpoints already; delete one first."
+
+
+class KeyInFlight(ServiceError):
+    """The first request with this idempotency key is not answered yet."""
+
+    code = "idempotency_key_in_flight"
+    detail = "The first request with this Idempotency-Key is still being answered; repeat it shortly."
+
+
+class KeyReused(ServiceError):
+    """An idempotency key came with another body before."""
+
+    code = "idempotency_key_reused"
+    detail = "This Idempotency-Key was sent with another body in the last 24 hours; take a new one."
+
+
+class KeptForecastDeleted(ServiceError):
+    """What an idempotency key made is deleted, and a repetition makes nothing."""
+
+    code = "idempotent_forecast_deleted"
+    detail = "The forecast that was made with this Idempotency-Key is deleted; take a new key to ask again."
 
 
 class ProjectNotFound(ServiceError):

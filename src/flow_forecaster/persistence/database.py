@@ -19,6 +19,7 @@ from flow_forecaster.persistence.api_keys import KeyDirectory, KeyRepository
 from flow_forecaster.persistence.claims import ClaimRepository
 from flow_forecaster.persistence.deliveries import DeliveryRepository
 from flow_forecaster.persistence.forecasts import ForecastRepository
+from flow_forecaster.persistence.idempotency import IdempotencyRepository, OldKeys
 from flow_forecaster.persistence.reach import beginning
 from flow_forecaster.persistence.steadiness import LoneStatements, Statements, SteadyConnection, to_the_end
 from flow_forecaster.persistence.tenants import TenantRepository
@@ -34,6 +35,7 @@ class Transaction:
     """What a tenant can read and write together: its own and nothing else."""
 
     forecasts: ForecastRepository
+    idempotency: IdempotencyRepository
     keys: KeyRepository
     webhooks: WebhookRepository
 
@@ -44,6 +46,7 @@ class Work:
 
     claims: ClaimRepository
     deliveries: DeliveryRepository
+    old_keys: OldKeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +100,7 @@ class Database:
             DatabaseUnavailable: the database cannot be reached, or does not answer in time.
         """
         async with _translated(), self._steady(None, read_only=read_only) as connection:
-            yield Work(claims=ClaimRepository(connection), deliveries=DeliveryRepository(connection))
+            yield _work(connection)
 
     @asynccontextmanager
     async def admitting(self, *, read_only: bool = True) -> AsyncIterator[Admission]:
@@ -153,8 +156,17 @@ class Database:
 def _transaction(connection: Statements, tenant_id: UUID) -> Transaction:
     return Transaction(
         forecasts=ForecastRepository(connection, tenant_id),
+        idempotency=IdempotencyRepository(connection, tenant_id),
         keys=KeyRepository(connection, tenant_id),
         webhooks=WebhookRepository(connection, tenant_id),
+    )
+
+
+def _work(connection: Statements) -> Work:
+    return Work(
+        claims=ClaimRepository(connection),
+        deliveries=DeliveryRepository(connection),
+        old_keys=OldKeys(connection),
     )
 
 

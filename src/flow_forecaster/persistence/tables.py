@@ -119,3 +119,19 @@ class ApiKeyRow(Base):
     expires_at: Mapped[datetime | None] = mapped_column(Moment)
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
     last_used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class IdempotencyRow(Base):
+    """A key of a caller, kept for a day. What was asked is kept as a digest, what was answered as its forecast's id."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    key_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    body_digest: Mapped[str] = mapped_column(String(64))
+    token: Mapped[UUID] = mapped_column(Uuid)
+    forecast_id: Mapped[UUID | None] = mapped_column(Uuid)
+    status_code: Mapped[int | None]
+    lease_expires_at: Mapped[datetime] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment)

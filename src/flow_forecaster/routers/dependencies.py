@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.forecasts import Forecasts
+from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.webhooks import Webhooks
 
@@ -14,6 +15,11 @@ from flow_forecaster.services.webhooks import Webhooks
 async def _forecasts(request: Request) -> Forecasts:
     forecasts: Forecasts = request.app.state.forecasts
     return forecasts
+
+
+async def _once_only(request: Request) -> OnceOnly:
+    once_only: OnceOnly = request.app.state.once_only
+    return once_only
 
 
 async def _api_keys(request: Request) -> ApiKeys:
@@ -39,5 +45,6 @@ async def _readiness(request: Request) -> Readiness:
 CallerDep = Annotated[Caller, Depends(_caller)]
 ApiKeysDep = Annotated[ApiKeys, Depends(_api_keys)]
 ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
+OnceOnlyDep = Annotated[OnceOnly, Depends(_once_only)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

@@ -6,17 +6,24 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Header, Query, Response
 
 from flow_forecaster.routers.access import GuardedRoute, needs
-from flow_forecaster.routers.dependencies import CallerDep, ForecastsDep
-from flow_forecaster.routers.documents import CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
-from flow_forecaster.routers.presenting import forecast_response, summary
+from flow_forecaster.routers.dependencies import CallerDep, ForecastsDep, OnceOnlyDep
+from flow_forecaster.routers.documents import CONFLICT, CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
+from flow_forecaster.routers.presenting import created, forecast_response, summary
 from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.schemas.records import Forecast, ForecastPage, ForecastQuery
+from flow_forecaster.services.idempotency import MOST_KEY
 
 router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"], route_class=GuardedRoute)
 _READ, _WRITE = needs("forecasts:read"), needs("forecasts:write")
 
 Wanted = Annotated[str | None, Header(description="`respond-async` queues the forecast whatever its size.")]
 Known = Annotated[str | None, Header(description="ETag of the forecast that the caller has.")]
+Once = Annotated[
+    str | None,
+    Header(
+        min_length=1, max_length=MOST_KEY, description="Repetitions with this key get the first answer, for 24 hours."
+    ),
+]
 Asked = Annotated[ForecastRequest, Body(openapi_examples=CREATE_EXAMPLES)]
 _CREATED: dict[int | str, dict[str, Any]] = {
     201: {"description": "Computed at once."},
@@ -30,14 +37,20 @@ _CREATED: dict[int | str, dict[str, Any]] = {
     summary="Ask for a forecast",
     status_code=201,
     response_model=Forecast,
-    responses=_CREATED | INVALID | DATABASE_DOWN,
+    responses=_CREATED | CONFLICT | INVALID | DATABASE_DOWN,
     openapi_extra=_WRITE,
 )
-async def create(caller: CallerDep, request: Asked, forecasts: ForecastsDep, prefer: Wanted = None) -> Response:
+async def create(
+    caller: CallerDep, request: Asked, once: OnceOnlyDep, prefer: Wanted = None, idempotency_key: Once = None
+) -> Response:
     """Ask for a forecast: small ones are answered at once, large ones are accepted and computed by a worker."""
     wanted = {part.strip().lower() for part in (prefer or "").split(",")}
-    record = await forecasts.create(caller, request, respond_async="respond-async" in wanted)
-    return forecast_response(record, 201 if record.is_finished else 202)
+    respond_async = "respond-async" in wanted
+    if idempotency_key is None:
+        record = await once.forecasts.create(caller, request, respond_async=respond_async)
+        return created(record)
+    asked = await once.create(caller, request, idempotency_key, respond_async=respond_async)
+    return created(asked.record, replayed=asked.replayed)
 
 
 @router.get(

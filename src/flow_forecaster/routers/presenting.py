@@ -42,6 +42,14 @@ def forecast_response(record: ForecastRecord, status: int, *, if_none_match: str
     return Response(body, status, headers | {"ETag": tag}, "application/json")
 
 
+def created(record: ForecastRecord, *, replayed: bool = False) -> Response:
+    """Answer to a forecast that was asked for: computed at once, or accepted."""
+    response = forecast_response(record, 201 if record.is_finished else 202)
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
 def summary(record: SummaryRecord) -> ForecastSummary:
     """A forecast as it stands in a list."""
     return ForecastSummary(

@@ -22,6 +22,9 @@ from flow_forecaster.errors import (
     EndpointNotFound,
     ForecastNotFound,
     InvalidCursor,
+    KeptForecastDeleted,
+    KeyInFlight,
+    KeyReused,
     MediaTypeNotSupported,
     NotReady,
     ProjectNotFound,
@@ -48,6 +51,9 @@ STATUSES: Mapping[type[ServiceError], int] = {
     EndpointNotFound: HTTPStatus.NOT_FOUND,
     DeliveryNotFound: HTTPStatus.NOT_FOUND,
     EndpointDisabled: HTTPStatus.CONFLICT,
+    KeyInFlight: HTTPStatus.CONFLICT,
+    KeptForecastDeleted: HTTPStatus.CONFLICT,
+    KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooManyEndpoints: HTTPStatus.CONFLICT,
     ProjectNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidCursor: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -55,7 +61,11 @@ STATUSES: Mapping[type[ServiceError], int] = {
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-POINTERS: Mapping[type[ServiceError], str] = {ProjectNotFound: "/project_id", InvalidCursor: "/cursor"}
+POINTERS: Mapping[type[ServiceError], str] = {
+    ProjectNotFound: "/project_id",
+    InvalidCursor: "/cursor",
+    KeyReused: "/idempotency-key",
+}
 _LATER = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
 _REALM = 'Bearer realm="flow-forecaster"'
 CHALLENGES: Mapping[type[ServiceError], str] = {
@@ -108,7 +118,7 @@ async def _service_error(request: Request, error: Exception) -> Response:
     status = STATUSES[type(error)]
     where = POINTERS.get(type(error))
     errors = [] if where is None else [FieldError(pointer=where, code=error.code, detail=error.detail)]
-    headers = {"retry_after": RETRY_AFTER_SECONDS} if status in _LATER else {}
+    headers = {"retry_after": RETRY_AFTER_SECONDS} if status in _LATER or isinstance(error, KeyInFlight) else {}
     if isinstance(error, RateLimited):
         headers = {"retry_after": str(ceil(error.wait_seconds))} | limited(request.app.state.meter, error)
     if type(error) in CHALLENGES:

@@ -1,11 +1,13 @@
 """Forecasts as a caller meets them: ask, look, list, cancel, delete."""
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from uuid import UUID
 
-from flow_forecaster.errors import ForecastNotFound, NotReady, QueueFull
-from flow_forecaster.persistence.database import Database
+from flow_forecaster.errors import ForecastNotFound, KeyInFlight, NotReady, QueueFull
+from flow_forecaster.persistence.database import Database, Transaction
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, SummaryRecord
+from flow_forecaster.persistence.idempotency import Reservation
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.schemas.kinds import AnyRequest
 from flow_forecaster.services import cursors
@@ -42,14 +44,19 @@ class Forecasts:
     most_unfinished: int
     policy: AddressPolicy = field(default_factory=AddressPolicy)
 
-    async def create(self, caller: Caller, request: AnyRequest, *, respond_async: bool) -> ForecastRecord:
+    async def create(
+        self, caller: Caller, request: AnyRequest, *, respond_async: bool, held: Reservation | None = None
+    ) -> ForecastRecord:
         """Answer a small request at once; accept a large one for a worker.
+
+        For the idempotency key that is `held`, the answer is kept with the forecast.
 
         Raises:
             InvalidInput: the request cannot be answered.
             ProjectNotFound: it names an unknown project.
             RateLimited: the caller's key has used up its draws for now.
             QueueFull: the caller's tenant has too many forecasts that are not finished.
+            KeyInFlight: the idempotency key is held no longer; nothing was stored.
             NotReady: the kernels are still being compiled.
             DatabaseUnavailable: it was not stored.
         """
@@ -60,13 +67,18 @@ class Forecasts:
         job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
         await self.meter.charge_draws(caller, job.cost)
         if respond_async or job.cost > self.inline_draws:
-            return await self._accept(caller, job)
+            return await self._accept(caller, job, held)
         try:
             result = await self.computer.small(job)
         except TookTooLong:
-            return await self._accept(caller, job)
-        async with self.database.single(caller.tenant_id) as transaction:
-            return await transaction.forecasts.add_succeeded(_new(job), result)
+            return await self._accept(caller, job, held)
+        new = _new(job)
+        if held is None:
+            async with self.database.single(caller.tenant_id) as transaction:
+                return await transaction.forecasts.add_succeeded(new, result)
+        async with self.database.writing(caller.tenant_id) as transaction:
+            await _keep(transaction, held, new, HTTPStatus.CREATED)
+            return await transaction.forecasts.add_succeeded(new, result)
 
     async def get(self, caller: Caller, forecast_id: UUID) -> ForecastRecord:
         """Look at a forecast.
@@ -110,13 +122,21 @@ class Forecasts:
             if not await transaction.forecasts.delete(forecast_id):
                 raise ForecastNotFound
 
-    async def _accept(self, caller: Caller, job: Job) -> ForecastRecord:
+    async def _accept(self, caller: Caller, job: Job, held: Reservation | None) -> ForecastRecord:
+        new = _new(job)
         async with self.database.writing(caller.tenant_id) as transaction:
             if await transaction.forecasts.unfinished(most=self.most_unfinished) >= self.most_unfinished:
                 raise QueueFull
-            record = await transaction.forecasts.add_queued(_new(job))
+            if held is not None:
+                await _keep(transaction, held, new, HTTPStatus.ACCEPTED)
+            record = await transaction.forecasts.add_queued(new)
         await self.doorbell.ring()
         return record
+
+
+async def _keep(transaction: Transaction, held: Reservation, new: NewForecast, status_code: int) -> None:
+    if not await transaction.idempotency.keep(held, forecast_id=new.id, status_code=status_code):
+        raise KeyInFlight
 
 
 def _new(job: Job) -> NewForecast:

@@ -63,8 +63,9 @@ class Jobs:
         return True
 
     async def sweep(self) -> Swept:
-        """Queue again what lost its worker, fail what has used up its attempts, count what waits."""
+        """Queue again what lost its worker, fail what has used up its attempts, count what waits; forget old keys."""
         async with self.database.working() as work:
+            await work.old_keys.forget()
             swept = await work.claims.sweep(
                 most_attempts=self.terms.most_attempts, exhausted_error=json.dumps(EXHAUSTED)
             )
