@@ -5,6 +5,7 @@ import json
 import time
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.retries import DELAYS, MOST_ATTEMPTS
 from flow_forecaster.services.sending import Answer
-from persistence.rows import LONG_AGO, a_forecast, claim, queue, store
+from persistence.rows import LONG_AGO, a_forecast, claim, queue, store, unreachable
 from services.messages import (
     KEYS,
     URL,
@@ -339,16 +340,15 @@ async def test_no_row_holds_a_secret(database: Database) -> None:
     assert without_key is None
 
 
-async def test_the_clock_of_the_database_being_away_loses_nothing(database: Database) -> None:
-    """An outage between the answer and its note: the lease runs out, and the message is sent again."""
+async def test_an_answer_that_could_not_be_noted_is_asked_for_again(database: Database, tmp_path: Path) -> None:
+    """An outage between the answer and its note: the lease runs out, and the message is sent once more."""
     await endpoint(database)
     courier = NotingCourier()
     verbs = deliveries(database, courier)
     await store(database)
     (held,) = await verbs.take(10)
-    broken = deliveries(Database("sqlite+aiosqlite:////nowhere/at/all.db"), courier)
-    await broken.deliver(held)
-    await broken.database.close()
+    async with unreachable(tmp_path) as away:
+        await deliveries(away, courier).deliver(held)
     await hurry(database, lease_expires_at=Later(LONG_AGO))
     assert await deliver_all(verbs) == 1
     assert len(courier.ids) == 2
@@ -394,3 +394,33 @@ async def test_an_answer_that_came_is_noted_though_the_worker_is_stopped(databas
         await task
     (row,) = await rows(database, DeliveryRow)
     assert (row.status, row.lease_expires_at) == ("delivered", None)
+
+
+async def test_what_waits_follows_its_endpoint_to_another_url(database: Database) -> None:
+    made = await endpoint(database)
+    answers = iter([DOWN, status(200)])
+    courier = NotingCourier(answers=lambda _message: next(answers))
+    verbs = deliveries(database, courier)
+    await store(database)
+    await deliver_all(verbs)
+    await webhooks(database).change(ANYBODY, made.record.id, EndpointChange(url="https://moved.example/"))
+    await hurry(database)
+    await deliver_all(verbs)
+    assert [message.target.host for message in courier.sent] == ["receiver.example", "moved.example"]
+
+
+async def test_an_event_is_kept_as_long_as_somebody_was_told_of_it(database: Database) -> None:
+    first = await endpoint(database, "https://first.example/")
+    second = await endpoint(database, "https://second.example/", events=["forecast.failed"])
+    await store(database)
+    await deliver_all(deliveries(database, NotingCourier()))
+    assert len(await rows(database, EventRow)) == 1
+    await webhooks(database).change(ANYBODY, first.record.id, EndpointChange(enabled=False))
+    await store(database)
+    await deliver_all(deliveries(database, NotingCourier()))
+    assert len(await rows(database, EventRow)) == 1  # of the second forecast nobody wanted to know
+    await webhooks(database).delete(ANYBODY, second.record.id)
+    assert len(await rows(database, EventRow)) == 1
+    await webhooks(database).delete(ANYBODY, first.record.id)
+    assert await rows(database, EventRow) == []
+    assert await rows(database, AttemptRow) == []

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, Update, func, insert, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Select, Subquery, Update, delete, func, insert, or_, select, type_coerce, update
 
 from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.identifiers import new_id
@@ -21,6 +21,7 @@ from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, 
 from flow_forecaster.persistence.webhooks import Salt, Turn
 
 SPREAD_AT_ONCE = 200
+_URL = func.coalesce(EndpointRow.url, DeliveryRow.url).label("url")  # where an endpoint is by now, not where it was
 _INSERTED_AT_ONCE = 500  # rows of a statement, so that its parameters stay below SQLite's limit
 
 
@@ -105,8 +106,11 @@ class DeliveryRepository:
                 rows.append(_delivery(event, endpoint_id, event.callback_url, lane[:300]))
         for start in range(0, len(rows), _INSERTED_AT_ONCE):
             await self._connection.execute(insert(DeliveryRow).values(rows[start : start + _INSERTED_AT_ONCE]))
-        spread = update(EventRow).where(EventRow.id.in_([event.id for event in events])).values(spread=True)
+        told = {row["event_id"] for row in rows}
+        spread = update(EventRow).where(EventRow.id.in_(sorted(told))).values(spread=True)
         await self._connection.execute(spread)
+        nobodys = delete(EventRow).where(EventRow.id.in_([event.id for event in events if event.id not in told]))
+        await self._connection.execute(nobodys)
         return len(events)
 
     async def claim(self, *, limit: int, share: Share, lease_seconds: float) -> list[DeliveryClaim]:
@@ -194,7 +198,7 @@ class DeliveryRepository:
         query = (
             select(
                 *(DeliveryRow.id, DeliveryRow.tenant_id, DeliveryRow.endpoint_id, DeliveryRow.attempt),
-                *(DeliveryRow.tries, DeliveryRow.url, EventRow.id.label("event_id"), EventRow.type),
+                *(DeliveryRow.tries, _URL, EventRow.id.label("event_id"), EventRow.type),
                 *(EventRow.subject_id, EventRow.kind, EventRow.status, EventRow.created_at, EndpointRow.failing_since),
                 *(EndpointRow.key_name, EndpointRow.salt, EndpointRow.previous_key_name, EndpointRow.previous_salt),
                 (EndpointRow.previous_expires_at > now()).label("overlaps"),

@@ -197,9 +197,14 @@ class WebhookRepository:
         return None if row is None else _endpoint(row)
 
     async def delete(self, endpoint_id: UUID) -> bool:
-        """Forget an endpoint with its deliveries."""
+        """Forget an endpoint with its deliveries, and with the events that nobody else was told of."""
         gone = await self._connection.execute(delete(EndpointRow).where(*self._mine(endpoint_id)))
-        return gone.rowcount > 0
+        if gone.rowcount == 0:
+            return False
+        told = select(DeliveryRow.id).where(DeliveryRow.event_id == EventRow.id).exists()
+        untold = EventRow.tenant_id == self._tenant_id, EventRow.spread, ~told
+        await self._connection.execute(delete(EventRow).where(*untold))
+        return True
 
     async def add_test(self, endpoint: EndpointRecord, *, lane: str) -> DeliveryRecord:
         """Note a test event, and its delivery to one endpoint."""
