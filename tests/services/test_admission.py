@@ -4,6 +4,7 @@ import re
 import statistics
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -124,19 +125,16 @@ async def test_a_revoked_key_ends_within_five_seconds(gate: Gate, keys: ApiKeys,
     assert REMEMBERED_SECONDS < 5
 
 
-async def test_a_key_is_looked_up_once_in_a_while(gate: Gate, keys: ApiKeys, watch: Watch) -> None:
+async def test_a_key_is_looked_up_once_in_a_while(gate: Gate, keys: ApiKeys, watch: Watch, tmp_path: Path) -> None:
     made = await a_key(keys)
     await asks(gate, made.text)
-
-    async def fails() -> None:
+    async with unreachable(tmp_path) as away:
+        gate.database = away
+        watch.now += REMEMBERED_SECONDS * 0.99
         await asks(gate, made.text)
-
-    gate.database = Database("sqlite+aiosqlite:///nowhere/nothing.db")
-    watch.now += REMEMBERED_SECONDS * 0.99
-    await fails()
-    watch.now += REMEMBERED_SECONDS * 0.02
-    with pytest.raises(DatabaseUnavailable):
-        await fails()
+        watch.now += REMEMBERED_SECONDS * 0.02
+        with pytest.raises(DatabaseUnavailable):
+            await asks(gate, made.text)
 
 
 async def test_a_key_that_expires_does_so_though_it_is_remembered(gate: Gate, keys: ApiKeys, watch: Watch) -> None:
@@ -225,10 +223,8 @@ async def test_a_service_that_is_open_to_everyone_is_so_until_there_is_a_key(
         await asks(gate, None, nearby=True)
 
 
-async def test_while_nobody_knows_whether_there_are_keys_nobody_is_let_in(tmp_path: object, watch: Watch) -> None:
-    from pathlib import Path
-
-    async with unreachable(Path(str(tmp_path))) as away:
+async def test_while_nobody_knows_whether_there_are_keys_nobody_is_let_in(tmp_path: Path, watch: Watch) -> None:
+    async with unreachable(tmp_path) as away:
         with pytest.raises(DatabaseUnavailable):
             await asks(Gate(database=away, clock=watch), None, nearby=True)
 
