@@ -19,12 +19,10 @@ from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from flow_forecaster.schemas.webhooks import EndpointChange
 from flow_forecaster.services.callers import ANYBODY
-from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.retries import DELAYS, MOST_ATTEMPTS
 from flow_forecaster.services.sending import Answer
 from persistence.rows import LONG_AGO, a_forecast, claim, queue, store, unreachable
 from services.messages import (
-    KEYS,
     URL,
     NotingCourier,
     another_tenant,
@@ -302,42 +300,6 @@ async def test_more_events_than_one_look_takes_are_all_told(sqlite_url: str) -> 
         pass
     assert len(set(courier.ids)) == 450
     await database.close()
-
-
-async def test_while_a_secret_is_rotated_messages_carry_both_signatures(database: Database) -> None:
-    made, courier = await endpoint(database), NotingCourier()
-    verbs = deliveries(database, courier, seconds=time.time)
-    rotated = await webhooks(database).rotate(ANYBODY, made.record.id, overlap_hours=1)
-    await store(database)
-    await deliver_all(verbs)
-    for secret in (made.secret, rotated.secret):
-        assert Webhook(secret).verify(courier.sent[0].body, courier.sent[0].headers)
-    async with everyones(database) as connection:
-        await connection.execute(update(EndpointRow).values(previous_expires_at=Later(LONG_AGO)))
-    await store(database)
-    await deliver_all(verbs)
-    assert courier.sent[1].headers["webhook-signature"].count("v1,") == 1
-    assert Webhook(rotated.secret).verify(courier.sent[1].body, courier.sent[1].headers)
-
-
-async def test_a_secret_keeps_to_its_key_and_a_key_that_is_gone_sends_nothing(database: Database) -> None:
-    made, courier = await endpoint(database), NotingCourier()
-    newer = Keyring(keys=(b"n" * 32, *KEYS.keys))
-    await store(database)
-    await deliver_all(deliveries(database, courier, keyring=newer, seconds=time.time))
-    assert Webhook(made.secret).verify(courier.sent[0].body, courier.sent[0].headers)
-    await store(database)
-    await deliver_all(deliveries(database, courier, keyring=Keyring(keys=(b"n" * 32,))))
-    assert len(courier.sent) == 1
-    assert (await rows(database, AttemptRow))[-1].error == "key_missing"
-
-
-async def test_no_row_holds_a_secret(database: Database) -> None:
-    made = await endpoint(database)
-    (row,) = await rows(database, EndpointRow)
-    assert made.secret.removeprefix("whsec_") not in repr(row)
-    without_key = Keyring().secret(KEYS.new_salt())
-    assert without_key is None
 
 
 async def test_an_answer_that_could_not_be_noted_is_asked_for_again(database: Database, tmp_path: Path) -> None:
