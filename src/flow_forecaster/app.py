@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from fastapi import FastAPI
@@ -13,16 +13,18 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from flow_forecaster import __version__
-from flow_forecaster.routers import access, api_keys, docs, forecasts, health, openapi, problems, webhooks
+from flow_forecaster.routers import access, api_keys, docs, events, forecasts, health, openapi, problems, webhooks
 from flow_forecaster.routers.limits import BodyLimit
 from flow_forecaster.routers.observing import Observing
 from flow_forecaster.schemas.fields import MOST_SEED
 from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.api_keys import ApiKeys
+from flow_forecaster.services.following import Following
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
+from flow_forecaster.services.watching import Watcher
 from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.buckets import RedisBuckets
@@ -57,10 +59,14 @@ class SystemDice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Who is told how the start went: that the service can take work, or why it never will."""
+    """Who is told how the start went: that the service can take work, or why it never will.
+
+    Who ends the service sets `closing` before it waits for answers to end: those that would last end then.
+    """
 
     on_ready: Callable[[], None] = lambda: None
     on_failure: Callable[[Exception], None] = lambda _error: None
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def create_app(settings: Settings | None = None, *, start: Start | None = None) -> ASGIApp:
@@ -91,7 +97,7 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
     api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
     api.state.registry = CollectorRegistry()
     access.hold(api)
-    for module in (forecasts, webhooks, api_keys, health):
+    for module in (forecasts, events, webhooks, api_keys, health):
         access.include(api, module.router)
     for install in (docs.install, problems.install, openapi.install):
         install(api)
@@ -122,6 +128,9 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
         policy=policy,
     )
     api.state.once_only = OnceOnly(forecasts=api.state.forecasts)
+    watcher = Watcher(database=workshop.database, most=settings.max_streams, closing=start.closing)
+    api.state.following = Following(forecasts=api.state.forecasts, watcher=watcher)
+    await stack.enter_async_context(running(watcher.run()))
     await stack.enter_async_context(running(_work(workshop, bell, start)))
 
 

@@ -15,6 +15,7 @@ ServiceError
 ├── KeyInFlight
 ├── KeyReused
 ├── KeptForecastDeleted
+├── TooManyWatches
 ├── ProjectNotFound
 ├── InvalidCursor
 ├── NotReady
@@ -135,6 +136,13 @@ class KeptForecastDeleted(ServiceError):
 
     code = "idempotent_forecast_deleted"
     detail = "The forecast that was made with this Idempotency-Key is deleted; take a new key to ask again."
+
+
+class TooManyWatches(ServiceError):
+    """As many wait for forecasts as a process, or a tenant in it, may have."""
+
+    code = "too_many_streams"
+    detail = "Too many event streams are open already; try again when some have ended."
 
 
 class ProjectNotFound(ServiceError):

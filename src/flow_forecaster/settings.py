@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     max_unfinished: Annotated[
         int, Field(ge=1, le=10_000_000, description="Forecasts of one tenant that may wait or run at once.")
     ] = 10_000
+    max_streams: Annotated[
+        int, Field(ge=1, le=100_000, description="Event streams and waiting requests that a process keeps open.")
+    ] = 1_000
     max_body_bytes: Annotated[int, Field(ge=1024, le=2**27, description="Largest request body.")] = 1_048_576
     inline_draws: Annotated[
         float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")

@@ -51,6 +51,7 @@ REQUESTS: dict[str, Known] = {
     f"POST {FORECASTS}": Known(sends=body()),
     f"GET {FORECASTS}": Known(),
     f"GET {FORECASTS}/{{forecast_id}}": Known(names="forecast"),
+    f"GET {FORECASTS}/{{forecast_id}}/events": Known(names="forecast"),
     f"POST {FORECASTS}/{{forecast_id}}/cancel": Known(names="forecast"),
     f"DELETE {FORECASTS}/{{forecast_id}}": Known(names="forecast"),
     f"POST {ENDPOINTS}": Known(sends={"url": "https://receiver.example/"}),

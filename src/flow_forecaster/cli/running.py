@@ -55,7 +55,7 @@ def serve(*, host: str | None, port: int | None, json: bool) -> None:
         log_config=None,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = _Server(config, announcement)
+    server = _Server(config, announcement, start)
     # Uvicorn ends in good order on these and then raises them again, for the handlers that stood before.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
@@ -137,12 +137,16 @@ class _Announcement:
 
 
 class _Server(uvicorn.Server):
-    """Knows its port once it listens."""
+    """Knows its port once it listens, and says when it begins to end."""
 
-    def __init__(self, config: uvicorn.Config, announcement: _Announcement) -> None:
+    def __init__(self, config: uvicorn.Config, announcement: _Announcement, start: app.Start) -> None:
         super().__init__(config)
-        self._announcement = announcement
+        self._announcement, self._start = announcement, start
         announcement.server = self
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        self._start.closing.set()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)

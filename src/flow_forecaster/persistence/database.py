@@ -21,6 +21,7 @@ from flow_forecaster.persistence.deliveries import DeliveryRepository
 from flow_forecaster.persistence.forecasts import ForecastRepository
 from flow_forecaster.persistence.idempotency import IdempotencyRepository, OldKeys
 from flow_forecaster.persistence.reach import beginning
+from flow_forecaster.persistence.standings import Standings
 from flow_forecaster.persistence.steadiness import LoneStatements, Statements, SteadyConnection, to_the_end
 from flow_forecaster.persistence.tenants import TenantRepository
 from flow_forecaster.persistence.webhooks import WebhookRepository
@@ -47,6 +48,7 @@ class Work:
     claims: ClaimRepository
     deliveries: DeliveryRepository
     old_keys: OldKeys
+    standings: Standings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,7 @@ def _work(connection: Statements) -> Work:
         claims=ClaimRepository(connection),
         deliveries=DeliveryRepository(connection),
         old_keys=OldKeys(connection),
+        standings=Standings(connection),
     )
 
 

@@ -13,7 +13,7 @@ from flow_forecaster.persistence.reach import Declared
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import ForecastRow
 
-_SUMMARY = (
+SUMMARY = (
     ForecastRow.id,
     ForecastRow.kind,
     ForecastRow.status,
@@ -23,7 +23,7 @@ _SUMMARY = (
     ForecastRow.started_at,
     ForecastRow.finished_at,
 )
-_WHOLE = (*_SUMMARY, ForecastRow.request, ForecastRow.result)
+_WHOLE = (*SUMMARY, ForecastRow.request, ForecastRow.result)
 # On the table, not the mapped class, and built once: a third of the time of storing a small forecast.
 _Insert: TypeAlias = ReturningInsert[datetime, datetime | None, datetime | None]
 _MOMENTS = (ForecastRow.created_at, ForecastRow.started_at, ForecastRow.finished_at)
@@ -95,7 +95,7 @@ class ForecastRepository:
         self, *, limit: int, before: UUID | None, kind: str | None, status: str | None
     ) -> list[SummaryRecord]:
         """List forecasts, newest first, from after `before` on."""
-        query: Select[Any] = select(*_SUMMARY).where(self._owned).order_by(ForecastRow.id.desc()).limit(limit)
+        query: Select[Any] = select(*SUMMARY).where(self._owned).order_by(ForecastRow.id.desc()).limit(limit)
         if before is not None:
             query = query.where(ForecastRow.id < before)
         if kind is not None:

@@ -4,6 +4,7 @@ One that says neither is for nobody. What a route says stands in its entry of th
 is what requests are held to.
 """
 
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -36,8 +37,9 @@ class GuardedRoute(APIRoute):
             headers = Headers(scope=scope)
             sent = headers.getlist("authorization")
             authorization = None if not sent else sent[0] if len(sent) == 1 else ""
-            caller = await gate.admit(authorization, _needed(self), nearby=_is_nearby(scope, headers))
-            scope["state"]["caller"] = caller
+            admit = partial(gate.admit, authorization, _needed(self), nearby=_is_nearby(scope, headers))
+            scope["state"]["still_in"] = admit  # for answers that last: a key may end meanwhile
+            scope["state"]["caller"] = caller = await admit()
             meter: Meter = scope["app"].state.meter
             standing = await meter.charge_request(caller)
             if standing is not None:

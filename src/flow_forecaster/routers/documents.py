@@ -27,6 +27,14 @@ REFUSED: Responses = {
 }
 CONFLICT: Responses = {409: _problem("Not as things are; `code` says what is in the way.")}
 NOT_FOUND: Responses = {404: _problem("There is none with this id.")}
+EVENT_STREAM = "ForecastEventStream"
+EVENTS: Responses = {
+    200: {
+        "description": "Events as they come: the standing at first, and then each change.",
+        "content": {"text/event-stream": {"schema": {"$ref": f"#/components/schemas/{EVENT_STREAM}"}}},
+    },
+    204: {"description": "The forecast has ended, and Last-Event-ID names its end: do not come back."},
+}
 DATABASE_DOWN: Responses = {
     500: _problem("A defect of the service."),
     503: _problem("The database cannot be reached; nothing was stored."),

@@ -6,9 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Header, Query, Response
 
 from flow_forecaster.routers.access import GuardedRoute, needs
-from flow_forecaster.routers.dependencies import CallerDep, ForecastsDep, OnceOnlyDep
+from flow_forecaster.routers.dependencies import CallerDep, ForecastsDep, LookingDep, OnceOnlyDep
 from flow_forecaster.routers.documents import CONFLICT, CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
-from flow_forecaster.routers.presenting import created, forecast_response, summary
+from flow_forecaster.routers.preferring import preferences, wait_seconds
+from flow_forecaster.routers.presenting import after_waiting, created, forecast_response, summary
 from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.schemas.records import Forecast, ForecastPage, ForecastQuery
 from flow_forecaster.services.idempotency import MOST_KEY
@@ -17,6 +18,7 @@ router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"], route_class=Guard
 _READ, _WRITE = needs("forecasts:read"), needs("forecasts:write")
 
 Wanted = Annotated[str | None, Header(description="`respond-async` queues the forecast whatever its size.")]
+Waiting = Annotated[str | None, Header(description="`wait=20` waits so many seconds for the end, up to 60.")]
 Known = Annotated[str | None, Header(description="ETag of the forecast that the caller has.")]
 Once = Annotated[
     str | None,
@@ -44,8 +46,7 @@ async def create(
     caller: CallerDep, request: Asked, once: OnceOnlyDep, prefer: Wanted = None, idempotency_key: Once = None
 ) -> Response:
     """Ask for a forecast: small ones are answered at once, large ones are accepted and computed by a worker."""
-    wanted = {part.strip().lower() for part in (prefer or "").split(",")}
-    respond_async = "respond-async" in wanted
+    respond_async = "respond-async" in preferences(prefer)
     if idempotency_key is None:
         record = await once.forecasts.create(caller, request, respond_async=respond_async)
         return created(record)
@@ -74,9 +75,16 @@ async def page(caller: CallerDep, query: Annotated[ForecastQuery, Query()], fore
     responses={304: {"description": "Unchanged."}} | NOT_FOUND | INVALID | DATABASE_DOWN,
     openapi_extra=_READ,
 )
-async def get(caller: CallerDep, forecast_id: UUID, forecasts: ForecastsDep, if_none_match: Known = None) -> Response:
-    """Look at a forecast. Once it is finished it never changes."""
-    return forecast_response(await forecasts.get(caller, forecast_id), 200, if_none_match=if_none_match)
+async def get(
+    caller: CallerDep, forecast_id: UUID, looking: LookingDep, prefer: Waiting = None, if_none_match: Known = None
+) -> Response:
+    """Look at a forecast, at once or at its end. Once it is finished it never changes."""
+    seconds = wait_seconds(prefer)
+    if not seconds:
+        record = await looking.following.forecasts.get(caller, forecast_id)
+        return forecast_response(record, 200, if_none_match=if_none_match)
+    waited = await looking.following.wait(caller, forecast_id, seconds=seconds, still_in=looking.still_in)
+    return after_waiting(waited, seconds, if_none_match)
 
 
 @router.post(

@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 
 from flow_forecaster.engine.plan import Draws
 from flow_forecaster.routers.access import SCHEME
-from flow_forecaster.routers.documents import REFUSED
+from flow_forecaster.routers.documents import EVENT_STREAM, REFUSED
 from flow_forecaster.routers.messages import describe
 from flow_forecaster.schemas.api_keys import Scope
 from flow_forecaster.schemas.backtest import TargetName
@@ -47,6 +47,10 @@ _KEY = {
     "bearerFormat": "ff_<environment>_<id>_<secret>",
     "description": "An API key. Each operation names the scope that it must have. A service without keys is open.",
 }
+_EVENTS = {
+    "type": "string",
+    "description": "Server-sent events named `progress` and `end`; the data of each is a ForecastSummary.",
+}
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 
@@ -74,6 +78,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas = found["components"]["schemas"]
     problem = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {"Problem": problem}
+    schemas[EVENT_STREAM] = _EVENTS | {"title": EVENT_STREAM}
     describe(found)
     _secure(found)
     for name in _UNUSED:

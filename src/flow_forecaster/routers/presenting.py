@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from flow_forecaster.persistence.forecasts import ForecastRecord, SummaryRecord
 from flow_forecaster.schemas.records import Failure, ForecastSummary
+from flow_forecaster.services.following import Waited
 
 RETRY_AFTER_SECONDS = "1"
 
@@ -47,6 +48,14 @@ def created(record: ForecastRecord, *, replayed: bool = False) -> Response:
     response = forecast_response(record, 201 if record.is_finished else 202)
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def after_waiting(waited: Waited, seconds: int, if_none_match: str | None) -> Response:
+    """Answer with a forecast that was waited for, and say so."""
+    response = forecast_response(waited.record, 200, if_none_match=if_none_match)
+    if waited.as_wished:
+        response.headers["Preference-Applied"] = f"wait={seconds}"
     return response
 
 

@@ -33,6 +33,7 @@ from flow_forecaster.errors import (
     ScopeMissing,
     ServiceError,
     TooManyEndpoints,
+    TooManyWatches,
 )
 from flow_forecaster.routers.allowances import limited
 from flow_forecaster.routers.pointers import field_errors, pointer
@@ -47,6 +48,7 @@ STATUSES: Mapping[type[ServiceError], int] = {
     ApiKeyNotFound: HTTPStatus.NOT_FOUND,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyWatches: HTTPStatus.TOO_MANY_REQUESTS,
     ForecastNotFound: HTTPStatus.NOT_FOUND,
     EndpointNotFound: HTTPStatus.NOT_FOUND,
     DeliveryNotFound: HTTPStatus.NOT_FOUND,
