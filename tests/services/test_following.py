@@ -152,6 +152,14 @@ async def test_each_change_is_told_once_and_silence_too(following: Following) ->
     assert [change.status for change in rest] == ["succeeded"]
 
 
+async def test_a_look_that_finds_nothing_new_wakes_nobody(watcher: Watcher) -> None:
+    record = standing(await queue(watcher.database))
+    with watcher.watching(OPEN_TENANT, record) as watch:
+        assert not await watch.news(0.3)
+        await end(watcher.database)
+        assert await watch.news(SOON)
+
+
 async def test_a_process_that_ends_lets_go_of_all_who_wait(following: Following) -> None:
     record = await queue(following.watcher.database)
     waiting = [
@@ -201,6 +209,7 @@ async def test_what_belongs_to_another_tenant_is_not_seen_by_watching_it(watcher
 async def test_a_thousand_who_wait_cost_one_look(watcher: Watcher) -> None:
     """And forecasts of any number are read in one transaction."""
     watcher.most = 4_000
+    unknown = [new_id() for _ in range(600)]  # which sort before the others
     records = [standing(await queue(watcher.database)) for _ in range(3)]
     with ExitStack() as stack:
         watches = [stack.enter_context(watcher.watching(OPEN_TENANT, records[n % 3])) for n in range(1_000)]
@@ -209,7 +218,7 @@ async def test_a_thousand_who_wait_cost_one_look(watcher: Watcher) -> None:
             assert await watches[0].news(SOON)
         assert [watch.is_over for watch in watches] == [n % 3 == 0 for n in range(1_000)]
     async with watcher.database.working(read_only=True) as work:
-        found = await work.standings.of([new_id() for _ in range(600)] + [record.id for record in records])
+        found = await work.standings.of(unknown + [record.id for record in records])
     assert {record_id for _, record_id in found} == {record.id for record in records}
 
 
