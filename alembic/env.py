@@ -6,11 +6,15 @@ from alembic import context
 from sqlalchemy import Connection
 
 from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.reach import EVERYONE
 from flow_forecaster.persistence.tables import Base
 from flow_forecaster.settings import Settings
 
 
 def run(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        # Migrations reach the rows of all tenants; whoever says nothing reaches none.
+        connection.exec_driver_sql(f"SELECT set_config('{EVERYONE}', 'on', true)")
     context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()

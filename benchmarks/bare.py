@@ -11,11 +11,13 @@ from fastapi import FastAPI
 from sqlalchemy import insert
 
 from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.reach import Declared
 from flow_forecaster.persistence.tables import ForecastRow
+from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.schemas.kinds import ForecastRequest
 
 PATH = "/forecasts"
-_TABLE = ForecastRow.metadata.tables[ForecastRow.__tablename__]
+_INSERT = insert(ForecastRow.metadata.tables[ForecastRow.__tablename__]).values(tenant_id=Declared("owner"))
 
 
 def create(url: str, size: int) -> FastAPI:
@@ -29,7 +31,8 @@ def create(url: str, size: int) -> FastAPI:
         forecast_id = uuid4()
         row = {"id": forecast_id, "kind": request.kind, "status": "succeeded", "request": request.model_dump_json()}
         async with database.engine.begin() as connection:
-            await connection.execute(insert(_TABLE), row | {"seed": 0, "engine_version": "", "result": result})
+            rest = {"seed": 0, "engine_version": "", "result": result, "owner": OPEN_TENANT}
+            await connection.execute(_INSERT, row | rest)
         return {"id": forecast_id}
 
     return app

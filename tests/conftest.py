@@ -113,7 +113,7 @@ async def serving(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
         await stack.enter_async_context(lifespan(app))
         await asyncio.wait_for(ready.wait(), 60)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-        yield await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://test"))
+        yield await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1"))
 
 
 @asynccontextmanager

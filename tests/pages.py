@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -121,6 +122,8 @@ class Reader:
             assert_known(words)
         elif words[0] not in PREPARING:
             self.output = output(command)
+            if words[:3] == [PROGRAM, "keys", "create"]:
+                os.environ["API_KEY"] = os.environ.get("API_KEY") or self.output.strip()
 
     def send(self, request: httpx2.Request) -> None:
         path = str(request.url).removeprefix(SERVICE).replace("$ID", str(self.answer.get("id")))
@@ -193,14 +196,20 @@ def demo() -> str:
 
 
 def assert_known(words: list[str]) -> None:
-    assert words[1] in commands(), words
-    assert {word for word in words if word.startswith("-") and word != "-"} <= options(words[1]).keys(), words
+    command = next((name for name in (" ".join(words[1:3]), words[1]) if name in commands()), "")
+    assert command, words
+    assert {word for word in words if word.startswith("-") and word != "-"} <= options(command).keys(), words
 
 
 @cache
 def commands() -> dict[str, Any]:
-    group: Any = typer.main.get_command(app)
-    return dict(group.commands)
+    """Return every command by its name; those of a group by the names of both."""
+    whole: Any = typer.main.get_command(app)
+    found: dict[str, Any] = {}
+    for name, command in whole.commands.items():
+        inner = getattr(command, "commands", None)
+        found |= {name: command} if inner is None else {f"{name} {each}": inner[each] for each in inner}
+    return found
 
 
 def options(command: str) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from fastapi import FastAPI
@@ -12,19 +13,30 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from flow_forecaster import __version__
-from flow_forecaster.routers import docs, forecasts, health, openapi, problems
+from flow_forecaster.routers import access, api_keys, docs, events, forecasts, health, openapi, problems, webhooks
 from flow_forecaster.routers.limits import BodyLimit
 from flow_forecaster.routers.observing import Observing
 from flow_forecaster.schemas.fields import MOST_SEED
+from flow_forecaster.services.admission import Gate
+from flow_forecaster.services.api_keys import ApiKeys
+from flow_forecaster.services.following import Following
 from flow_forecaster.services.forecasts import Forecasts
+from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.ports import Doorbell
+from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
+from flow_forecaster.services.watching import Watcher
+from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.settings import Settings
+from flow_forecaster.workers.buckets import RedisBuckets
+from flow_forecaster.workers.delivery import delivering, keyring_of, policy_of
 from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, running
 from flow_forecaster.workers.redis import RedisBell
 from flow_forecaster.workers.workshop import Workshop
 
 TAGS = [
     {"name": "forecasts", "description": "Ask, look, list, cancel, delete."},
+    {"name": "webhooks", "description": "Who is told when a forecast ends, and what came of telling."},
+    {"name": "api keys", "description": "Who may ask, and what for."},
     {"name": "operations", "description": "Is it alive, is it ready, what does it count."},
 ]
 
@@ -47,10 +59,14 @@ class SystemDice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Who is told how the start went: that the service can take work, or why it never will."""
+    """Who is told how the start went: that the service can take work, or why it never will.
+
+    Who ends the service sets `closing` before it waits for answers to end: those that would last end then.
+    """
 
     on_ready: Callable[[], None] = lambda: None
     on_failure: Callable[[Exception], None] = lambda _error: None
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def create_app(settings: Settings | None = None, *, start: Start | None = None) -> ASGIApp:
@@ -80,8 +96,9 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
     )
     api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
     api.state.registry = CollectorRegistry()
-    for module in (forecasts, health):
-        api.include_router(module.router)
+    access.hold(api)
+    for module in (forecasts, events, webhooks, api_keys, health):
+        access.include(api, module.router)
     for install in (docs.install, problems.install, openapi.install):
         install(api)
     return api
@@ -93,6 +110,11 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
     stack.push_async_callback(workshop.close)
     bell = _doorbell(settings, stack)
     api.state.readiness = workshop.readiness
+    api.state.gate = await _gate(workshop, stack)
+    api.state.api_keys = ApiKeys(database=workshop.database, environment=settings.key_environment)
+    policy = policy_of(settings)
+    api.state.webhooks = Webhooks(database=workshop.database, keyring=keyring_of(settings), policy=policy)
+    api.state.meter = _meter(settings, stack)
     api.state.forecasts = Forecasts(
         database=workshop.database,
         computer=workshop.computer,
@@ -100,9 +122,36 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
         doorbell=bell,
         clock=SystemClock(),
         dice=SystemDice(),
+        meter=api.state.meter,
         inline_draws=settings.inline_draws,
+        most_unfinished=settings.max_unfinished,
+        policy=policy,
     )
+    api.state.once_only = OnceOnly(forecasts=api.state.forecasts)
+    watcher = Watcher(database=workshop.database, most=settings.max_streams, closing=start.closing)
+    api.state.following = Following(forecasts=api.state.forecasts, watcher=watcher)
+    await stack.enter_async_context(running(watcher.run()))
     await stack.enter_async_context(running(_work(workshop, bell, start)))
+
+
+async def _gate(workshop: Workshop, stack: AsyncExitStack) -> Gate:
+    """Put up the gate, and note beside it now and then which keys were used; once more at the end."""
+    gate = Gate(database=workshop.database, clock=time.monotonic, open_to_everyone=workshop.settings.open_to_everyone)
+    stack.push_async_callback(gate.note_uses)
+    await stack.enter_async_context(running(gate.note_uses_forever()))
+    return gate
+
+
+def _meter(settings: Settings, stack: AsyncExitStack) -> Meter:
+    requests, draws = (
+        Rate(name="requests", quota=settings.rate_requests),
+        Rate(name="draws", quota=settings.rate_draws),
+    )
+    if settings.redis_url is None:
+        return Meter(buckets=LocalBuckets(clock=time.monotonic), requests=requests, draws=draws)
+    buckets = RedisBuckets(url=settings.redis_url.get_secret_value(), clock=time.monotonic)
+    stack.push_async_callback(buckets.close)
+    return Meter(buckets=buckets, requests=requests, draws=draws)
 
 
 def _doorbell(settings: Settings, stack: AsyncExitStack) -> RedisBell | EmbeddedBell:
@@ -123,6 +172,6 @@ async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     start.on_ready()
     if isinstance(bell, EmbeddedBell):
         worker = EmbeddedWorker(jobs=workshop.jobs, bell=bell)
-        async with asyncio.TaskGroup() as group:
+        async with delivering(workshop.settings, workshop.database), asyncio.TaskGroup() as group:
             for _ in range(workshop.settings.slots):
                 group.create_task(worker.run())

@@ -1,7 +1,21 @@
 """What can go wrong with a request, in the service's own words. HTTP's words for it are in routers/problems.py.
 
 ServiceError
+├── ApiKeyMissing
+├── ApiKeyInvalid
+├── ScopeMissing
+├── ApiKeyNotFound
+├── RateLimited
+├── QueueFull
+├── EndpointNotFound
+├── DeliveryNotFound
+├── EndpointDisabled
+├── TooManyEndpoints
 ├── ForecastNotFound
+├── KeyInFlight
+├── KeyReused
+├── KeptForecastDeleted
+├── TooManyWatches
 ├── ProjectNotFound
 ├── InvalidCursor
 ├── NotReady
@@ -22,11 +36,113 @@ class ServiceError(Exception):
         return self.detail
 
 
+class ApiKeyMissing(ServiceError):
+    """Nobody may ask without a key here."""
+
+    code = "api_key_missing"
+    detail = "An API key is needed, sent as Authorization: Bearer."
+
+
+class ApiKeyInvalid(ServiceError):
+    """What was sent is no key, an unknown one, or one that has ended: nobody is told which."""
+
+    code = "api_key_invalid"
+    detail = "This API key is not accepted."
+
+
+class ScopeMissing(ServiceError):
+    """The key is good, but not for this."""
+
+    code = "scope_missing"
+    detail = "This API key does not allow that."
+
+
+class ApiKeyNotFound(ServiceError):
+    """No key has this id, or it is revoked and was to be rotated."""
+
+    code = "api_key_not_found"
+    detail = "There is no API key with this id."
+
+
+class RateLimited(ServiceError):
+    """A key has asked for more than its rate: of what (`rate`), what is left, and when to come again."""
+
+    code = "rate_limited"
+    detail = "This API key has used up its rate; try again after Retry-After."
+
+    def __init__(self, rate: str = "", *, tokens: float = 0.0, wait_seconds: float = 1.0) -> None:
+        super().__init__()
+        self.rate, self.tokens, self.wait_seconds = rate, tokens, wait_seconds
+
+
+class QueueFull(ServiceError):
+    """A tenant has as many unfinished forecasts as it may have."""
+
+    code = "queue_full"
+    detail = "Too many forecasts wait or run already; nothing was stored. Try again when some have finished."
+
+
 class ForecastNotFound(ServiceError):
     """No forecast has this id."""
 
     code = "forecast_not_found"
     detail = "There is no forecast with this id."
+
+
+class EndpointNotFound(ServiceError):
+    """No endpoint has this id."""
+
+    code = "endpoint_not_found"
+    detail = "There is no webhook endpoint with this id."
+
+
+class DeliveryNotFound(ServiceError):
+    """No delivery to this endpoint has this id."""
+
+    code = "delivery_not_found"
+    detail = "There is no delivery with this id to this endpoint."
+
+
+class EndpointDisabled(ServiceError):
+    """Nothing is sent to an endpoint that is disabled."""
+
+    code = "endpoint_disabled"
+    detail = "This webhook endpoint is disabled; enable it first."
+
+
+class TooManyEndpoints(ServiceError):
+    """There are as many endpoints as one tenant may have."""
+
+    code = "too_many_endpoints"
+    detail = "There are 20 webhook endpoints already; delete one first."
+
+
+class KeyInFlight(ServiceError):
+    """The first request with this idempotency key is not answered yet."""
+
+    code = "idempotency_key_in_flight"
+    detail = "The first request with this Idempotency-Key is still being answered; repeat it shortly."
+
+
+class KeyReused(ServiceError):
+    """An idempotency key came with another body before."""
+
+    code = "idempotency_key_reused"
+    detail = "This Idempotency-Key was sent with another body in the last 24 hours; take a new one."
+
+
+class KeptForecastDeleted(ServiceError):
+    """What an idempotency key made is deleted, and a repetition makes nothing."""
+
+    code = "idempotent_forecast_deleted"
+    detail = "The forecast that was made with this Idempotency-Key is deleted; take a new key to ask again."
+
+
+class TooManyWatches(ServiceError):
+    """As many wait for forecasts as a process, or a tenant in it, may have."""
+
+    code = "too_many_streams"
+    detail = "Too many event streams are open already; try again when some have ended."
 
 
 class ProjectNotFound(ServiceError):

@@ -1,6 +1,7 @@
 """Settings, from the environment: each variable is the field's name in capitals after FLOW_FORECASTER_."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
@@ -12,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "FLOW_FORECASTER_"
+LEAST_KEY = 32
 _ASYNC_DRIVERS = {
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
@@ -64,6 +66,40 @@ class Settings(BaseSettings):
     ] = None
     host: Annotated[str, Field(description="Address to serve on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port to serve on.")] = 8000
+    open_to_everyone: Annotated[
+        bool,
+        Field(description="Let everyone in who reaches the service, from other machines too, while it has no keys."),
+    ] = False
+    key_environment: Annotated[
+        str, Field(pattern=r"^[a-z0-9]{1,16}$", description="What keys made here are marked with: ff_live_…")
+    ] = "live"
+    webhook_ports: Annotated[
+        str, Field(pattern=r"^\d{1,5}(,\d{1,5})*$", description="Ports that webhooks may be sent to.")
+    ] = "443,8443"
+    webhook_networks: Annotated[
+        str | None, Field(description="Networks that webhooks may be sent to though they are not public.")
+    ] = None
+    webhook_http: Annotated[bool, Field(description="Whether webhooks may be sent unencrypted.")] = False
+    webhook_loopback: Annotated[
+        bool | None,
+        Field(description="Whether webhooks may be sent to this machine; if absent, without Redis and served there."),
+    ] = None
+    webhook_key: Annotated[
+        SecretStr | None,
+        Field(description="What the secrets of webhooks follow from, with commas between the newest and older ones."),
+    ] = None
+    rate_requests: Annotated[
+        float, Field(ge=0, le=1e12, description="Requests that a key may make a minute; 0 for as many as it likes.")
+    ] = 6_000.0
+    rate_draws: Annotated[
+        float, Field(ge=0, le=1e15, description="Draws that a key may have computed a minute; 0 for any number.")
+    ] = 10_000_000_000.0
+    max_unfinished: Annotated[
+        int, Field(ge=1, le=10_000_000, description="Forecasts of one tenant that may wait or run at once.")
+    ] = 10_000
+    max_streams: Annotated[
+        int, Field(ge=1, le=100_000, description="Event streams and waiting requests that a process keeps open.")
+    ] = 1_000
     max_body_bytes: Annotated[int, Field(ge=1024, le=2**27, description="Largest request body.")] = 1_048_576
     inline_draws: Annotated[
         float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")
@@ -102,6 +138,21 @@ class Settings(BaseSettings):
             mode = chosen.query["sslmode"]
             chosen = chosen.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
         return chosen.render_as_string(hide_password=False)
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _networks(cls, text: str | None) -> str | None:
+        for part in (text or "").split(","):
+            if part.strip():
+                ip_network(part.strip())
+        return text
+
+    @field_validator("webhook_key")
+    @classmethod
+    def _long_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys is not None and any(len(key) < LEAST_KEY for key in keys.get_secret_value().split(",")):
+            raise ValueError(f"holds a key of fewer than {LEAST_KEY} characters")
+        return keys
 
     @field_validator("redis_url")
     @classmethod

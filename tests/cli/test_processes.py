@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 OPENAPI = ROOT / "openapi.json"
 STARTS_WITHIN_SECONDS = 60.0
 ENDS_WITHIN_SECONDS = 20.0
+ENDS_AT_ONCE_SECONDS = 10.0
 REFUSES_WITHIN_SECONDS = 10.0
 
 
@@ -127,6 +129,31 @@ def test_serve_ends_in_good_order_while_it_computes(line: Line) -> None:
     events = [json.loads(entry) for entry in log.splitlines()]
     assert "forecast_released" in {entry["event"] for entry in events}
     assert [entry for entry in events if "exception" in entry] == []
+
+
+def test_serve_ends_at_once_though_somebody_waits_and_somebody_follows(line: Line) -> None:
+    with serving(line, "--port", "0", "--json") as service:
+        address = shlex.split(service.wait_for("curl "))[2].removesuffix("/v1/forecasts")
+        endless = {
+            "kind": "when",
+            "history": {"throughput": [5, 6]},
+            "scope": {"items": 1_000},
+            "trials": 1_000_000_000,
+        }
+        location = address + httpx2.post(f"{address}/v1/forecasts", json=endless).headers["Location"]
+        with ThreadPoolExecutor() as pool, httpx2.stream("GET", f"{location}/events", timeout=30) as stream:
+            lines = stream.iter_lines()
+            assert next(lines).startswith("retry: ")
+            waiting = pool.submit(httpx2.get, location, headers={"Prefer": "wait=60"}, timeout=90)
+            time.sleep(0.5)
+            begun = time.monotonic()
+            service.process.send_signal(signal.SIGTERM)
+            assert waiting.result().json()["status"] in {"queued", "running"}
+            assert not any(line.startswith("event: end") for line in lines)
+            assert time.monotonic() - begun < ENDS_AT_ONCE_SECONDS
+        code, log = service.end(signal.SIGTERM)
+    assert code == 0, log
+    assert [entry for entry in map(json.loads, log.splitlines()) if "exception" in entry] == []
 
 
 def test_a_port_in_use_is_told_and_ends_with_2(line: Line) -> None:

@@ -89,6 +89,12 @@ def test_what_cannot_be_answered_is_refused_with_its_pointer(line: Line) -> None
     assert refused.startswith("standard input: /features/0/waits_for/0: It waits")
 
 
+def test_a_callback_is_refused_because_a_command_tells_nobody(line: Line) -> None:
+    fields = MILESTONES | {"callback_url": "https://receiver.example/"}
+    refused = line.here("forecast", "-", stdin=json.dumps(fields).encode()).refusal()
+    assert refused == "standard input: /callback_url: A command tells nobody; ask a service."
+
+
 def test_a_file_that_is_not_there_is_named(line: Line) -> None:
     assert line.here("forecast", "nowhere.json").refusal() == (
         "nowhere.json: cannot be read: no such file or directory"

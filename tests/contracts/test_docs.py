@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +46,13 @@ if TYPE_CHECKING:
 
 ROOT_PAGES = ["AGENTS.md", "CHANGELOG.md", "CLAUDE.md", "CODEX.md", "README.md"]
 # Its commands are for machines with containers; test_shipping.py reads them.
-RUN = [page for page in PAGES if page != "docs/how-to/deploy.md"]
+RUN = [
+    page
+    for page in PAGES
+    if page not in {"docs/how-to/deploy.md", "docs/how-to/manage-api-keys.md", "docs/how-to/receive-webhooks.md"}
+]
+CLOSING = ["docs/how-to/manage-api-keys.md"]
+"""After the first key a service lets nobody in without one."""
 A_REPOSITORY = "~/src/my-project"
 
 
@@ -87,6 +94,12 @@ def make_repository(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def served(environment: dict[str, str]) -> Iterator[tuple[httpx2.Client, str]]:
     """What `make run` starts, on a free port: a client of it, and what it printed."""
+    with serving(environment) as told:
+        yield told
+
+
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[tuple[httpx2.Client, str]]:
     seen = {**os.environ, **environment, "PYTHONPATH": str(ROOT / "src")}
     command = [sys.executable, "-m", "flow_forecaster", "serve", "--port", "0"]
     with subprocess.Popen(
@@ -103,10 +116,25 @@ def served(environment: dict[str, str]) -> Iterator[tuple[httpx2.Client, str]]:
 
 @pytest.fixture
 def reader(served: tuple[httpx2.Client, str], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Reader:
+    return _at_home(served, environment, monkeypatch)
+
+
+def _at_home(served: tuple[httpx2.Client, str], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Reader:
     monkeypatch.chdir(ROOT)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return Reader(client=served[0])
+
+
+@pytest.mark.parametrize("page", CLOSING)
+def test_whoever_makes_keys_by_a_page_gets_in_with_them(
+    page: str, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a database of its own, because the service of the other pages stays open."""
+    own = environment | {f"{PREFIX}DATABASE_URL": f"sqlite:///{tmp_path / 'keys.db'}", "API_KEY": ""}
+    with serving(own) as served:
+        _at_home(served, own, monkeypatch).follow(page)
+        assert served[0].get("/v1/forecasts", headers={"Authorization": "Bearer x"}).status_code == 401
 
 
 @pytest.mark.parametrize("page", RUN)

@@ -10,8 +10,10 @@ import httpx2
 import pytest
 
 from flow_forecaster.app import build_api
+from flow_forecaster.schemas.api_keys import Scope
 from flow_forecaster.schemas.kinds import KindName
 from flow_forecaster.settings import Settings
+from routers.keys import a_key, bearing, keyring
 
 COMMITTED = Path(__file__).parents[2] / "openapi.json"
 DOCUMENT: dict[str, Any] = build_api(Settings()).openapi()
@@ -24,7 +26,7 @@ OPERATIONS = {
     if method in METHODS
 }
 EACH = pytest.mark.parametrize("name", OPERATIONS)
-VERBS = {"create", "list", "get", "cancel", "delete", "put", "update", "redeliver", "import"}
+VERBS = {"create", "list", "get", "cancel", "delete", "put", "update", "redeliver", "import", "rotate", "revoke"}
 # Keywords that OpenAPI 3.2 brought; 3.1 knows none of them.
 LATER = {
     *("itemSchema", "itemEncoding", "prefixEncoding", "additionalOperations", "$self", "dataValue", "serializedValue"),
@@ -100,7 +102,14 @@ def test_the_document_is_openapi_3_1() -> None:
     assert DOCUMENT["info"].keys() >= {"title", "version"}
     assert all(path.startswith("/") for path in DOCUMENT["paths"])
     assert {method for item in DOCUMENT["paths"].values() for method in item} <= {*METHODS, "parameters", "summary"}
-    assert set(DOCUMENT["components"]) <= {"schemas", "responses", "parameters", "examples", "headers"}
+    assert set(DOCUMENT["components"]) <= {
+        "schemas",
+        "responses",
+        "parameters",
+        "examples",
+        "headers",
+        "securitySchemes",
+    }
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in SCHEMAS)
 
 
@@ -243,7 +252,7 @@ def test_the_problems_of_an_operation_are_declared(name: str) -> None:
 
 def test_nothing_is_said_of_hosts() -> None:
     assert all(server["url"].startswith("/") for server in DOCUMENT.get("servers", []))
-    strings = [node for _, node in nodes(DOCUMENT) if isinstance(node, str)]
+    strings = [node for at, node in nodes(DOCUMENT) if isinstance(node, str) and "/examples/" not in at]
     assert [one for one in strings if "://" in one] == []
 
 
@@ -255,14 +264,46 @@ EXAMPLES = {
 }
 
 
+FORECASTS = {title: example for title, (name, example) in EXAMPLES.items() if name == "POST /v1/forecasts"}
+KEYS = [title for title in EXAMPLES if "/v1/api-keys" in title]
+
+
 def test_each_kind_has_an_example() -> None:
-    assert {example["kind"] for _, example in EXAMPLES.values()} == set(get_args(KindName))
+    assert {example["kind"] for example in FORECASTS.values()} == set(get_args(KindName))
 
 
-@pytest.mark.parametrize("title", EXAMPLES)
+@pytest.mark.parametrize("title", FORECASTS)
 async def test_an_example_is_answered(client: httpx2.AsyncClient, title: str) -> None:
+    response = await client.post("/v1/forecasts", json=FORECASTS[title])
+    assert response.status_code == 201, response.text
+    assert response.json()["result"]["kind"] == FORECASTS[title]["kind"]
+
+
+@pytest.mark.parametrize("title", KEYS)
+async def test_an_example_of_a_key_is_answered(client: httpx2.AsyncClient, database_url: str, title: str) -> None:
     name, example = EXAMPLES[title]
     method, path = name.split()
-    response = await client.request(method, path, json=example)
-    assert response.status_code == 201, response.text
-    assert response.json()["result"]["kind"] == example["kind"]
+    async with keyring(database_url) as keys:
+        made = await a_key(keys)
+    path = path.replace("{key_id}", str(made.record.id))
+    response = await client.request(method, path, json=example, headers=bearing(made.text))
+    assert response.status_code in {200, 201}, response.text
+    assert response.json()["key"].startswith("ff_live_")
+
+
+@EACH
+def test_an_operation_says_which_scope_it_needs_or_that_it_is_for_everyone(name: str) -> None:
+    security = OPERATIONS[name]["security"]
+    if not name.split()[1].startswith("/v1/"):
+        assert security == []
+        return
+    ((scopes,),) = [list(one.values()) for one in security]
+    assert set(scopes) <= set(get_args(Scope))
+    assert len(scopes) == 1
+    assert {"401", "403"} <= OPERATIONS[name]["responses"].keys()
+
+
+def test_the_way_to_send_a_key_is_described() -> None:
+    used = {scheme for one in OPERATIONS.values() for alternative in one["security"] for scheme in alternative}
+    assert used == DOCUMENT["components"]["securitySchemes"].keys()
+    assert all(one["type"] == "http" for one in DOCUMENT["components"]["securitySchemes"].values())

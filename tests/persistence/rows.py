@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from flow_forecaster.persistence.claims import Claim
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.forecasts import Claim, ForecastRecord, NewForecast, SummaryRecord
+from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, SummaryRecord
 from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.reach import EVERYONE
 from flow_forecaster.persistence.tables import ForecastRow
+from flow_forecaster.persistence.tenants import OPEN_TENANT
 
 AN_HOUR = 3600.0
 LONG_AGO = -60.0
@@ -60,27 +64,34 @@ def a_forecast(**changes: Any) -> NewForecast:
 
 async def queue(database: Database, **changes: Any) -> ForecastRecord:
     """Store a forecast that waits."""
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         return await transaction.forecasts.add_queued(a_forecast(**changes))
 
 
 async def store(database: Database, **changes: Any) -> ForecastRecord:
     """Store a forecast that was computed at once, by a single statement."""
-    async with database.single() as transaction:
+    async with database.single(OPEN_TENANT) as transaction:
         return await transaction.forecasts.add_succeeded(a_forecast(**changes), "{}")
 
 
 async def claim(database: Database, lease_seconds: float = AN_HOUR) -> Claim:
     """Claim the oldest forecast that waits; there must be one."""
-    async with database.writing() as transaction:
-        claimed = await transaction.forecasts.claim(lease_seconds=lease_seconds)
+    async with database.working() as work:
+        claimed = await work.claims.claim(lease_seconds=lease_seconds)
     assert claimed is not None
     return claimed
+
+
+async def see_all(connection: AsyncConnection) -> None:
+    """Let a connection reach the rows of all tenants, as workers do, until its transaction ends."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(select(func.set_config(EVERYONE, "on", True)))
 
 
 async def row_of(database: Database, forecast_id: UUID) -> dict[str, Any]:
     """Read every column of a forecast, in a transaction of its own."""
     async with database.engine.connect() as connection:
+        await see_all(connection)
         found = await connection.execute(select(ForecastRow.__table__).where(ForecastRow.id == forecast_id))
         return dict(found.one()._mapping)
 
@@ -88,6 +99,7 @@ async def row_of(database: Database, forecast_id: UUID) -> dict[str, Any]:
 async def count(database: Database) -> int:
     """Count the forecasts."""
     async with database.engine.connect() as connection:
+        await see_all(connection)
         return len((await connection.execute(select(ForecastRow.id))).all())
 
 
@@ -96,7 +108,7 @@ async def walk(database: Database, *, limit: int, **filters: str) -> list[list[S
     pages: list[list[SummaryRecord]] = []
     before = None
     while True:
-        async with database.reading() as transaction:
+        async with database.reading(OPEN_TENANT) as transaction:
             page = await transaction.forecasts.page(
                 limit=limit, before=before, kind=filters.get("kind"), status=filters.get("status")
             )

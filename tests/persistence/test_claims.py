@@ -9,15 +9,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text, type_coerce
 
+from flow_forecaster.persistence.claims import Claim, ClaimRepository, Swept
 from flow_forecaster.persistence.clock import now
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.forecasts import Claim, ForecastRecord, ForecastRepository, Swept
+from flow_forecaster.persistence.forecasts import ForecastRecord
 from flow_forecaster.persistence.tables import Moment
+from flow_forecaster.persistence.tenants import OPEN_TENANT
 from persistence.rows import AN_HOUR, LONG_AGO, claim, queue, row_of, until
 
 EXHAUSTED = '{"code": "attempts_exhausted"}'
 
-Write = Callable[[ForecastRepository, Claim], Awaitable[Any]]
+Write = Callable[[ClaimRepository, Claim], Awaitable[Any]]
 WRITES: dict[str, Write] = {
     "keep": lambda forecasts, claimed: forecasts.keep(claimed, progress=0.5, lease_seconds=AN_HOUR),
     "succeed": lambda forecasts, claimed: forecasts.succeed(claimed, '{"late": true}'),
@@ -36,8 +38,8 @@ async def other(database_url: str, database: Database) -> AsyncIterator[Database
 
 
 async def test_nothing_is_claimed_where_nothing_waits(database: Database) -> None:
-    async with database.writing() as transaction:
-        assert await transaction.forecasts.claim(lease_seconds=AN_HOUR) is None
+    async with database.working() as work:
+        assert await work.claims.claim(lease_seconds=AN_HOUR) is None
 
 
 async def test_the_oldest_forecast_is_claimed_first(database: Database) -> None:
@@ -62,8 +64,8 @@ async def test_a_lease_lasts_by_the_databases_clock(database: Database) -> None:
     lease = (await row_of(database, stored.id))["lease_expires_at"]
     assert (lease - before).total_seconds() >= 100.0
     assert (lease - after).total_seconds() <= 100.0
-    async with database.writing() as transaction:
-        assert await transaction.forecasts.keep(claimed, progress=0.25, lease_seconds=200.5) is False
+    async with database.working() as work:
+        assert await work.claims.keep(claimed, progress=0.25, lease_seconds=200.5) is False
     row = await row_of(database, stored.id)
     assert (row["lease_expires_at"] - lease).total_seconds() >= 100.5
     assert row["progress"] == 0.25
@@ -85,8 +87,8 @@ async def test_a_worker_does_not_wait_for_another_that_is_just_claiming(
 ) -> None:
     database = Database(postgres_url, statement_timeout_seconds=5.0)
     first, second = [(await queue(database)).id for _ in range(2)]
-    async with database.writing() as transaction:
-        held = await transaction.forecasts.claim(lease_seconds=AN_HOUR)
+    async with database.working() as work:
+        held = await work.claims.claim(lease_seconds=AN_HOUR)
         assert held is not None
         assert {held.id, (await claim(database)).id} == {first, second}
     await database.close()
@@ -113,8 +115,8 @@ async def test_a_worker_whose_forecast_waits_again_changes_nothing(database: Dat
 async def test_a_worker_changes_nothing_once_its_forecast_is_finished(database: Database, write: str) -> None:
     stored = await queue(database)
     claimed = await claim(database)
-    async with database.writing() as transaction:
-        assert await transaction.forecasts.succeed(claimed, "{}")
+    async with database.working() as work:
+        assert await work.claims.succeed(claimed, "{}")
     await _changes_nothing(database, stored, claimed, write)
 
 
@@ -122,11 +124,11 @@ async def test_a_worker_changes_nothing_once_its_forecast_is_finished(database: 
 async def test_a_worker_finds_nothing_to_write_to_once_its_forecast_is_deleted(database: Database, write: str) -> None:
     stored = await queue(database)
     claimed = await claim(database)
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         assert await transaction.forecasts.delete(stored.id)
-    async with database.writing() as transaction:
-        assert not await WRITES[write](transaction.forecasts, claimed)
-    async with database.reading() as transaction:
+    async with database.working() as work:
+        assert not await WRITES[write](work.claims, claimed)
+    async with database.reading(OPEN_TENANT) as transaction:
         assert await transaction.forecasts.get(stored.id) is None
 
 
@@ -134,8 +136,8 @@ async def test_a_worker_finds_nothing_to_write_to_once_its_forecast_is_deleted(d
 async def test_a_worker_that_holds_its_claim_finishes_the_forecast(database: Database, write: str, status: str) -> None:
     await queue(database)
     claimed = await claim(database)
-    async with database.writing() as transaction:
-        assert await WRITES[write](transaction.forecasts, claimed)
+    async with database.working() as work:
+        assert await WRITES[write](work.claims, claimed)
     row = await row_of(database, claimed.id)
     assert (row["status"], row["lease_expires_at"], row["attempt"]) == (status, None, 1)
     assert row["finished_at"] >= row["started_at"]
@@ -148,8 +150,8 @@ async def test_only_the_forecast_of_the_claim_is_written(database: Database) -> 
     mine, theirs = await claim(database), await claim(database)
     before = await row_of(database, theirs.id)
     for write in ("keep", "succeed"):
-        async with database.writing() as transaction:
-            await WRITES[write](transaction.forecasts, mine)
+        async with database.working() as work:
+            await WRITES[write](work.claims, mine)
     assert await row_of(database, theirs.id) == before
 
 
@@ -158,9 +160,9 @@ async def test_a_forecast_given_back_waits_with_its_attempt_uncounted(database: 
     for attempt in (1, 1, 1):
         claimed = await claim(database)
         assert claimed.attempt == attempt
-        async with database.writing() as transaction:
-            await transaction.forecasts.keep(claimed, progress=0.5, lease_seconds=AN_HOUR)
-            assert await transaction.forecasts.release(claimed)
+        async with database.working() as work:
+            await work.claims.keep(claimed, progress=0.5, lease_seconds=AN_HOUR)
+            assert await work.claims.release(claimed)
         row = await row_of(database, stored.id)
         assert (row["status"], row["attempt"], row["progress"], row["lease_expires_at"]) == ("queued", 0, 0.0, None)
 
@@ -169,8 +171,8 @@ async def test_a_forecast_given_back_after_it_was_to_be_canceled_is_canceled(dat
     await queue(database)
     claimed = await claim(database)
     await _cancel(database, claimed.id)
-    async with database.writing() as transaction:
-        assert await transaction.forecasts.release(claimed)
+    async with database.working() as work:
+        assert await work.claims.release(claimed)
     row = await row_of(database, claimed.id)
     assert (row["status"], row["lease_expires_at"]) == ("canceled", None)
     assert row["finished_at"] is not None
@@ -228,8 +230,8 @@ async def test_cancel_ends_what_waits_at_once(database: Database) -> None:
     stored = await queue(database)
     canceled = await _cancel(database, stored.id)
     assert (canceled.status, canceled.is_finished, canceled.started_at) == ("canceled", True, None)
-    async with database.writing() as transaction:
-        assert await transaction.forecasts.claim(lease_seconds=AN_HOUR) is None
+    async with database.working() as work:
+        assert await work.claims.claim(lease_seconds=AN_HOUR) is None
 
 
 async def test_cancel_asks_the_worker_of_what_is_running(database: Database) -> None:
@@ -237,16 +239,16 @@ async def test_cancel_asks_the_worker_of_what_is_running(database: Database) -> 
     claimed = await claim(database)
     asked = await _cancel(database, claimed.id)
     assert (asked.status, asked.is_finished) == ("running", False)
-    async with database.writing() as transaction:
-        assert await transaction.forecasts.keep(claimed, progress=0.5, lease_seconds=AN_HOUR) is True
+    async with database.working() as work:
+        assert await work.claims.keep(claimed, progress=0.5, lease_seconds=AN_HOUR) is True
 
 
 async def test_a_worker_that_finishes_before_it_hears_of_the_cancel_has_finished(database: Database) -> None:
     await queue(database)
     claimed = await claim(database)
     await _cancel(database, claimed.id)
-    async with database.writing() as transaction:
-        assert await transaction.forecasts.succeed(claimed, "{}")
+    async with database.working() as work:
+        assert await work.claims.succeed(claimed, "{}")
     assert (await _cancel(database, claimed.id)).status == "succeeded"
 
 
@@ -254,8 +256,8 @@ async def test_a_worker_that_finishes_before_it_hears_of_the_cancel_has_finished
 async def test_cancel_leaves_what_is_finished_as_it_is(database: Database, write: str) -> None:
     await queue(database)
     claimed = await claim(database)
-    async with database.writing() as transaction:
-        await WRITES[write](transaction.forecasts, claimed)
+    async with database.working() as work:
+        await WRITES[write](work.claims, claimed)
     before = await row_of(database, claimed.id)
     await _cancel(database, claimed.id)
     assert await row_of(database, claimed.id) == before
@@ -265,8 +267,8 @@ async def test_a_cancel_that_meets_a_worker_giving_back_is_not_lost(postgres_url
     database = Database(postgres_url)
     await queue(database)
     claimed = await claim(database)
-    async with database.writing() as transaction:
-        await transaction.forecasts.release(claimed)
+    async with database.working() as work:
+        await work.claims.release(claimed)
         canceling = asyncio.create_task(_cancel(database, claimed.id))
         await _waits_for_a_lock(database)
     await canceling
@@ -278,8 +280,8 @@ async def test_a_cancel_that_meets_a_worker_giving_back_is_not_lost(postgres_url
 async def test_a_cancel_that_meets_a_worker_claiming_is_not_lost(postgres_url: str) -> None:
     database = Database(postgres_url)
     await queue(database)
-    async with database.writing() as transaction:
-        claimed = await transaction.forecasts.claim(lease_seconds=AN_HOUR)
+    async with database.working() as work:
+        claimed = await work.claims.claim(lease_seconds=AN_HOUR)
         assert claimed is not None
         canceling = asyncio.create_task(_cancel(database, claimed.id))
         await _waits_for_a_lock(database)
@@ -290,8 +292,8 @@ async def test_a_cancel_that_meets_a_worker_claiming_is_not_lost(postgres_url: s
 
 async def _changes_nothing(database: Database, stored: ForecastRecord, lost: Claim, write: str) -> None:
     before = await row_of(database, stored.id)
-    async with database.writing() as transaction:
-        refused = await WRITES[write](transaction.forecasts, lost)
+    async with database.working() as work:
+        refused = await WRITES[write](work.claims, lost)
     assert refused is (None if write == "keep" else False)
     assert await row_of(database, stored.id) == before
 
@@ -299,20 +301,20 @@ async def _changes_nothing(database: Database, stored: ForecastRecord, lost: Cla
 async def _claim_all(database: Database) -> list[Claim]:
     taken: list[Claim] = []
     while True:
-        async with database.writing() as transaction:
-            claimed = await transaction.forecasts.claim(lease_seconds=AN_HOUR)
+        async with database.working() as work:
+            claimed = await work.claims.claim(lease_seconds=AN_HOUR)
         if claimed is None:
             return taken
         taken.append(claimed)
 
 
 async def _sweep(database: Database, most_attempts: int = 3) -> Swept:
-    async with database.writing() as transaction:
-        return await transaction.forecasts.sweep(most_attempts=most_attempts, exhausted_error=EXHAUSTED)
+    async with database.working() as work:
+        return await work.claims.sweep(most_attempts=most_attempts, exhausted_error=EXHAUSTED)
 
 
 async def _cancel(database: Database, forecast_id: UUID) -> ForecastRecord:
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         record = await transaction.forecasts.cancel(forecast_id)
     assert record is not None
     return record

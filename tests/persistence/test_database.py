@@ -13,6 +13,7 @@ from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import NewForecast
 from flow_forecaster.persistence.migrations import migrate, newest_revision
+from flow_forecaster.persistence.tenants import OPEN_TENANT
 from persistence.rows import a_forecast, count, queue, store, unreachable
 
 
@@ -41,7 +42,7 @@ async def test_a_transaction_that_raises_leaves_no_trace(database: Database) -> 
     with pytest.raises(Boom):
         await _add_and_raise(database)
     assert await count(database) == 1
-    async with database.reading() as transaction:
+    async with database.reading(OPEN_TENANT) as transaction:
         assert await transaction.forecasts.get(kept.id) == kept
 
 
@@ -89,9 +90,9 @@ async def test_a_transaction_that_is_cancelled_at_any_moment_lets_go_of_its_lock
 
 async def test_a_single_statement_is_kept_without_further_ado(database: Database, other: Database) -> None:
     new = a_forecast()
-    async with database.single() as transaction:
+    async with database.single(OPEN_TENANT) as transaction:
         stored = await transaction.forecasts.add_succeeded(new, "{}")
-        async with other.reading() as theirs:
+        async with other.reading(OPEN_TENANT) as theirs:
             assert await theirs.forecasts.get(new.id) == stored
 
 
@@ -133,11 +134,11 @@ async def test_transactions_and_single_statements_take_turns_on_one_connection(d
 
 async def test_what_is_not_committed_is_seen_by_nobody_else(database: Database, other: Database) -> None:
     new = a_forecast()
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         await transaction.forecasts.add_queued(new)
-        async with other.reading() as theirs:
+        async with other.reading(OPEN_TENANT) as theirs:
             assert await theirs.forecasts.get(new.id) is None
-    async with other.reading() as theirs:
+    async with other.reading(OPEN_TENANT) as theirs:
         assert await theirs.forecasts.get(new.id) is not None
 
 
@@ -172,7 +173,7 @@ async def test_sqlite_writes_ahead_and_to_the_disk(sqlite_url: str) -> None:
 
 async def test_a_writer_on_sqlite_takes_the_lock_when_it_begins(impatient: Database, tmp_path: Path) -> None:
     rival = sqlite3.connect(tmp_path / "forecasts.db", timeout=0)
-    async with impatient.writing():
+    async with impatient.writing(OPEN_TENANT):
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             rival.execute("BEGIN IMMEDIATE")
     rival.execute("BEGIN IMMEDIATE")
@@ -180,18 +181,18 @@ async def test_a_writer_on_sqlite_takes_the_lock_when_it_begins(impatient: Datab
 
 
 async def test_a_reader_on_sqlite_waits_for_no_writer(impatient: Database) -> None:
-    async with impatient.writing(), impatient.reading() as transaction:
+    async with impatient.writing(OPEN_TENANT), impatient.reading(OPEN_TENANT) as transaction:
         assert await transaction.forecasts.page(limit=1, before=None, kind=None, status=None) == []
 
 
 async def test_readiness_on_sqlite_waits_for_no_writer(impatient: Database) -> None:
-    async with impatient.writing():
+    async with impatient.writing(OPEN_TENANT):
         assert await impatient.revision() == newest_revision()
 
 
 async def test_a_writer_on_sqlite_waits_for_the_one_before_it(sqlite_url: str) -> None:
     database = Database(sqlite_url, statement_timeout_seconds=30.0)
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         await transaction.forecasts.add_queued(a_forecast())
         waiting = asyncio.create_task(queue(database))
         await asyncio.wait({waiting}, timeout=0.2)
@@ -202,7 +203,7 @@ async def test_a_writer_on_sqlite_waits_for_the_one_before_it(sqlite_url: str) -
 
 
 async def test_a_file_locked_for_too_long_is_an_outage(impatient: Database) -> None:
-    async with impatient.writing():
+    async with impatient.writing(OPEN_TENANT):
         with pytest.raises(DatabaseUnavailable):
             await queue(impatient)
     await queue(impatient)
@@ -219,7 +220,7 @@ async def test_a_file_that_cannot_be_written_is_an_outage_for_writers_only(sqlit
     database = Database(f"sqlite+aiosqlite:///file:{tmp_path / 'forecasts.db'}?mode=ro&uri=true")
     with pytest.raises(DatabaseUnavailable):
         await queue(database)
-    async with database.reading() as transaction:
+    async with database.reading(OPEN_TENANT) as transaction:
         assert len(await transaction.forecasts.page(limit=9, before=None, kind=None, status=None)) == 1
     await database.close()
 
@@ -254,7 +255,7 @@ async def _is_out(database: Database) -> None:
 
 
 async def _count_by_reading(database: Database) -> int:
-    async with database.reading() as transaction:
+    async with database.reading(OPEN_TENANT) as transaction:
         return len(await transaction.forecasts.page(limit=9, before=None, kind=None, status=None))
 
 
@@ -265,26 +266,26 @@ async def _store_once(url: str) -> None:
 
 
 async def _add_and_raise(database: Database) -> None:
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         await transaction.forecasts.add_queued(a_forecast())
         raise Boom
 
 
 async def _add_twice(database: Database, again: NewForecast) -> None:
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         await transaction.forecasts.add_queued(a_forecast())
         await transaction.forecasts.add_queued(again)
 
 
 async def _add_and_wait(database: Database, entered: asyncio.Event) -> None:
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         await transaction.forecasts.add_queued(a_forecast())
         entered.set()
         await asyncio.Event().wait()
 
 
 async def _look_and_add(database: Database) -> None:
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         await transaction.forecasts.page(limit=1, before=None, kind=None, status=None)
         await asyncio.sleep(0)
         await transaction.forecasts.add_queued(a_forecast())

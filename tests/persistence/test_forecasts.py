@@ -9,6 +9,7 @@ import pytest
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import ForecastRecord, SummaryRecord
 from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.tenants import OPEN_TENANT
 from persistence.rows import a_forecast, claim, count, queue, row_of, walk
 
 ODD_TEXTS = [
@@ -24,7 +25,7 @@ ODD_TEXTS = [
 
 async def test_a_queued_forecast_is_found_as_it_was_stored(database: Database) -> None:
     new = a_forecast(kind="how_many", seed=2**53 - 1, engine_version="9.9")
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         added = await transaction.forecasts.add_queued(new)
     assert await _get(database, new.id) == added
     assert (added.id, added.kind, added.request, added.status) == (new.id, "how_many", new.request, "queued")
@@ -37,7 +38,7 @@ async def test_a_queued_forecast_is_found_as_it_was_stored(database: Database) -
 
 async def test_a_forecast_computed_at_once_is_stored_with_its_result(database: Database) -> None:
     new = a_forecast()
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         added = await transaction.forecasts.add_succeeded(new, '{"kind": "when"}')
     assert await _get(database, new.id) == added
     assert (added.status, added.progress, added.result, added.error) == ("succeeded", 1.0, '{"kind": "when"}', None)
@@ -50,7 +51,7 @@ async def test_a_text_comes_back_to_the_byte(database: Database) -> None:
     for text in ODD_TEXTS:
         json.loads(text)
         stored = a_forecast(request=text)
-        async with database.writing() as transaction:
+        async with database.writing(OPEN_TENANT) as transaction:
             added = await transaction.forecasts.add_succeeded(stored, text)
         found = await _get(database, stored.id)
         assert (added.request, added.result) == (found.request, found.result) == (text, text)
@@ -62,27 +63,27 @@ async def test_a_text_passes_through_a_worker_to_the_byte(database: Database) ->
         computed = await claim(database)
         await queue(database)
         failed = await claim(database)
-        async with database.writing() as transaction:
-            assert await transaction.forecasts.succeed(computed, text)
-            assert await transaction.forecasts.fail(failed, text)
+        async with database.working() as work:
+            assert await work.claims.succeed(computed, text)
+            assert await work.claims.fail(failed, text)
         assert computed.request == text
         assert (await _get(database, computed.id)).result == text
         assert (await _get(database, failed.id)).error == text
 
 
 async def test_an_unknown_id_finds_nothing(database: Database) -> None:
-    async with database.reading() as transaction:
+    async with database.reading(OPEN_TENANT) as transaction:
         assert await transaction.forecasts.get(new_id()) is None
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         assert await transaction.forecasts.cancel(new_id()) is None
         assert not await transaction.forecasts.delete(new_id())
 
 
 async def test_a_deleted_forecast_is_gone_and_no_other_is(database: Database) -> None:
     kept, gone = await queue(database), await queue(database)
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         assert await transaction.forecasts.delete(gone.id)
-    async with database.reading() as transaction:
+    async with database.reading(OPEN_TENANT) as transaction:
         assert await transaction.forecasts.get(gone.id) is None
         assert await transaction.forecasts.get(kept.id) == kept
 
@@ -91,8 +92,8 @@ async def test_times_are_the_databases_and_aware_of_utc(database: Database) -> N
     early = datetime.now(UTC) - timedelta(seconds=1)
     stored = await queue(database)
     claimed = await claim(database)
-    async with database.writing() as transaction:
-        await transaction.forecasts.succeed(claimed, "{}")
+    async with database.working() as work:
+        await work.claims.succeed(claimed, "{}")
     late = datetime.now(UTC) + timedelta(seconds=1)
     found = await _get(database, stored.id)
     assert found.started_at is not None
@@ -112,10 +113,10 @@ async def test_a_list_is_newest_first_and_every_page_goes_on_where_the_last_ende
 
 async def test_a_forecast_that_arrives_between_two_pages_moves_neither(database: Database) -> None:
     ids = sorted([(await queue(database)).id for _ in range(4)], reverse=True)
-    async with database.reading() as transaction:
+    async with database.reading(OPEN_TENANT) as transaction:
         first = await transaction.forecasts.page(limit=2, before=None, kind=None, status=None)
     await queue(database, id=UUID(int=ids[0].int + 1))
-    async with database.reading() as transaction:
+    async with database.reading(OPEN_TENANT) as transaction:
         second = await transaction.forecasts.page(limit=2, before=first[-1].id, kind=None, status=None)
     assert [record.id for record in first + second] == ids
 
@@ -146,7 +147,7 @@ async def test_an_id_is_stored_once(database: Database) -> None:
 
 
 async def _get(database: Database, forecast_id: UUID) -> ForecastRecord:
-    async with database.reading() as transaction:
+    async with database.reading(OPEN_TENANT) as transaction:
         found = await transaction.forecasts.get(forecast_id)
     assert found is not None
     return found

@@ -11,6 +11,7 @@ from sqlalchemy import make_url, text
 
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.tenants import OPEN_TENANT
 from persistence.rows import a_forecast, count, queue
 from servers.postgres import PostgresServer
 
@@ -111,7 +112,11 @@ async def test_a_server_with_no_connection_to_spare_is_an_outage(fragile_url: st
 
 async def test_a_pool_that_is_used_up_is_an_outage_for_the_next(postgres_url: str) -> None:
     async with opened(postgres_url, pool_size=1, seconds=0.2) as database:
-        async with database.reading(), database.reading(), asyncio.timeout(30):  # the pool and its overflow
+        async with (
+            database.engine.connect(),
+            database.engine.connect(),
+            asyncio.timeout(30),
+        ):  # the pool and its overflow
             await is_out(database)
         await queue(database)
 
@@ -119,10 +124,10 @@ async def test_a_pool_that_is_used_up_is_an_outage_for_the_next(postgres_url: st
 async def test_a_statement_that_waits_too_long_is_an_outage_and_changes_nothing(postgres_url: str) -> None:
     async with opened(postgres_url) as database, opened(postgres_url, seconds=0.2) as impatient:
         stored = await queue(database)
-        async with database.writing() as transaction:
-            assert await transaction.forecasts.claim(lease_seconds=60.0) is not None
+        async with database.working() as work:
+            assert await work.claims.claim(lease_seconds=60.0) is not None
             with pytest.raises(DatabaseUnavailable):
-                async with impatient.writing() as theirs:
+                async with impatient.writing(OPEN_TENANT) as theirs:
                     await theirs.forecasts.delete(stored.id)
         assert await count(database) == 1
 
@@ -142,7 +147,7 @@ async def test_the_server_itself_is_asked_to_end_what_takes_too_long(postgres_ur
 
 
 async def _add_while(database: Database, happens: Callable[[], None], *, more: bool = False) -> None:
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         await transaction.forecasts.add_queued(a_forecast())
         happens()
         if more:
@@ -151,7 +156,7 @@ async def _add_while(database: Database, happens: Callable[[], None], *, more: b
 
 async def _stay(database: Database) -> None:
     """Hold a transaction until the server has had enough of it."""
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         await transaction.forecasts.add_queued(a_forecast())
         while True:
             for _ in range(2):  # longer than the server's patience
@@ -163,7 +168,7 @@ async def is_out(database: Database) -> None:
     with pytest.raises(DatabaseUnavailable):
         await queue(database)
     with pytest.raises(DatabaseUnavailable):
-        async with database.reading() as transaction:
+        async with database.reading(OPEN_TENANT) as transaction:
             await transaction.forecasts.get(a_forecast().id)
     with pytest.raises(DatabaseUnavailable):
         await database.revision()

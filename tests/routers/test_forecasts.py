@@ -13,6 +13,7 @@ from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.schemas.fields import CONFIDENCES, MOST_SEED
 from flow_forecaster.schemas.records import Forecast
+from persistence.rows import see_all
 from routers.asking import ASYNC, FORECASTS, KINDS, answered, ask, body, queued, result_bytes, until, without
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,6 +30,7 @@ async def stored(url: str, forecast: dict[str, Any]) -> dict[str, Any]:
     database = Database(url)
     try:
         async with database.engine.connect() as connection:
+            await see_all(connection)
             query = text(STORED).bindparams(bindparam("id", UUID(forecast["id"]), type_=Uuid))
             return dict((await connection.execute(query)).mappings().one())
     finally:

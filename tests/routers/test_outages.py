@@ -18,6 +18,7 @@ from conftest import lifespan, serving
 from flow_forecaster.app import Start, build_api, create_app
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
+from flow_forecaster.routers.access import EVERYONE
 from flow_forecaster.routers.observing import Observing
 from flow_forecaster.settings import Settings
 from routers.asking import ASYNC, FORECASTS, UNKNOWN_ID, ask, body, problem
@@ -48,7 +49,7 @@ async def starting(settings: Settings, on_ready: Callable[[], None]) -> AsyncIte
     """Start the service without waiting until it is ready."""
     app = create_app(settings, start=Start(on_ready=on_ready))
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-    async with lifespan(app), httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with lifespan(app), httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 
 
@@ -110,7 +111,7 @@ async def test_a_service_that_starts_before_its_database_waits_for_it(
             client = await stack.enter_async_context(starting(fragile, ready.set))
             await is_alive(client)
             assert (await readiness(client))[0] == 503
-            unavailable(await ask(client, body()), "not_ready")
+            unavailable(await ask(client, body()), "database_unavailable")
         finally:
             fragile_postgres.keeper.start()
         await asyncio.wait_for(ready.wait(), 30)
@@ -155,13 +156,13 @@ async def test_a_defect_of_the_service_is_a_problem_too_and_tells_nothing(sqlite
     ready = asyncio.Event()
     api = build_api(Settings(database_url=sqlite_url, kernel_cache_dir=kernel_cache), Start(on_ready=ready.set))
 
-    @api.get("/defect")
+    @api.get("/defect", openapi_extra=EVERYONE)
     async def defect() -> None:
         raise RuntimeError("secret")
 
     app = Observing(api, api.state.registry)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-    async with lifespan(app), httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with lifespan(app), httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         await asyncio.wait_for(ready.wait(), 30)
         response = await client.get("/defect")
         problem(response, 500, "internal_error")

@@ -19,6 +19,8 @@ from servers import NOBODY, Keeper, Launch, folder_of, kept, private_folder
 
 NAMESPACE = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--")
 _SUPERUSER = "postgres"
+_ORDINARY = "flow_forecaster"
+"""Whom the service connects as and who owns the databases: unlike a superuser it is held to row-level security."""
 _END_MILLISECONDS = 10_000
 _INITDB = ("--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", f"--username={_SUPERUSER}")
 _PORT = 5432  # said everywhere, so that PGPORT has no part in it
@@ -71,11 +73,13 @@ class PostgresServer:
 
     def url(self, database: str) -> str:
         """Return the SQLAlchemy URL of a database; free of `%`, so that it may stand in an ini file."""
-        return f"postgresql+asyncpg://{_SUPERUSER}@/{database}?host={self.folder}&port={_PORT}"
+        return f"postgresql+asyncpg://{_ORDINARY}@/{database}?host={self.folder}&port={_PORT}"
 
     def create_database(self, name: str, template: str | None = None) -> None:
         """Create a database, as a copy of another one when a template is named (nobody may be connected to it)."""
-        self._client("createdb", *([] if template is None else [f"--template={template}"]), name)
+        self._client(
+            "createdb", f"--owner={_ORDINARY}", *([] if template is None else [f"--template={template}"]), name
+        )
 
     def drop_database(self, name: str) -> None:
         """Drop a database, and end the connections to it."""
@@ -141,6 +145,7 @@ def running_postgres(install: Path | None = None) -> Iterator[PostgresServer]:
         account = _account(install, folder)
         _initialise(account, folder)
         with kept(_launch(account, folder, install)) as keeper:
+            _run([install / "bin" / "createuser", *_at(folder), "--createdb", "--createrole", _ORDINARY])
             yield PostgresServer(folder=folder, install=install, account=account, keeper=keeper)
 
 

@@ -11,8 +11,10 @@ from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast
 from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.services.catalogue import Job, prepare
+from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
 
 TODAY = date(2026, 3, 2)
 DICE = 4_711
@@ -47,6 +49,14 @@ BRIEF = 6_000_000
 """Trials of a computation that lasts for some tenths of a second: several chunks."""
 
 
+UNMETERED = Meter(
+    buckets=LocalBuckets(clock=lambda: 0.0),
+    requests=Rate(name="requests", quota=0.0),
+    draws=Rate(name="draws", quota=0.0),
+)
+"""Charges nobody."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedClock:
     """A clock that stands still."""
@@ -78,7 +88,7 @@ class CuriousBell:
 
     async def ring(self) -> None:
         """Note what is there to be done."""
-        async with self.database.reading() as transaction:
+        async with self.database.reading(OPEN_TENANT) as transaction:
             stored = await transaction.forecasts.page(limit=100, before=None, kind=None, status=None)
         self.seen.append([(record.id, record.status) for record in stored])
 
@@ -107,13 +117,13 @@ async def accept(database: Database, job: Job, **changes: Any) -> ForecastRecord
         "seed": DICE,
         "engine_version": "1",
     }
-    async with database.writing() as transaction:
+    async with database.writing(OPEN_TENANT) as transaction:
         return await transaction.forecasts.add_queued(NewForecast(id=new_id(), **(usual | changes)))
 
 
 async def find(database: Database, forecast_id: UUID) -> ForecastRecord:
     """Read a forecast that is there."""
-    async with database.reading() as transaction:
+    async with database.reading(OPEN_TENANT) as transaction:
         found = await transaction.forecasts.get(forecast_id)
     assert found is not None
     return found

@@ -14,12 +14,13 @@ from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.errors import DatabaseUnavailable, ForecastNotFound, InvalidCursor, NotReady, ProjectNotFound
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.computing import Computer
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.readiness import Readiness
 from persistence.rows import AN_HOUR, claim, count, row_of, unreachable
 from services import asking
-from services.asking import DICE, ENDLESS, CuriousBell, FixedClock, LoadedDice, a_job, a_request, answer_of
+from services.asking import DICE, ENDLESS, UNMETERED, CuriousBell, FixedClock, LoadedDice, a_job, a_request, answer_of
 
 BAD_CURSORS = [
     *("", "x", "a" * 21, "a" * 23, "!" * 22, "ä" * 22, "a" * 64, "=" * 22, "a a", "\x00" * 22),
@@ -47,7 +48,9 @@ def forecasts(database: Database, computer: Computer, bell: CuriousBell) -> Fore
         doorbell=bell,
         clock=FixedClock(),
         dice=LoadedDice(),
+        meter=UNMETERED,
         inline_draws=50_000_000,
+        most_unfinished=1_000,
     )
 
 
@@ -62,8 +65,8 @@ async def away(tmp_path: Path) -> AsyncIterator[Database]:
 async def test_a_small_forecast_is_answered_at_once_and_stored_as_it_is_told(
     forecasts: Forecasts, database: Database, bell: CuriousBell, kind: str
 ) -> None:
-    record = await forecasts.create(a_request(kind), respond_async=False)
-    assert await forecasts.get(record.id) == record
+    record = await forecasts.create(ANYBODY, a_request(kind), respond_async=False)
+    assert await forecasts.get(ANYBODY, record.id) == record
     assert (record.kind, record.status, record.progress) == (kind, "succeeded", 1.0)
     assert record.result == answer_of(a_job(kind))
     assert record.request == a_job(kind).request.model_dump_json()
@@ -73,21 +76,21 @@ async def test_a_small_forecast_is_answered_at_once_and_stored_as_it_is_told(
 
 
 async def test_a_seed_of_the_callers_is_the_seed_that_is_stored(forecasts: Forecasts, database: Database) -> None:
-    record = await forecasts.create(a_request(seed=2**53 - 1), respond_async=False)
+    record = await forecasts.create(ANYBODY, a_request(seed=2**53 - 1), respond_async=False)
     assert (await row_of(database, record.id))["seed"] == 2**53 - 1
 
 
 async def test_a_large_forecast_is_accepted_and_rung_for_once_it_is_committed(
     forecasts: Forecasts, bell: CuriousBell
 ) -> None:
-    record = await forecasts.create(a_request(trials=100_000_000), respond_async=False)
+    record = await forecasts.create(ANYBODY, a_request(trials=100_000_000), respond_async=False)
     assert (record.status, record.progress, record.result) == ("queued", 0.0, None)
-    assert await forecasts.get(record.id) == record
+    assert await forecasts.get(ANYBODY, record.id) == record
     assert bell.seen == [[(record.id, "queued")]]
 
 
 async def test_a_caller_may_prefer_not_to_wait_for_a_small_forecast(forecasts: Forecasts, bell: CuriousBell) -> None:
-    record = await forecasts.create(a_request(), respond_async=True)
+    record = await forecasts.create(ANYBODY, a_request(), respond_async=True)
     assert record.status == "queued"
     assert bell.seen == [[(record.id, "queued")]]
 
@@ -96,8 +99,8 @@ async def test_a_forecast_is_large_when_it_costs_more_than_the_threshold(forecas
     cost = a_job(**EXACT).cost
     exactly = replace(forecasts, inline_draws=cost)
     below = replace(forecasts, inline_draws=cost * 0.999)
-    assert (await exactly.create(a_request(**EXACT), respond_async=False)).status == "succeeded"
-    assert (await below.create(a_request(**EXACT), respond_async=False)).status == "queued"
+    assert (await exactly.create(ANYBODY, a_request(**EXACT), respond_async=False)).status == "succeeded"
+    assert (await below.create(ANYBODY, a_request(**EXACT), respond_async=False)).status == "queued"
 
 
 async def test_a_small_forecast_that_takes_too_long_is_left_to_a_worker(
@@ -106,14 +109,14 @@ async def test_a_small_forecast_that_takes_too_long_is_left_to_a_worker(
     hasty = Computer(threads=1, slots=1, patience_seconds=0.001)
     request = a_request(trials=ENDLESS)
     unlimited = replace(forecasts, computer=hasty, inline_draws=float("inf"))
-    record = await unlimited.create(request, respond_async=False)
+    record = await unlimited.create(ANYBODY, request, respond_async=False)
     hasty.close()
     assert (record.status, record.result) == ("queued", None)
     assert bell.seen == [[(record.id, "queued")]]
 
 
 async def test_what_a_worker_finds_is_what_was_asked(forecasts: Forecasts, database: Database) -> None:
-    record = await forecasts.create(a_request(seed=5), respond_async=True)
+    record = await forecasts.create(ANYBODY, a_request(seed=5), respond_async=True)
     claimed = await claim(database)
     assert (claimed.id, claimed.kind) == (record.id, "when")
     assert claimed.request == record.request == a_job(seed=5).request.model_dump_json()
@@ -133,7 +136,7 @@ async def test_a_request_that_cannot_be_answered_is_not_stored(
 ) -> None:
     for respond_async in (False, True):
         with pytest.raises(error):
-            await forecasts.create(a_request(**changes), respond_async=respond_async)
+            await forecasts.create(ANYBODY, a_request(**changes), respond_async=respond_async)
     assert await count(forecasts.database) == 0
     assert bell.seen == []
 
@@ -144,7 +147,7 @@ async def test_before_the_kernels_are_compiled_nothing_is_taken(
 ) -> None:
     forecasts.readiness.kernels = False
     with pytest.raises(NotReady):
-        await forecasts.create(a_request(), respond_async=respond_async)
+        await forecasts.create(ANYBODY, a_request(), respond_async=respond_async)
     assert await count(forecasts.database) == 0
     assert bell.seen == []
 
@@ -154,7 +157,7 @@ async def test_a_forecast_that_could_not_be_stored_is_not_rung_for(
     forecasts: Forecasts, bell: CuriousBell, away: Database, *, respond_async: bool
 ) -> None:
     with pytest.raises(DatabaseUnavailable):
-        await replace(forecasts, database=away).create(a_request(), respond_async=respond_async)
+        await replace(forecasts, database=away).create(ANYBODY, a_request(), respond_async=respond_async)
     assert bell.seen == []
 
 
@@ -163,39 +166,39 @@ async def test_a_database_that_is_away_is_told_by_every_verb(forecasts: Forecast
     verbs = [lost.get, lost.cancel, lost.delete]
     for verb in verbs:
         with pytest.raises(DatabaseUnavailable):
-            await verb(new_id())
+            await verb(ANYBODY, new_id())
     with pytest.raises(DatabaseUnavailable):
-        await lost.page(limit=1, cursor=None, kind=None, status=None)
+        await lost.page(ANYBODY, limit=1, cursor=None, kind=None, status=None)
 
 
 async def test_an_unknown_forecast_is_not_found_by_any_verb(forecasts: Forecasts) -> None:
     for verb in (forecasts.get, forecasts.cancel, forecasts.delete):
         with pytest.raises(ForecastNotFound):
-            await verb(new_id())
+            await verb(ANYBODY, new_id())
 
 
 async def test_cancel_ends_a_waiting_forecast_and_leaves_a_finished_one(forecasts: Forecasts) -> None:
-    waiting = await forecasts.create(a_request(), respond_async=True)
-    done = await forecasts.create(a_request(), respond_async=False)
-    assert (await forecasts.cancel(waiting.id)).status == "canceled"
-    assert await forecasts.cancel(done.id) == done
-    async with forecasts.database.writing() as transaction:
-        assert await transaction.forecasts.claim(lease_seconds=AN_HOUR) is None
+    waiting = await forecasts.create(ANYBODY, a_request(), respond_async=True)
+    done = await forecasts.create(ANYBODY, a_request(), respond_async=False)
+    assert (await forecasts.cancel(ANYBODY, waiting.id)).status == "canceled"
+    assert await forecasts.cancel(ANYBODY, done.id) == done
+    async with forecasts.database.working() as work:
+        assert await work.claims.claim(lease_seconds=AN_HOUR) is None
 
 
 @pytest.mark.parametrize("respond_async", [False, True])
 async def test_a_deleted_forecast_is_gone(forecasts: Forecasts, *, respond_async: bool) -> None:
-    record = await forecasts.create(a_request(), respond_async=respond_async)
-    await forecasts.delete(record.id)
+    record = await forecasts.create(ANYBODY, a_request(), respond_async=respond_async)
+    await forecasts.delete(ANYBODY, record.id)
     with pytest.raises(ForecastNotFound):
-        await forecasts.get(record.id)
+        await forecasts.get(ANYBODY, record.id)
 
 
 async def test_cursors_lead_through_the_whole_list(forecasts: Forecasts) -> None:
-    made = [(await forecasts.create(a_request(**EXACT), respond_async=False)).id for _ in range(5)]
+    made = [(await forecasts.create(ANYBODY, a_request(**EXACT), respond_async=False)).id for _ in range(5)]
     seen, cursor, pages = [], None, 0
     while pages == 0 or cursor is not None:
-        page = await forecasts.page(limit=2, cursor=cursor, kind=None, status=None)
+        page = await forecasts.page(ANYBODY, limit=2, cursor=cursor, kind=None, status=None)
         seen += [record.id for record in page.items]
         cursor, pages = page.next_cursor, pages + 1
     assert seen == sorted(made, reverse=True)
@@ -204,15 +207,15 @@ async def test_cursors_lead_through_the_whole_list(forecasts: Forecasts) -> None
 
 async def test_a_page_that_is_just_full_is_the_last(forecasts: Forecasts) -> None:
     for _ in range(2):
-        await forecasts.create(a_request(**EXACT), respond_async=False)
-    page = await forecasts.page(limit=2, cursor=None, kind=None, status=None)
+        await forecasts.create(ANYBODY, a_request(**EXACT), respond_async=False)
+    page = await forecasts.page(ANYBODY, limit=2, cursor=None, kind=None, status=None)
     assert (len(page.items), page.next_cursor) == (2, None)
 
 
 async def test_a_list_is_filtered_before_it_is_cut_into_pages(forecasts: Forecasts) -> None:
     for number in range(6):
-        await forecasts.create(a_request("when" if number % 2 else "how_many"), respond_async=number < 4)
-    page = await forecasts.page(limit=2, cursor=None, kind="when", status="queued")
+        await forecasts.create(ANYBODY, a_request("when" if number % 2 else "how_many"), respond_async=number < 4)
+    page = await forecasts.page(ANYBODY, limit=2, cursor=None, kind="when", status="queued")
     assert [(record.kind, record.status) for record in page.items] == [("when", "queued")] * 2
     assert page.next_cursor is None
 
@@ -220,4 +223,4 @@ async def test_a_list_is_filtered_before_it_is_cut_into_pages(forecasts: Forecas
 async def test_a_cursor_that_no_page_gave_out_is_refused(forecasts: Forecasts) -> None:
     for cursor in BAD_CURSORS:
         with pytest.raises(InvalidCursor):
-            await forecasts.page(limit=1, cursor=cursor, kind=None, status=None)
+            await forecasts.page(ANYBODY, limit=1, cursor=cursor, kind=None, status=None)

@@ -9,8 +9,10 @@ from uuid import UUID
 
 import pytest
 
+from flow_forecaster.persistence.claims import Claim
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.forecasts import Claim, ForecastRecord
+from flow_forecaster.persistence.forecasts import ForecastRecord
+from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.services.computing import Computer
 from flow_forecaster.services.jobs import EXHAUSTED, INTERNAL, Jobs, Terms
 from persistence.rows import AN_HOUR, LONG_AGO, claim, row_of, until
@@ -54,7 +56,7 @@ async def test_a_running_forecast_that_is_canceled_ends_as_canceled(jobs: Jobs) 
     record = await accept(jobs.database, a_job(trials=ENDLESS))
     async with working(jobs) as work:
         await started(jobs.database, record)
-        async with jobs.database.writing() as transaction:
+        async with jobs.database.writing(OPEN_TENANT) as transaction:
             await transaction.forecasts.cancel(record.id)
         assert await asyncio.wait_for(work, 20) is True
     row = await row_of(jobs.database, record.id)
@@ -66,10 +68,10 @@ async def test_a_running_forecast_that_is_deleted_is_no_longer_computed(jobs: Jo
     record = await accept(jobs.database, a_job(trials=ENDLESS))
     async with working(jobs) as work:
         await started(jobs.database, record)
-        async with jobs.database.writing() as transaction:
+        async with jobs.database.writing(OPEN_TENANT) as transaction:
             await transaction.forecasts.delete(record.id)
         assert await asyncio.wait_for(work, 20) is True
-    async with jobs.database.reading() as transaction:
+    async with jobs.database.reading(OPEN_TENANT) as transaction:
         assert await transaction.forecasts.get(record.id) is None
 
 
@@ -151,7 +153,7 @@ async def test_a_worker_stops_whenever_it_is_told_to(jobs: Jobs) -> None:
         work = asyncio.create_task(_forever(eager))
         await asyncio.sleep(moment * 0.0005)
         assert await _stopped(work), f"still working after it was told to stop at moment {moment}"
-        async with jobs.database.writing() as transaction:
+        async with jobs.database.writing(OPEN_TENANT) as transaction:
             await transaction.forecasts.delete(record.id)
 
 
@@ -271,10 +273,10 @@ async def _is(database: Database, forecast_id: UUID, status: str) -> bool:
 async def _steal(database: Database, forecast_id: UUID) -> Claim:
     """Let the lease run out, as its keeper's delay would, and take the forecast over."""
     held = Claim(id=forecast_id, attempt=1, kind="", request="")
-    async with database.writing() as transaction:
-        await transaction.forecasts.keep(held, progress=0.0, lease_seconds=LONG_AGO)
-        await transaction.forecasts.sweep(most_attempts=9, exhausted_error="{}")
-        taken = await transaction.forecasts.claim(lease_seconds=AN_HOUR)
+    async with database.working() as work:
+        await work.claims.keep(held, progress=0.0, lease_seconds=LONG_AGO)
+        await work.claims.sweep(most_attempts=9, exhausted_error="{}")
+        taken = await work.claims.claim(lease_seconds=AN_HOUR)
     assert taken is not None
     return taken
 

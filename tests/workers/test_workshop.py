@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url, text
+from structlog.testing import capture_logs
 
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import newest_revision
@@ -63,8 +64,7 @@ async def test_a_workshop_waits_for_a_server_that_takes_no_more_connections(
     role = f"crowded_{uuid4().hex[:8]}"
     owner = Database(server.url("later"))
     async with owner.engine.begin() as connection:
-        await connection.execute(text(f"CREATE ROLE {role} LOGIN SUPERUSER CONNECTION LIMIT 0"))
-        await connection.execute(text(f"ALTER ROLE {role} NOSUPERUSER"))
+        await connection.execute(text(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 0"))
         await connection.execute(text(f"GRANT ALL ON SCHEMA public TO {role}"))
     url = make_url(server.url("later")).set(username=role).render_as_string(hide_password=False)
 
@@ -127,3 +127,30 @@ async def _becomes_ready_after(workshop: Workshop, relent: Callable[[], Awaitabl
     assert not done, making.exception()
     await asyncio.wait_for(making, PATIENCE_SECONDS)
     assert await _checks(workshop) == (True, True, True)
+
+
+async def test_a_role_that_no_row_lock_holds_is_told_of(server: PostgresServer, kernel_cache: Path) -> None:
+    server.create_database("locks")
+    held = Database(server.url("locks"))
+    passes = Database(make_url(server.url("locks")).set(username="postgres").render_as_string(hide_password=False))
+    assert not await held.passes_row_locks()
+    assert await passes.passes_row_locks()
+    for database in (held, passes):
+        await database.close()
+
+
+async def test_sqlite_has_no_row_locks_to_pass(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    assert not await database.passes_row_locks()
+    await database.close()
+
+
+@pytest.mark.parametrize(("role", "told"), [("postgres", True), ("flow_forecaster", False)])
+async def test_a_workshop_says_so_when_it_starts(
+    server: PostgresServer, kernel_cache: Path, role: str, *, told: bool
+) -> None:
+    url = make_url(server.url("later")).set(username=role).render_as_string(hide_password=False)
+    with capture_logs() as said:
+        async with _workshop(url, kernel_cache) as workshop:
+            await workshop.make_ready()
+    assert ("row_level_security_bypassed" in {entry["event"] for entry in said}) == told

@@ -18,6 +18,9 @@ app = typer.Typer(
     epilog="Settings come from environment variables named FLOW_FORECASTER_*; see docs/reference/settings.md.",
 )
 
+keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
+app.add_typer(keys, name="keys")
+
 USAGE = 2
 
 Fields: TypeAlias = dict[str, object]
@@ -94,6 +97,11 @@ Window = Annotated[
 Minimum = Annotated[int | None, typer.Option("--minimum", help="Periods known at the first origin.")]
 Step = Annotated[int | None, typer.Option("--step", help="Periods from one origin to the next.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same answer; a fresh one if absent.")]
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="Id of the key; `keys list` shows it.")]
+Tenant = Annotated[str, typer.Option("--tenant", metavar="NAME", help="Whose key it is; made if there is none yet.")]
+Scopes = Annotated[
+    str, typer.Option("--scopes", metavar="A,B", help="What the key may do; several with commas.", show_default=True)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -272,6 +280,49 @@ def kernels(json: Json = False) -> None:
     from flow_forecaster.cli import running
 
     _settled(lambda: running.kernels(json=json))
+
+
+@keys.command(name="create")
+def create_key(
+    name: Annotated[str, typer.Option("--name", help="What the key is for.")],
+    tenant: Tenant = "default",
+    scopes: Scopes = "forecasts:read,forecasts:write",
+    days: Annotated[float | None, typer.Option("--expires-in-days", help="Never, if absent.")] = None,
+    json: Json = False,
+) -> None:
+    """Make a key and print it, this once. From then on nobody is let in without one."""
+    from flow_forecaster.cli import keys as room
+
+    asked = {"name": name, "scopes": scopes.split(","), "expires_in_days": days}
+    _settled(lambda: room.create(asked, tenant=tenant, json=json))
+
+
+@keys.command(name="list")
+def list_keys(json: Json = False) -> None:
+    """List the keys of all tenants, newest first."""
+    from flow_forecaster.cli import keys as room
+
+    _settled(lambda: room.show(json=json))
+
+
+@keys.command(name="rotate")
+def rotate_key(
+    key: KeyId,
+    hours: Annotated[float, typer.Option("--overlap-hours", help="The secret before is good for so long.")] = 24.0,
+    json: Json = False,
+) -> None:
+    """Give a key another secret and print it, this once."""
+    from flow_forecaster.cli import keys as room
+
+    _settled(lambda: room.rotate(key, {"overlap_hours": hours}, json=json))
+
+
+@keys.command(name="revoke")
+def revoke_key(key: KeyId, json: Json = False) -> None:
+    """End a key for good; within five seconds it is accepted nowhere."""
+    from flow_forecaster.cli import keys as room
+
+    _settled(lambda: room.revoke(key, json=json))
 
 
 @app.command()

@@ -20,6 +20,7 @@ from flow_forecaster.cli.items import render_item
 from flow_forecaster.cli.plans import render_plan
 from flow_forecaster.cli.rendering import render
 from flow_forecaster.cli.texts import Refused
+from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.schemas.backtest import BacktestRequest, BacktestResult
 from flow_forecaster.schemas.base import Response
@@ -78,6 +79,8 @@ def answer(fields: Any, *, notes: Sequence[str], json: bool) -> None:
     """Compute a request and print its answer; the notes go before it, to standard error."""
     settings = Settings()
     request = TypeAdapter[Any](ForecastRequest).validate_python(fields)
+    if request.callback_url is not None:
+        raise InvalidInput("callback_url", code="url_not_allowed", detail="A command tells nobody; ask a service.")
     job = prepare(request, today=datetime.now(UTC).date(), seed=secrets.randbelow(MOST_SEED + 1))
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     cost = job.cost  # a method that cannot answer is refused before anything is said

@@ -27,7 +27,7 @@ _REQUEST_KEYS = frozenset(
     {"kind", "history", "project_id", "scope", "start", "until", "periods", "deadline", "calendar", "confidence"}
     | {"sampler", "method", "trials", "horizon", "seed", "samplers", "horizons", "window", "minimum", "step"}
     | {"risks", "capacity", "lead_time", "fan", "sample_paths", "features", "wip_limit", "teams", "draws"}
-    | {"cycle_times", "started", "age"}
+    | {"cycle_times", "started", "age", "callback_url"}
     | {"costs", "budget", "estimates", "variations", "sensitivity"}
 )
 

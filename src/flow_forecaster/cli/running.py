@@ -15,7 +15,9 @@ import uvicorn
 
 from flow_forecaster import app, logging
 from flow_forecaster.cli.texts import Refused
+from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence import migrations
+from flow_forecaster.routers.access import is_here
 from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.settings import PREFIX, Settings
 from flow_forecaster.workers.redis import run_worker
@@ -23,6 +25,10 @@ from flow_forecaster.workers.workshop import open_database
 
 EXAMPLE = '{"kind": "when", "history": {"throughput": [5, 6, 7, 4, 8, 6, 5], "period": "week"}, "scope": {"items": 50}}'
 
+CLOSED = (
+    "there are no API keys, and {address} can be reached from other machines: "
+    "make one (flow-forecaster keys create --name NAME), or set {setting}=true to let everyone in"
+)
 GRACE_SECONDS = 20  # less than the 30 that platforms give before they kill
 
 WELCOME = """flow-forecaster serves on {base} (Ctrl-C ends it)
@@ -38,6 +44,8 @@ def serve(*, host: str | None, port: int | None, json: bool) -> None:
     """Serve until told to stop."""
     settings = _settings(json=json)
     address, door = host or settings.host, settings.port if port is None else port
+    if not (is_here(address) or settings.open_to_everyone or asyncio.run(_has_keys(settings))):
+        raise Refused(CLOSED.format(address=address, setting=f"{PREFIX}OPEN_TO_EVERYONE"))
     announcement = _Announcement()
     start = app.Start(on_ready=announcement.ready, on_failure=announcement.failed)
     config = uvicorn.Config(
@@ -47,7 +55,7 @@ def serve(*, host: str | None, port: int | None, json: bool) -> None:
         log_config=None,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = _Server(config, announcement)
+    server = _Server(config, announcement, start)
     # Uvicorn ends in good order on these and then raises them again, for the handlers that stood before.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
@@ -129,12 +137,16 @@ class _Announcement:
 
 
 class _Server(uvicorn.Server):
-    """Knows its port once it listens."""
+    """Knows its port once it listens, and says when it begins to end."""
 
-    def __init__(self, config: uvicorn.Config, announcement: _Announcement) -> None:
+    def __init__(self, config: uvicorn.Config, announcement: _Announcement, start: app.Start) -> None:
         super().__init__(config)
-        self._announcement = announcement
+        self._announcement, self._start = announcement, start
         announcement.server = self
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        self._start.closing.set()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
@@ -148,6 +160,20 @@ def _settings(*, json: bool) -> Settings:
     settings = Settings()
     logging.set_up_logging(level=settings.log_level, form="json" if json else settings.log_format)
     return settings
+
+
+async def _has_keys(settings: Settings) -> bool:
+    """Tell whether there are keys. Without the database nobody knows; the gate then lets nobody in without one."""
+    database = open_database(settings)
+    try:
+        if settings.migrate_on_start:
+            await migrations.migrate(database)
+        async with database.admitting() as admission:
+            return await admission.keys.are_there_any()
+    except DatabaseUnavailable:
+        return True
+    finally:
+        await database.close()
 
 
 async def _migrate(settings: Settings) -> str | None:

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from asyncpg import InternalClientError
+from asyncpg import InterfaceError as AsyncpgInterfaceError
+from asyncpg import InternalClientError, PostgresError
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -13,18 +15,48 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from flow_forecaster.errors import DatabaseUnavailable
+from flow_forecaster.persistence.api_keys import KeyDirectory, KeyRepository
+from flow_forecaster.persistence.claims import ClaimRepository
+from flow_forecaster.persistence.deliveries import DeliveryRepository
 from flow_forecaster.persistence.forecasts import ForecastRepository
-from flow_forecaster.persistence.steadiness import LoneStatements, SteadyConnection, to_the_end
+from flow_forecaster.persistence.idempotency import IdempotencyRepository, OldKeys
+from flow_forecaster.persistence.reach import beginning
+from flow_forecaster.persistence.standings import Standings
+from flow_forecaster.persistence.steadiness import LoneStatements, Statements, SteadyConnection, to_the_end
+from flow_forecaster.persistence.tenants import TenantRepository
+from flow_forecaster.persistence.webhooks import WebhookRepository
 
+_PASSES = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
 _READ_ONLY = "flow_forecaster_read_only"
 _LONE = "flow_forecaster_lone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
-    """What can be read and written together."""
+    """What a tenant can read and write together: its own and nothing else."""
 
     forecasts: ForecastRepository
+    idempotency: IdempotencyRepository
+    keys: KeyRepository
+    webhooks: WebhookRepository
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a worker can read and write together, whoever owns it."""
+
+    claims: ClaimRepository
+    deliveries: DeliveryRepository
+    old_keys: OldKeys
+    standings: Standings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What is read and written to find out who is asking."""
+
+    tenants: TenantRepository
+    keys: KeyDirectory
 
 
 class Database:
@@ -35,35 +67,69 @@ class Database:
         self.engine, self._lone = (opened.execution_options(**options) for options in _options(opened))
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
-        """Open a transaction that commits at its end, or leaves no trace.
+    async def writing(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
+        """Open a transaction of a tenant that commits at its end, or leaves no trace.
 
         Raises:
             DatabaseUnavailable: the database cannot be reached, or does not answer in time.
         """
-        async with _translated(), SteadyConnection(self.engine, {}) as connection:
-            yield Transaction(forecasts=ForecastRepository(connection))
+        async with _translated(), self._steady(tenant_id) as connection:
+            yield _transaction(connection, tenant_id)
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Transaction]:
-        """Open a transaction for reading, which on SQLite does not wait for a writer."""
-        async with _translated(), SteadyConnection(self.engine, {_READ_ONLY: True}) as connection:
-            yield Transaction(forecasts=ForecastRepository(connection))
+    async def reading(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
+        """Open a transaction of a tenant for reading, which on SQLite does not wait for a writer."""
+        async with _translated(), self._steady(tenant_id, read_only=True) as connection:
+            yield _transaction(connection, tenant_id)
 
     @asynccontextmanager
-    async def single(self) -> AsyncIterator[Transaction]:
-        """Open for one statement, which is a transaction of its own: it needs no BEGIN and no COMMIT.
+    async def single(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
+        """Open for one statement of a tenant, which is a transaction of its own: it needs no BEGIN and no COMMIT.
+
+        On PostgreSQL only a statement that says by itself on whose behalf it is gets past row-level security.
 
         Raises:
             DatabaseUnavailable: the database cannot be reached, or does not answer in time.
         """
         async with _translated():
-            yield Transaction(forecasts=ForecastRepository(LoneStatements(self._lone)))
+            yield _transaction(LoneStatements(self._lone), tenant_id)
+
+    @asynccontextmanager
+    async def working(self, *, read_only: bool = False) -> AsyncIterator[Work]:
+        """Open a transaction of a worker, which serves all tenants; it commits at its end, or leaves no trace.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        """
+        async with _translated(), self._steady(None, read_only=read_only) as connection:
+            yield _work(connection)
+
+    @asynccontextmanager
+    async def admitting(self, *, read_only: bool = True) -> AsyncIterator[Admission]:
+        """Open a transaction that finds out who is asking, which is why it sees every tenant's keys.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        """
+        async with _translated(), self._steady(None, read_only=read_only) as connection:
+            yield Admission(tenants=TenantRepository(connection), keys=KeyDirectory(connection))
 
     async def revision(self) -> str | None:
         """Read which migration the schema is at; None before the first."""
         async with _translated():
             return await to_the_end(self._revision())
+
+    async def passes_row_locks(self) -> bool:
+        """Tell whether PostgreSQL lets this role see the rows of all tenants, as it does superusers.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        """
+        if self.engine.dialect.name == "sqlite":
+            return False
+        async with _translated():
+            found = await LoneStatements(self._lone).execute(_PASSES)
+            return bool(found.scalar_one())
 
     async def run(self, work: Callable[[Connection], None]) -> None:
         """Do some synchronous work, a migration say, in a writing transaction of its own.
@@ -71,17 +137,44 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or does not answer in time.
         """
-        async with _translated(), self.engine.begin() as connection:
-            await connection.run_sync(work)
+        async with _translated():
+            await to_the_end(self._run(work))
 
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
 
+    def _steady(self, tenant_id: UUID | None, *, read_only: bool = False) -> SteadyConnection:
+        if self.engine.dialect.name == "sqlite":
+            return SteadyConnection(self.engine, {_READ_ONLY: read_only})
+        return SteadyConnection(self._lone, {}, beginning(tenant_id))
+
+    async def _run(self, work: Callable[[Connection], None]) -> None:
+        async with self.engine.begin() as connection:
+            await connection.run_sync(work)
+
     async def _revision(self) -> str | None:
         async with self.engine.connect() as connection:
             await connection.execution_options(**{_READ_ONLY: True})
             return await connection.run_sync(_revision)
+
+
+def _transaction(connection: Statements, tenant_id: UUID) -> Transaction:
+    return Transaction(
+        forecasts=ForecastRepository(connection, tenant_id),
+        idempotency=IdempotencyRepository(connection, tenant_id),
+        keys=KeyRepository(connection, tenant_id),
+        webhooks=WebhookRepository(connection, tenant_id),
+    )
+
+
+def _work(connection: Statements) -> Work:
+    return Work(
+        claims=ClaimRepository(connection),
+        deliveries=DeliveryRepository(connection),
+        old_keys=OldKeys(connection),
+        standings=Standings(connection),
+    )
 
 
 def _revision(connection: Any) -> str | None:
@@ -95,8 +188,14 @@ def _revision(connection: Any) -> str | None:
 async def _translated() -> AsyncIterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, InternalClientError, PoolTimeoutError, OSError) as error:
+    except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
         raise DatabaseUnavailable from error
+    except (InternalClientError, AsyncpgInterfaceError) as error:
+        raise DatabaseUnavailable from error
+    except PostgresError as error:  # at the beginning or the end of a transaction, which the driver is told directly
+        if _is_outage(error):
+            raise DatabaseUnavailable from error
+        raise
     except DBAPIError as error:
         if error.connection_invalidated or _is_outage(error.orig):
             raise DatabaseUnavailable from error

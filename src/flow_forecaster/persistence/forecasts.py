@@ -1,22 +1,19 @@
-"""The forecasts that were asked for, and the protocol by which a worker takes one and brings it back.
-
-Every write of a worker names the attempt under which it claimed the row, so that one whose lease ran out can change
-nothing any more. Times are the database's.
-"""
+"""The forecasts that were asked for, as their owner meets them. What a worker does with them is in claims.py."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Update, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, Uuid, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
-from flow_forecaster.persistence.clock import Later, now
+from flow_forecaster.persistence.clock import now
+from flow_forecaster.persistence.reach import Declared
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import ForecastRow
 
-_SUMMARY = (
+SUMMARY = (
     ForecastRow.id,
     ForecastRow.kind,
     ForecastRow.status,
@@ -26,13 +23,14 @@ _SUMMARY = (
     ForecastRow.started_at,
     ForecastRow.finished_at,
 )
-_WHOLE = (*_SUMMARY, ForecastRow.request, ForecastRow.result)
+_WHOLE = (*SUMMARY, ForecastRow.request, ForecastRow.result)
 # On the table, not the mapped class, and built once: a third of the time of storing a small forecast.
 _Insert: TypeAlias = ReturningInsert[datetime, datetime | None, datetime | None]
 _MOMENTS = (ForecastRow.created_at, ForecastRow.started_at, ForecastRow.finished_at)
 _INSERT = insert(ForecastRow.metadata.tables[ForecastRow.__tablename__]).returning(*_MOMENTS)
-_QUEUED = _INSERT
-_SUCCEEDED = _INSERT.values(started_at=now(), finished_at=now())
+_OWNER = "owner"
+_QUEUED = _INSERT.values(tenant_id=bindparam(_OWNER, type_=Uuid()))
+_SUCCEEDED = _INSERT.values(tenant_id=Declared(_OWNER), started_at=now(), finished_at=now())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +42,7 @@ class NewForecast:
     request: str
     seed: int
     engine_version: str
+    callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,30 +72,11 @@ class ForecastRecord(SummaryRecord):
     result: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A forecast that a worker holds: only writes that name this attempt count."""
-
-    id: UUID
-    attempt: int
-    kind: str
-    request: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
-    """What a sweep found: leases given back, forecasts given up, and forecasts that still wait."""
-
-    requeued: int
-    exhausted: int
-    waiting: int
-
-
 class ForecastRepository:
-    """Forecasts within one transaction."""
+    """Forecasts of one tenant within one transaction; to it, those of another are not there."""
 
-    def __init__(self, connection: Statements) -> None:
-        self._connection = connection
+    def __init__(self, connection: Statements, tenant_id: UUID) -> None:
+        self._connection, self._tenant_id = connection, tenant_id
 
     async def add_queued(self, new: NewForecast) -> ForecastRecord:
         """Accept a forecast for a worker."""
@@ -108,14 +88,14 @@ class ForecastRepository:
 
     async def get(self, forecast_id: UUID) -> ForecastRecord | None:
         """Find a forecast."""
-        row = (await self._connection.execute(select(*_WHOLE).where(ForecastRow.id == forecast_id))).one_or_none()
+        row = (await self._connection.execute(select(*_WHOLE).where(*self._mine(forecast_id)))).one_or_none()
         return None if row is None else _record(row)
 
     async def page(
         self, *, limit: int, before: UUID | None, kind: str | None, status: str | None
     ) -> list[SummaryRecord]:
         """List forecasts, newest first, from after `before` on."""
-        query: Select[Any] = select(*_SUMMARY).order_by(ForecastRow.id.desc()).limit(limit)
+        query: Select[Any] = select(*SUMMARY).where(self._owned).order_by(ForecastRow.id.desc()).limit(limit)
         if before is not None:
             query = query.where(ForecastRow.id < before)
         if kind is not None:
@@ -125,12 +105,18 @@ class ForecastRepository:
         rows = await self._connection.execute(query)
         return [SummaryRecord(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
+    async def unfinished(self, *, most: int) -> int:
+        """Count the forecasts that wait or run, up to `most`."""
+        found = select(ForecastRow.id).where(self._owned, ForecastRow.status.in_(("queued", "running"))).limit(most)
+        counted = await self._connection.execute(select(func.count()).select_from(found.subquery()))
+        return int(counted.scalar_one())
+
     async def cancel(self, forecast_id: UUID) -> ForecastRecord | None:
         """Cancel at once what is queued, ask the worker of what is running, leave what is finished as it is."""
         queued = ForecastRow.status == "queued"
         canceled = (
             update(ForecastRow)
-            .where(ForecastRow.id == forecast_id, ForecastRow.finished_at.is_(None))
+            .where(*self._mine(forecast_id), ForecastRow.finished_at.is_(None))
             .values(
                 status=case((queued, "canceled"), else_=ForecastRow.status),
                 finished_at=case((queued, now()), else_=None),
@@ -142,81 +128,15 @@ class ForecastRepository:
 
     async def delete(self, forecast_id: UUID) -> bool:
         """Forget a forecast; a worker that holds it will find its claim gone."""
-        gone = await self._connection.execute(delete(ForecastRow).where(ForecastRow.id == forecast_id))
+        gone = await self._connection.execute(delete(ForecastRow).where(*self._mine(forecast_id)))
         return gone.rowcount > 0
 
-    async def claim(self, *, lease_seconds: float) -> Claim | None:
-        """Take the oldest queued forecast under the next attempt number."""
-        oldest = (
-            select(ForecastRow.id)
-            .where(ForecastRow.status == "queued")
-            .order_by(ForecastRow.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-        taken = (
-            update(ForecastRow)
-            .where(ForecastRow.id == oldest.scalar_subquery(), ForecastRow.status == "queued")
-            .values(
-                status="running",
-                attempt=ForecastRow.attempt + 1,
-                lease_expires_at=Later(lease_seconds),
-                started_at=now(),
-                progress=0.0,
-            )
-            .returning(ForecastRow.id, ForecastRow.attempt, ForecastRow.kind, ForecastRow.request)
-        )
-        row = (await self._connection.execute(taken)).one_or_none()
-        return None if row is None else Claim(id=row.id, attempt=row.attempt, kind=row.kind, request=row.request)
+    @property
+    def _owned(self) -> ColumnElement[bool]:
+        return ForecastRow.tenant_id == self._tenant_id
 
-    async def keep(self, claim: Claim, *, progress: float, lease_seconds: float) -> bool | None:
-        """Extend the lease and note the progress; tell whether to cancel, or None if the claim is lost."""
-        kept = (
-            _held(claim)
-            .values(progress=progress, lease_expires_at=Later(lease_seconds))
-            .returning(ForecastRow.cancel_requested)
-        )
-        return (await self._connection.execute(kept)).scalar_one_or_none()
-
-    async def succeed(self, claim: Claim, result: str) -> bool:
-        """Store the result; False if the claim is lost."""
-        return await self._finish(claim, status="succeeded", result=result, progress=1.0)
-
-    async def fail(self, claim: Claim, error: str) -> bool:
-        """Store why it failed; False if the claim is lost."""
-        return await self._finish(claim, status="failed", error=error)
-
-    async def cancel_claimed(self, claim: Claim) -> bool:
-        """End a claimed forecast as canceled; False if the claim is lost."""
-        return await self._finish(claim, status="canceled")
-
-    async def release(self, claim: Claim) -> bool:
-        """Give a claimed forecast back unspent: this attempt is not counted. One that is to be canceled is."""
-        canceled = _held(claim).where(ForecastRow.cancel_requested)
-        ended = canceled.values(status="canceled", finished_at=now(), lease_expires_at=None)
-        if (await self._connection.execute(ended)).rowcount > 0:
-            return True
-        values = {"status": "queued", "attempt": claim.attempt - 1, "lease_expires_at": None, "progress": 0.0}
-        return (await self._connection.execute(_held(claim).values(**values))).rowcount > 0
-
-    async def sweep(self, *, most_attempts: int, exhausted_error: str) -> Swept:
-        """Queue forecasts again whose lease ran out, and fail those that used up their attempts."""
-        expired = update(ForecastRow).where(ForecastRow.status == "running", ForecastRow.lease_expires_at < now())
-        canceled = expired.where(ForecastRow.cancel_requested).values(
-            status="canceled", finished_at=now(), lease_expires_at=None
-        )
-        exhausted = expired.where(ForecastRow.attempt >= most_attempts).values(
-            status="failed", error=exhausted_error, finished_at=now(), lease_expires_at=None
-        )
-        requeued = expired.values(status="queued", lease_expires_at=None, progress=0.0)
-        await self._connection.execute(canceled)
-        failed = (await self._connection.execute(exhausted)).rowcount
-        again = (await self._connection.execute(requeued)).rowcount
-        return Swept(requeued=again, exhausted=failed, waiting=await self._waiting())
-
-    async def _waiting(self) -> int:
-        queued = select(ForecastRow.id).where(ForecastRow.status == "queued").limit(1_000)
-        return len((await self._connection.execute(queued)).all())
+    def _mine(self, forecast_id: UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return self._owned, ForecastRow.id == forecast_id
 
     async def _add(
         self,
@@ -229,10 +149,12 @@ class ForecastRepository:
     ) -> ForecastRecord:
         values = {
             "id": new.id,
+            _OWNER: self._tenant_id,
             "kind": new.kind,
             "request": new.request,
             "seed": new.seed,
             "engine_version": new.engine_version,
+            "callback_url": new.callback_url,
             "status": status,
             "progress": progress,
             "result": result,
@@ -250,16 +172,6 @@ class ForecastRepository:
             request=new.request,
             result=result,
         )
-
-    async def _finish(self, claim: Claim, **values: Any) -> bool:
-        finished = _held(claim).values(finished_at=now(), lease_expires_at=None, **values)
-        return (await self._connection.execute(finished)).rowcount > 0
-
-
-def _held(claim: Claim) -> Update:
-    return update(ForecastRow).where(
-        ForecastRow.id == claim.id, ForecastRow.status == "running", ForecastRow.attempt == claim.attempt
-    )
 
 
 def _record(row: Row[Any]) -> ForecastRecord:

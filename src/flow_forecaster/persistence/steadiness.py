@@ -58,10 +58,14 @@ class LoneStatements:
 
 
 class SteadyConnection:
-    """A connection in a transaction, whose steps run to their end."""
+    """A connection in a transaction, whose steps run to their end.
 
-    def __init__(self, engine: AsyncEngine, options: dict[str, Any]) -> None:
-        self._engine, self._options = engine, options
+    `beginning` is the message that begins it, for drivers that take several statements in one message; without, the
+    engine begins it in its own way.
+    """
+
+    def __init__(self, engine: AsyncEngine, options: dict[str, Any], beginning: str | None = None) -> None:
+        self._engine, self._options, self._beginning = engine, options, beginning
         self._connection: AsyncConnection | None = None
 
     async def __aenter__(self) -> Self:
@@ -90,12 +94,31 @@ class SteadyConnection:
     async def _begin(self) -> None:
         self._connection = await self._engine.connect()
         await self._connection.execution_options(**self._options)
-        await self._connection.begin()
+        if self._beginning is None:
+            await self._connection.begin()
+        else:
+            await self._tell(self._connection, self._beginning)
 
     async def _close(self, *, commit: bool) -> None:
         if self._connection is None:
             return
         try:
-            await (self._connection.commit() if commit else self._connection.rollback())
+            if self._beginning is not None:
+                await self._tell(self._connection, "COMMIT" if commit else "ROLLBACK")
+            else:
+                await (self._connection.commit() if commit else self._connection.rollback())
         finally:
             await self._connection.close()
+
+    async def _tell(self, connection: AsyncConnection, message: str) -> None:
+        """Send a message to the server as it is; a connection that fails at it is not used again."""
+        if connection.invalidated:
+            if message == "ROLLBACK":
+                return
+            raise ConnectionError("The connection was lost within a transaction.")
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        try:
+            await driver.execute(message)
+        except BaseException:
+            await connection.invalidate()
+            raise

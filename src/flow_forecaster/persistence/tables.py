@@ -4,7 +4,20 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, Double, Index, MetaData, String, Uuid, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Uuid,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -47,8 +60,10 @@ class ForecastRow(Base):
         CheckConstraint(f"status IN {STATUSES}", name="status"),
         CheckConstraint("progress >= 0 AND progress <= 1", name="progress"),
         CheckConstraint("attempt >= 0", name="attempt"),
+        Index("ix_forecasts_tenant_id_id", "tenant_id", "id"),
+        Index("ix_forecasts_tenant_id_kind_id", "tenant_id", "kind", "id"),
+        Index("ix_forecasts_tenant_id_status_id", "tenant_id", "status", "id"),
         Index("ix_forecasts_status_id", "status", "id"),
-        Index("ix_forecasts_kind_id", "kind", "id"),
         Index(
             "ix_forecasts_lease",
             "lease_expires_at",
@@ -72,3 +87,51 @@ class ForecastRow(Base):
     created_at: Mapped[datetime] = mapped_column(Moment, default=now())
     started_at: Mapped[datetime | None] = mapped_column(Moment)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    # Without a foreign key, whose check would lock the tenant's row at each insertion; that of its key has one.
+    tenant_id: Mapped[UUID] = mapped_column(Uuid)
+    callback_url: Mapped[str | None] = mapped_column(String(2000))
+
+
+class TenantRow(Base):
+    """Who owns forecasts and keys."""
+
+    __tablename__ = "tenants"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=now())
+
+
+class ApiKeyRow(Base):
+    """A key, of which only digests are kept. After a rotation the digest before lasts for a while."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index("ix_api_keys_tenant_id_id", "tenant_id", "id"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey(TenantRow.id))
+    name: Mapped[str] = mapped_column(String(100))
+    scopes: Mapped[str] = mapped_column(String(500))
+    digest: Mapped[str] = mapped_column(String(64))
+    previous_digest: Mapped[str | None] = mapped_column(String(64))
+    previous_expires_at: Mapped[datetime | None] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=now())
+    expires_at: Mapped[datetime | None] = mapped_column(Moment)
+    revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+    last_used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class IdempotencyRow(Base):
+    """A key of a caller, kept for a day. What was asked is kept as a digest, what was answered as its forecast's id."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    key_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    body_digest: Mapped[str] = mapped_column(String(64))
+    token: Mapped[UUID] = mapped_column(Uuid)
+    forecast_id: Mapped[UUID | None] = mapped_column(Uuid)
+    status_code: Mapped[int | None]
+    lease_expires_at: Mapped[datetime] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment)

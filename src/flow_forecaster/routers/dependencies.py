@@ -1,11 +1,17 @@
 """What routes are given. Coroutines, because FastAPI would call plain functions on a thread."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from flow_forecaster.services.api_keys import ApiKeys
+from flow_forecaster.services.callers import Caller
+from flow_forecaster.services.following import Following, StillIn
 from flow_forecaster.services.forecasts import Forecasts
+from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.webhooks import Webhooks
 
 
 async def _forecasts(request: Request) -> Forecasts:
@@ -13,10 +19,47 @@ async def _forecasts(request: Request) -> Forecasts:
     return forecasts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """What an answer that lasts needs: whom to follow, and to ask again whether the caller is let in."""
+
+    following: Following
+    still_in: StillIn
+
+
+async def _looking(request: Request) -> Looking:
+    return Looking(following=request.app.state.following, still_in=request.state.still_in)
+
+
+async def _once_only(request: Request) -> OnceOnly:
+    once_only: OnceOnly = request.app.state.once_only
+    return once_only
+
+
+async def _api_keys(request: Request) -> ApiKeys:
+    api_keys: ApiKeys = request.app.state.api_keys
+    return api_keys
+
+
+async def _webhooks(request: Request) -> Webhooks:
+    webhooks: Webhooks = request.app.state.webhooks
+    return webhooks
+
+
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller  # put there by the gate, without which no route is reached
+    return caller
+
+
 async def _readiness(request: Request) -> Readiness:
     readiness: Readiness = request.app.state.readiness
     return readiness
 
 
+CallerDep = Annotated[Caller, Depends(_caller)]
+ApiKeysDep = Annotated[ApiKeys, Depends(_api_keys)]
+LookingDep = Annotated[Looking, Depends(_looking)]
 ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
+OnceOnlyDep = Annotated[OnceOnly, Depends(_once_only)]
+WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

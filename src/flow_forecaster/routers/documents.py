@@ -20,7 +20,21 @@ INVALID: Responses = {
     415: _problem("The body is not sent as JSON."),
     422: _problem("The request cannot be answered; `errors` names the fields."),
 }
-NOT_FOUND: Responses = {404: _problem("There is no such forecast.")}
+REFUSED: Responses = {
+    401: _problem("No key was sent, or it is not accepted."),
+    403: _problem("The key does not allow this."),
+    429: _problem("The key has used up its rate, or too many forecasts are not finished."),
+}
+CONFLICT: Responses = {409: _problem("Not as things are; `code` says what is in the way.")}
+NOT_FOUND: Responses = {404: _problem("There is none with this id.")}
+EVENT_STREAM = "ForecastEventStream"
+EVENTS: Responses = {
+    200: {
+        "description": "Events as they come: the standing at first, and then each change.",
+        "content": {"text/event-stream": {"schema": {"$ref": f"#/components/schemas/{EVENT_STREAM}"}}},
+    },
+    204: {"description": "The forecast has ended, and Last-Event-ID names its end: do not come back."},
+}
 DATABASE_DOWN: Responses = {
     500: _problem("A defect of the service."),
     503: _problem("The database cannot be reached; nothing was stored."),
@@ -155,4 +169,22 @@ CREATE_EXAMPLES: dict[str, Example] = {
             "seed": 42,
         },
     ),
+}
+KEY_EXAMPLES: dict[str, Example] = {
+    "reader": Example(
+        summary="A key for a dashboard, for a year",
+        value={"name": "dashboard", "scopes": ["forecasts:read"], "expires_in_days": 365},
+    ),
+}
+ENDPOINT_EXAMPLES: dict[str, Example] = {
+    "local": Example(
+        summary="A receiver on the same machine",
+        value={"url": "http://127.0.0.1:9000/hook", "events": ["forecast.succeeded", "forecast.failed"]},
+    ),
+}
+CHANGE_EXAMPLES: dict[str, Example] = {
+    "off": Example(summary="Send nothing for a while", value={"enabled": False}),
+}
+ROTATION_EXAMPLES: dict[str, Example] = {
+    "hour": Example(summary="The secret before is good for an hour more", value={"overlap_hours": 1}),
 }

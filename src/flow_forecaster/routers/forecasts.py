@@ -5,16 +5,27 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Query, Response
 
-from flow_forecaster.routers.dependencies import ForecastsDep
-from flow_forecaster.routers.documents import CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
-from flow_forecaster.routers.presenting import forecast_response, summary
+from flow_forecaster.routers.access import GuardedRoute, needs
+from flow_forecaster.routers.dependencies import CallerDep, ForecastsDep, LookingDep, OnceOnlyDep
+from flow_forecaster.routers.documents import CONFLICT, CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
+from flow_forecaster.routers.preferring import preferences, wait_seconds
+from flow_forecaster.routers.presenting import after_waiting, created, forecast_response, summary
 from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.schemas.records import Forecast, ForecastPage, ForecastQuery
+from flow_forecaster.services.idempotency import MOST_KEY
 
-router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"])
+router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"], route_class=GuardedRoute)
+_READ, _WRITE = needs("forecasts:read"), needs("forecasts:write")
 
 Wanted = Annotated[str | None, Header(description="`respond-async` queues the forecast whatever its size.")]
+Waiting = Annotated[str | None, Header(description="`wait=20` waits so many seconds for the end, up to 60.")]
 Known = Annotated[str | None, Header(description="ETag of the forecast that the caller has.")]
+Once = Annotated[
+    str | None,
+    Header(
+        min_length=1, max_length=MOST_KEY, description="Repetitions with this key get the first answer, for 24 hours."
+    ),
+]
 Asked = Annotated[ForecastRequest, Body(openapi_examples=CREATE_EXAMPLES)]
 _CREATED: dict[int | str, dict[str, Any]] = {
     201: {"description": "Computed at once."},
@@ -28,19 +39,31 @@ _CREATED: dict[int | str, dict[str, Any]] = {
     summary="Ask for a forecast",
     status_code=201,
     response_model=Forecast,
-    responses=_CREATED | INVALID | DATABASE_DOWN,
+    responses=_CREATED | CONFLICT | INVALID | DATABASE_DOWN,
+    openapi_extra=_WRITE,
 )
-async def create(request: Asked, forecasts: ForecastsDep, prefer: Wanted = None) -> Response:
+async def create(
+    caller: CallerDep, request: Asked, once: OnceOnlyDep, prefer: Wanted = None, idempotency_key: Once = None
+) -> Response:
     """Ask for a forecast: small ones are answered at once, large ones are accepted and computed by a worker."""
-    wanted = {part.strip().lower() for part in (prefer or "").split(",")}
-    record = await forecasts.create(request, respond_async="respond-async" in wanted)
-    return forecast_response(record, 201 if record.is_finished else 202)
+    respond_async = "respond-async" in preferences(prefer)
+    if idempotency_key is None:
+        record = await once.forecasts.create(caller, request, respond_async=respond_async)
+        return created(record)
+    asked = await once.create(caller, request, idempotency_key, respond_async=respond_async)
+    return created(asked.record, replayed=asked.replayed)
 
 
-@router.get("", operation_id="listForecasts", summary="List forecasts", responses=INVALID | DATABASE_DOWN)
-async def page(query: Annotated[ForecastQuery, Query()], forecasts: ForecastsDep) -> ForecastPage:
+@router.get(
+    "",
+    operation_id="listForecasts",
+    summary="List forecasts",
+    responses=INVALID | DATABASE_DOWN,
+    openapi_extra=_READ,
+)
+async def page(caller: CallerDep, query: Annotated[ForecastQuery, Query()], forecasts: ForecastsDep) -> ForecastPage:
     """List forecasts, newest first, without their requests and results."""
-    found = await forecasts.page(**dict(query))
+    found = await forecasts.page(caller, **dict(query))
     return ForecastPage(items=[summary(record) for record in found.items], next_cursor=found.next_cursor)
 
 
@@ -50,10 +73,18 @@ async def page(query: Annotated[ForecastQuery, Query()], forecasts: ForecastsDep
     summary="Look at a forecast",
     response_model=Forecast,
     responses={304: {"description": "Unchanged."}} | NOT_FOUND | INVALID | DATABASE_DOWN,
+    openapi_extra=_READ,
 )
-async def get(forecast_id: UUID, forecasts: ForecastsDep, if_none_match: Known = None) -> Response:
-    """Look at a forecast. Once it is finished it never changes."""
-    return forecast_response(await forecasts.get(forecast_id), 200, if_none_match=if_none_match)
+async def get(
+    caller: CallerDep, forecast_id: UUID, looking: LookingDep, prefer: Waiting = None, if_none_match: Known = None
+) -> Response:
+    """Look at a forecast, at once or at its end. Once it is finished it never changes."""
+    seconds = wait_seconds(prefer)
+    if not seconds:
+        record = await looking.following.forecasts.get(caller, forecast_id)
+        return forecast_response(record, 200, if_none_match=if_none_match)
+    waited = await looking.following.wait(caller, forecast_id, seconds=seconds, still_in=looking.still_in)
+    return after_waiting(waited, seconds, if_none_match)
 
 
 @router.post(
@@ -62,10 +93,11 @@ async def get(forecast_id: UUID, forecasts: ForecastsDep, if_none_match: Known =
     summary="Cancel a forecast",
     response_model=Forecast,
     responses=NOT_FOUND | INVALID | DATABASE_DOWN,
+    openapi_extra=_WRITE,
 )
-async def cancel(forecast_id: UUID, forecasts: ForecastsDep) -> Response:
+async def cancel(caller: CallerDep, forecast_id: UUID, forecasts: ForecastsDep) -> Response:
     """Cancel a forecast that is not finished. A running one ends at its worker's next heartbeat."""
-    return forecast_response(await forecasts.cancel(forecast_id), 200)
+    return forecast_response(await forecasts.cancel(caller, forecast_id), 200)
 
 
 @router.delete(
@@ -74,7 +106,8 @@ async def cancel(forecast_id: UUID, forecasts: ForecastsDep) -> Response:
     summary="Delete a forecast",
     status_code=204,
     responses=NOT_FOUND | INVALID | DATABASE_DOWN,
+    openapi_extra=_WRITE,
 )
-async def delete(forecast_id: UUID, forecasts: ForecastsDep) -> None:
+async def delete(caller: CallerDep, forecast_id: UUID, forecasts: ForecastsDep) -> None:
     """Forget a forecast, whatever its state."""
-    await forecasts.delete(forecast_id)
+    await forecasts.delete(caller, forecast_id)

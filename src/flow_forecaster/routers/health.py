@@ -6,10 +6,11 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 
+from flow_forecaster.routers.access import EVERYONE, GuardedRoute
 from flow_forecaster.routers.dependencies import ReadinessDep
 from flow_forecaster.schemas.base import Response as Schema
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], route_class=GuardedRoute)
 
 
 class Health(Schema):
@@ -25,7 +26,7 @@ class Ready(Schema):
     checks: dict[str, bool]
 
 
-@router.get("/healthz", operation_id="getHealth", summary="Is it alive?")
+@router.get("/healthz", operation_id="getHealth", summary="Is it alive?", openapi_extra=EVERYONE)
 async def health() -> Health:
     """Tell that the process is alive."""
     return Health()
@@ -36,6 +37,7 @@ async def health() -> Health:
     operation_id="getReadiness",
     summary="Is it ready?",
     responses={503: {"model": Ready, "description": "Not ready to take work."}},
+    openapi_extra=EVERYONE,
 )
 async def ready(readiness: ReadinessDep, response: Response) -> Ready:
     """Tell whether the database answers, its schema is current, and the kernels are compiled."""
@@ -45,7 +47,13 @@ async def ready(readiness: ReadinessDep, response: Response) -> Ready:
     return Ready(ready=is_ready, checks=checks)
 
 
-@router.get("/metrics", operation_id="getMetrics", summary="Metrics for Prometheus", response_class=Response)
+@router.get(
+    "/metrics",
+    operation_id="getMetrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    openapi_extra=EVERYONE,
+)
 async def metrics(request: Request) -> Response:
     """Count requests for Prometheus."""
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)

@@ -6,6 +6,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from flow_forecaster.engine.plan import Draws
+from flow_forecaster.routers.access import SCHEME
+from flow_forecaster.routers.documents import EVENT_STREAM, REFUSED
+from flow_forecaster.routers.messages import describe
+from flow_forecaster.schemas.api_keys import Scope
 from flow_forecaster.schemas.backtest import TargetName
 from flow_forecaster.schemas.capacities import Applies
 from flow_forecaster.schemas.fields import MethodName
@@ -14,11 +18,18 @@ from flow_forecaster.schemas.kinds import KindName
 from flow_forecaster.schemas.problems import Problem
 from flow_forecaster.schemas.records import Status
 from flow_forecaster.schemas.results import MethodUsed
+from flow_forecaster.schemas.webhooks import DeliveryStatus, EndpointEvent, EndStatus, EventType, ForecastEvent
 from flow_forecaster.schemas.what_ifs import InputName
 
 # Unions that stand inline in FastAPI's document: their name, and the schema and field that hold them.
 _UNIONS = (("ForecastRequest", "Forecast", "request"), ("ForecastResult", "Forecast", "result"))
 _ENUMS: dict[str, tuple[str, ...]] = {
+    "ApiKeyScope": get_args(Scope),
+    "WebhookDeliveryStatus": get_args(DeliveryStatus),
+    "WebhookEventType": get_args(EventType),
+    "ForecastEvent": get_args(ForecastEvent),
+    "ForecastEnd": get_args(EndStatus),
+    "EndpointEvent": get_args(EndpointEvent),
     "BacktestTargetName": get_args(TargetName),
     "ForecastKind": get_args(KindName),
     "ForecastStatus": get_args(Status),
@@ -29,6 +40,16 @@ _ENUMS: dict[str, tuple[str, ...]] = {
     "PlanDraws": get_args(Draws),
     "SensitivityInput": get_args(InputName),
     "Weekday": get_args(Weekday),
+}
+_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "ff_<environment>_<id>_<secret>",
+    "description": "An API key. Each operation names the scope that it must have. A service without keys is open.",
+}
+_EVENTS = {
+    "type": "string",
+    "description": "Server-sent events named `progress` and `end`; the data of each is a ForecastSummary.",
 }
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
@@ -57,6 +78,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas = found["components"]["schemas"]
     problem = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {"Problem": problem}
+    schemas[EVENT_STREAM] = _EVENTS | {"title": EVENT_STREAM}
+    describe(found)
+    _secure(found)
     for name in _UNUSED:
         schemas.pop(name, None)
     for name, owner, field in _UNIONS:
@@ -66,6 +90,15 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas[name] = {"type": "string", "enum": list(values), "title": name}
     found["components"]["schemas"] = dict(sorted(schemas.items()))
     return found
+
+
+def _secure(found: dict[str, Any]) -> None:
+    """Say how a key is sent, and with which problems operations that need one refuse."""
+    found["components"]["securitySchemes"] = {SCHEME: _KEY}
+    for operation in (operation for path in found["paths"].values() for operation in path.values()):
+        if operation.get("security"):
+            answers = operation["responses"] | {str(status): problem for status, problem in REFUSED.items()}
+            operation["responses"] = dict(sorted(answers.items()))
 
 
 def _name_union(found: dict[str, Any], name: str, holder: dict[str, Any], field: str) -> None:

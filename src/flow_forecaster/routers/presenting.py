@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from flow_forecaster.persistence.forecasts import ForecastRecord, SummaryRecord
 from flow_forecaster.schemas.records import Failure, ForecastSummary
+from flow_forecaster.services.following import Waited
 
 RETRY_AFTER_SECONDS = "1"
 
@@ -40,6 +41,22 @@ def forecast_response(record: ForecastRecord, status: int, *, if_none_match: str
     if known & {tag, "*"}:
         return Response(status_code=304, headers={"ETag": tag})
     return Response(body, status, headers | {"ETag": tag}, "application/json")
+
+
+def created(record: ForecastRecord, *, replayed: bool = False) -> Response:
+    """Answer to a forecast that was asked for: computed at once, or accepted."""
+    response = forecast_response(record, 201 if record.is_finished else 202)
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def after_waiting(waited: Waited, seconds: int, if_none_match: str | None) -> Response:
+    """Answer with a forecast that was waited for, and say so."""
+    response = forecast_response(waited.record, 200, if_none_match=if_none_match)
+    if waited.as_wished:
+        response.headers["Preference-Applied"] = f"wait={seconds}"
+    return response
 
 
 def summary(record: SummaryRecord) -> ForecastSummary:

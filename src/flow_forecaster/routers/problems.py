@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,28 +13,68 @@ from starlette.routing import compile_path
 
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.errors import (
+    ApiKeyInvalid,
+    ApiKeyMissing,
+    ApiKeyNotFound,
     DatabaseUnavailable,
+    DeliveryNotFound,
+    EndpointDisabled,
+    EndpointNotFound,
     ForecastNotFound,
     InvalidCursor,
+    KeptForecastDeleted,
+    KeyInFlight,
+    KeyReused,
     MediaTypeNotSupported,
     NotReady,
     ProjectNotFound,
+    QueueFull,
+    RateLimited,
+    ScopeMissing,
     ServiceError,
+    TooManyEndpoints,
+    TooManyWatches,
 )
+from flow_forecaster.routers.allowances import limited
 from flow_forecaster.routers.pointers import field_errors, pointer
 from flow_forecaster.schemas.problems import PROBLEM_TYPE, FieldError, Problem
 
 RETRY_AFTER_SECONDS = "2"
 CRASH = "A defect of the service; its log has the request's id."
 STATUSES: Mapping[type[ServiceError], int] = {
+    ApiKeyMissing: HTTPStatus.UNAUTHORIZED,
+    ApiKeyInvalid: HTTPStatus.UNAUTHORIZED,
+    ScopeMissing: HTTPStatus.FORBIDDEN,
+    ApiKeyNotFound: HTTPStatus.NOT_FOUND,
+    RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyWatches: HTTPStatus.TOO_MANY_REQUESTS,
     ForecastNotFound: HTTPStatus.NOT_FOUND,
+    EndpointNotFound: HTTPStatus.NOT_FOUND,
+    DeliveryNotFound: HTTPStatus.NOT_FOUND,
+    EndpointDisabled: HTTPStatus.CONFLICT,
+    KeyInFlight: HTTPStatus.CONFLICT,
+    KeptForecastDeleted: HTTPStatus.CONFLICT,
+    KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooManyEndpoints: HTTPStatus.CONFLICT,
     ProjectNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidCursor: HTTPStatus.UNPROCESSABLE_ENTITY,
     MediaTypeNotSupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-POINTERS: Mapping[type[ServiceError], str] = {ProjectNotFound: "/project_id", InvalidCursor: "/cursor"}
+POINTERS: Mapping[type[ServiceError], str] = {
+    ProjectNotFound: "/project_id",
+    InvalidCursor: "/cursor",
+    KeyReused: "/idempotency-key",
+}
+_LATER = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
+_REALM = 'Bearer realm="flow-forecaster"'
+CHALLENGES: Mapping[type[ServiceError], str] = {
+    ApiKeyMissing: _REALM,
+    ApiKeyInvalid: f'{_REALM}, error="invalid_token"',
+    ScopeMissing: f'{_REALM}, error="insufficient_scope"',
+}
 _HTTP: Mapping[int, tuple[str, str]] = {
     400: ("malformed_json", "The body is not JSON."),
     404: ("not_found", "There is nothing at this address."),
@@ -79,7 +120,11 @@ async def _service_error(request: Request, error: Exception) -> Response:
     status = STATUSES[type(error)]
     where = POINTERS.get(type(error))
     errors = [] if where is None else [FieldError(pointer=where, code=error.code, detail=error.detail)]
-    headers = {"retry_after": RETRY_AFTER_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = {"retry_after": RETRY_AFTER_SECONDS} if status in _LATER or isinstance(error, KeyInFlight) else {}
+    if isinstance(error, RateLimited):
+        headers = {"retry_after": str(ceil(error.wait_seconds))} | limited(request.app.state.meter, error)
+    if type(error) in CHALLENGES:
+        headers["www_authenticate"] = CHALLENGES[type(error)]
     return _answer(request, status, error.code, error.detail, errors=errors, **headers)
 
 

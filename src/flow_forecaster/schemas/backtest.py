@@ -22,6 +22,7 @@ from flow_forecaster.schemas.base import Count, Response
 from flow_forecaster.schemas.fields import HistoryFields, Seed
 from flow_forecaster.schemas.histories import Sampler
 from flow_forecaster.schemas.results import Warning  # noqa: A004 - the field's own name
+from flow_forecaster.schemas.webhooks import CallbackUrl
 
 MOST_TRIALS = 20_000
 FEWEST_TRIALS = 100
@@ -60,6 +61,7 @@ class BacktestRequest(HistoryFields):
         default=2_000, description="Simulated futures of each forecast that has no exact answer."
     )
     seed: Seed | None = Field(default=None, description="Same seed, same answer; a fresh one if absent.")
+    callback_url: CallbackUrl | None = None
 
     @field_validator("horizons")
     @classmethod

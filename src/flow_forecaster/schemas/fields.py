@@ -27,6 +27,7 @@ from flow_forecaster.schemas.histories import (
     period_value,
 )
 from flow_forecaster.schemas.scopes import Risks, Scope, risk_values
+from flow_forecaster.schemas.webhooks import CallbackUrl
 
 MOST_TRIALS = 1_000_000_000
 MOST_SEED = 2**53 - 1
@@ -88,6 +89,7 @@ class AheadFields(Request):
     method: MethodName = "auto"
     trials: Trials = 100_000
     seed: Seed | None = Field(default=None, description="Same seed, same answer; a fresh one if absent.")
+    callback_url: CallbackUrl | None = None
 
     @field_validator("confidence")
     @classmethod

@@ -22,6 +22,7 @@ from flow_forecaster.schemas.results import (
     WhenReading,
     when_reading,
 )
+from flow_forecaster.schemas.webhooks import CallbackUrl
 
 
 class ItemRequest(Request):
@@ -42,6 +43,7 @@ class ItemRequest(Request):
         default=list(CONFIDENCES), description="How sure each answer is to hold."
     )
     seed: Seed | None = Field(default=None, description="As for every kind; nothing is drawn here.")
+    callback_url: CallbackUrl | None = None
 
     @field_validator("confidence")
     @classmethod

@@ -1,19 +1,24 @@
 """Forecasts as a caller meets them: ask, look, list, cancel, delete."""
 
-import base64
-import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from uuid import UUID
 
-from flow_forecaster.errors import ForecastNotFound, InvalidCursor, NotReady
-from flow_forecaster.persistence.database import Database
+from flow_forecaster.errors import ForecastNotFound, KeyInFlight, NotReady, QueueFull
+from flow_forecaster.persistence.database import Database, Transaction
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, SummaryRecord
+from flow_forecaster.persistence.idempotency import Reservation
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.schemas.kinds import AnyRequest
+from flow_forecaster.services import cursors
+from flow_forecaster.services.addresses import AddressPolicy
+from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.catalogue import Job, prepare
 from flow_forecaster.services.computing import Computer, TookTooLong
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
+from flow_forecaster.services.rates import Meter
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.webhooks import allowed_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,74 +39,104 @@ class Forecasts:
     doorbell: Doorbell
     clock: Clock
     dice: Dice
+    meter: Meter
     inline_draws: float
+    most_unfinished: int
+    policy: AddressPolicy = field(default_factory=AddressPolicy)
 
-    async def create(self, request: AnyRequest, *, respond_async: bool) -> ForecastRecord:
+    async def create(
+        self, caller: Caller, request: AnyRequest, *, respond_async: bool, held: Reservation | None = None
+    ) -> ForecastRecord:
         """Answer a small request at once; accept a large one for a worker.
+
+        For the idempotency key that is `held`, the answer is kept with the forecast.
 
         Raises:
             InvalidInput: the request cannot be answered.
             ProjectNotFound: it names an unknown project.
+            RateLimited: the caller's key has used up its draws for now.
+            QueueFull: the caller's tenant has too many forecasts that are not finished.
+            KeyInFlight: the idempotency key is held no longer; nothing was stored.
             NotReady: the kernels are still being compiled.
             DatabaseUnavailable: it was not stored.
         """
         if not self.readiness.kernels:
             raise NotReady
+        if request.callback_url is not None:
+            allowed_target(request.callback_url, self.policy, "callback_url")
         job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
+        await self.meter.charge_draws(caller, job.cost)
         if respond_async or job.cost > self.inline_draws:
-            return await self._accept(job)
+            return await self._accept(caller, job, held)
         try:
             result = await self.computer.small(job)
         except TookTooLong:
-            return await self._accept(job)
-        async with self.database.single() as transaction:
-            return await transaction.forecasts.add_succeeded(_new(job), result)
+            return await self._accept(caller, job, held)
+        new = _new(job)
+        if held is None:
+            async with self.database.single(caller.tenant_id) as transaction:
+                return await transaction.forecasts.add_succeeded(new, result)
+        async with self.database.writing(caller.tenant_id) as transaction:
+            await _keep(transaction, held, new, HTTPStatus.CREATED)
+            return await transaction.forecasts.add_succeeded(new, result)
 
-    async def get(self, forecast_id: UUID) -> ForecastRecord:
+    async def get(self, caller: Caller, forecast_id: UUID) -> ForecastRecord:
         """Look at a forecast.
 
         Raises:
             ForecastNotFound: there is none with this id.
         """
-        async with self.database.reading() as transaction:
+        async with self.database.reading(caller.tenant_id) as transaction:
             return _found(await transaction.forecasts.get(forecast_id))
 
-    async def page(self, *, limit: int, cursor: str | None, kind: str | None, status: str | None) -> Page:
+    async def page(
+        self, caller: Caller, *, limit: int, cursor: str | None, kind: str | None, status: str | None
+    ) -> Page:
         """List forecasts, newest first.
 
         Raises:
             InvalidCursor: the cursor was not given out by this list.
         """
-        before = None if cursor is None else _decode(cursor)
-        async with self.database.reading() as transaction:
+        before = None if cursor is None else cursors.decode(cursor)
+        async with self.database.reading(caller.tenant_id) as transaction:
             found = await transaction.forecasts.page(limit=limit + 1, before=before, kind=kind, status=status)
         items = found[:limit]
-        return Page(items=items, next_cursor=_encode(items[-1].id) if len(found) > limit else None)
+        return Page(items=items, next_cursor=cursors.encode(items[-1].id) if len(found) > limit else None)
 
-    async def cancel(self, forecast_id: UUID) -> ForecastRecord:
+    async def cancel(self, caller: Caller, forecast_id: UUID) -> ForecastRecord:
         """Cancel a forecast that is not finished; a finished one stays as it is.
 
         Raises:
             ForecastNotFound: there is none with this id.
         """
-        async with self.database.writing() as transaction:
+        async with self.database.writing(caller.tenant_id) as transaction:
             return _found(await transaction.forecasts.cancel(forecast_id))
 
-    async def delete(self, forecast_id: UUID) -> None:
+    async def delete(self, caller: Caller, forecast_id: UUID) -> None:
         """Forget a forecast, whatever its state.
 
         Raises:
             ForecastNotFound: there is none with this id.
         """
-        async with self.database.writing() as transaction:
+        async with self.database.writing(caller.tenant_id) as transaction:
             if not await transaction.forecasts.delete(forecast_id):
                 raise ForecastNotFound
 
-    async def _accept(self, job: Job) -> ForecastRecord:
-        async with self.database.writing() as transaction:
-            record = await transaction.forecasts.add_queued(_new(job))
+    async def _accept(self, caller: Caller, job: Job, held: Reservation | None) -> ForecastRecord:
+        new = _new(job)
+        async with self.database.writing(caller.tenant_id) as transaction:
+            if await transaction.forecasts.unfinished(most=self.most_unfinished) >= self.most_unfinished:
+                raise QueueFull
+            if held is not None:
+                await _keep(transaction, held, new, HTTPStatus.ACCEPTED)
+            record = await transaction.forecasts.add_queued(new)
         await self.doorbell.ring()
         return record
+
+
+async def _keep(transaction: Transaction, held: Reservation, new: NewForecast, status_code: int) -> None:
+    if not await transaction.idempotency.keep(held, forecast_id=new.id, status_code=status_code):
+        raise KeyInFlight
 
 
 def _new(job: Job) -> NewForecast:
@@ -111,6 +146,7 @@ def _new(job: Job) -> NewForecast:
         request=job.request.model_dump_json(),
         seed=job.request.seed or 0,
         engine_version=job.engine_version,
+        callback_url=job.request.callback_url,
     )
 
 
@@ -118,14 +154,3 @@ def _found(record: ForecastRecord | None) -> ForecastRecord:
     if record is None:
         raise ForecastNotFound
     return record
-
-
-def _encode(forecast_id: UUID) -> str:
-    return base64.urlsafe_b64encode(forecast_id.bytes).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> UUID:
-    try:
-        return UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError) as error:
-        raise InvalidCursor from error

@@ -15,8 +15,8 @@ from structlog.typing import FilteringBoundLogger
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.simulation import Stopped
 from flow_forecaster.errors import DatabaseUnavailable
+from flow_forecaster.persistence.claims import Claim, Swept
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.forecasts import Claim, Swept
 from flow_forecaster.services.catalogue import restore
 from flow_forecaster.services.computing import Computer, Vigil
 
@@ -49,8 +49,8 @@ class Jobs:
         """
         claim = None
         try:
-            async with self.database.writing() as transaction:
-                claim = await transaction.forecasts.claim(lease_seconds=self.terms.lease_seconds)
+            async with self.database.working() as work:
+                claim = await work.claims.claim(lease_seconds=self.terms.lease_seconds)
             if claim is None:
                 return False
             log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt, kind=claim.kind)
@@ -63,9 +63,10 @@ class Jobs:
         return True
 
     async def sweep(self) -> Swept:
-        """Queue again what lost its worker, fail what has used up its attempts, count what waits."""
-        async with self.database.writing() as transaction:
-            swept = await transaction.forecasts.sweep(
+        """Queue again what lost its worker, fail what has used up its attempts, count what waits; forget old keys."""
+        async with self.database.working() as work:
+            await work.old_keys.forget()
+            swept = await work.claims.sweep(
                 most_attempts=self.terms.most_attempts, exhausted_error=json.dumps(EXHAUSTED)
             )
         if swept.requeued or swept.exhausted:
@@ -95,8 +96,8 @@ class Jobs:
         """Store a result; an outage of the database is waited for, while the keeper holds on to the claim."""
         while True:
             try:
-                async with self.database.writing() as transaction:
-                    return await transaction.forecasts.succeed(claim, result)
+                async with self.database.working() as work:
+                    return await work.claims.succeed(claim, result)
             except DatabaseUnavailable:
                 log.warning("result_not_yet_stored")
                 await asyncio.sleep(self.terms.heartbeat_seconds)
@@ -122,10 +123,8 @@ class Jobs:
 
     async def _beat(self, claim: Claim, vigil: Vigil) -> Reason | None:
         try:
-            async with self.database.writing() as transaction:
-                cancel = await transaction.forecasts.keep(
-                    claim, progress=vigil.share, lease_seconds=self.terms.lease_seconds
-                )
+            async with self.database.working() as work:
+                cancel = await work.claims.keep(claim, progress=vigil.share, lease_seconds=self.terms.lease_seconds)
         except Exception as error:  # noqa: BLE001 - the lease decides: if it runs out, a later beat finds it lost
             get_logger().warning("heartbeat_failed", forecast_id=str(claim.id), error=type(error).__name__)
             return None
@@ -136,19 +135,19 @@ class Jobs:
     async def _conclude_stopped(self, claim: Claim, reason: Reason, log: FilteringBoundLogger) -> None:
         log.info("forecast_stopped", reason=reason)
         if reason == "canceled":
-            async with self.database.writing() as transaction:
-                await transaction.forecasts.cancel_claimed(claim)
+            async with self.database.working() as work:
+                await work.claims.cancel_claimed(claim)
 
     async def _fail(self, claim: Claim, error: dict[str, str], log: FilteringBoundLogger) -> None:
-        async with self.database.writing() as transaction:
-            await transaction.forecasts.fail(claim, json.dumps(error))
+        async with self.database.working() as work:
+            await work.claims.fail(claim, json.dumps(error))
         log.warning("forecast_failed", code=error["code"])
 
     async def _release(self, claim: Claim) -> None:
         log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt)
         try:
-            async with self.database.writing() as transaction:
-                released = await transaction.forecasts.release(claim)
+            async with self.database.working() as work:
+                released = await work.claims.release(claim)
         except DatabaseUnavailable:
             log.warning("forecast_not_released")  # its lease runs out instead
         else:

@@ -18,6 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from structlog import get_logger
 
 from flow_forecaster.settings import Settings
+from flow_forecaster.workers.delivery import delivering
 from flow_forecaster.workers.loop import drain, running, sweep_forever
 from flow_forecaster.workers.workshop import Workshop
 
@@ -109,6 +110,7 @@ def run_worker(settings: Settings, url: str) -> None:
         stack.push_async_callback(bell.close)
         await workshop.make_ready()
         await stack.enter_async_context(running(sweep_forever(workshop.jobs, bell)))
+        await stack.enter_async_context(delivering(settings, workshop.database))
         get_logger().info("worker_ready", slots=settings.slots, threads=settings.threads)
 
     async def stop(ctx: dict[Any, Any]) -> None:  # noqa: ARG001

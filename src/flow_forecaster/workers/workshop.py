@@ -1,6 +1,7 @@
 """What a process that computes is made of: the database, the threads, the verbs of a worker, and its readiness."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -64,6 +65,7 @@ class Workshop:
         """Bring the schema up to date, if this process is to, and compile the kernels, off the event loop."""
         if self.settings.migrate_on_start:
             await self._migrate()
+        await self._look_at_locks()
         await asyncio.to_thread(
             make_ready,
             self.settings.kernel_cache_dir,
@@ -75,6 +77,12 @@ class Workshop:
         """Let go of threads and connections."""
         self.computer.close()
         await self.database.close()
+
+    async def _look_at_locks(self) -> None:
+        """Say so if the role is one that row-level security does not hold."""
+        with suppress(DatabaseUnavailable):
+            if await self.database.passes_row_locks():
+                get_logger().warning("row_level_security_bypassed", hint="connect as an ordinary role")
 
     async def _migrate(self) -> None:
         while True:

@@ -1,0 +1,46 @@
+"""Whose forecasts are whose: each belongs to a tenant."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.steadiness import Statements
+from flow_forecaster.persistence.tables import TenantRow
+
+OPEN_TENANT = UUID("00000000-0000-7000-8000-000000000000")
+"""The tenant of a service without keys; migrations put it there, and give it what was stored before there were any."""
+OPEN_TENANT_NAME = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """Who owns forecasts and keys."""
+
+    id: UUID
+    name: str
+
+
+class TenantRepository:
+    """Tenants within one transaction."""
+
+    def __init__(self, connection: Statements) -> None:
+        self._connection = connection
+
+    async def named(self, name: str) -> Tenant | None:
+        """Find a tenant by its name."""
+        found = await self._connection.execute(select(TenantRow.id).where(TenantRow.name == name))
+        tenant_id = found.scalar_one_or_none()
+        return None if tenant_id is None else Tenant(id=tenant_id, name=name)
+
+    async def names(self) -> dict[UUID, str]:
+        """List the names of all tenants."""
+        rows = await self._connection.execute(select(TenantRow.id, TenantRow.name))
+        return {row.id: row.name for row in rows}
+
+    async def add(self, name: str) -> Tenant:
+        """Add a tenant; the name must be new."""
+        tenant = Tenant(id=new_id(), name=name)
+        await self._connection.execute(insert(TenantRow).values(id=tenant.id, name=name))
+        return tenant

@@ -1,0 +1,98 @@
+"""Who may do what: each route says which scope it needs, or that it is for everyone.
+
+One that says neither is for nobody. What a route says stands in its entry of the OpenAPI document, and that very entry
+is what requests are held to.
+"""
+
+from functools import partial
+from ipaddress import ip_address
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from flow_forecaster.routers.allowances import Announcing
+from flow_forecaster.schemas.api_keys import Scope as Allowance
+from flow_forecaster.services.admission import Gate
+from flow_forecaster.services.rates import Meter
+
+SCHEME = "apiKey"
+EVERYONE: dict[str, Any] = {"security": []}
+
+
+def needs(scope: Allowance) -> dict[str, Any]:
+    """Say that a route needs a key with this scope."""
+    return {"security": [{SCHEME: [scope]}]}
+
+
+class GuardedRoute(APIRoute):
+    """A route behind the gate. Who is not let in is answered before anything of the body is read."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the caller in and charge for it, or refuse; a wrong method is refused by the route itself."""
+        if scope["method"] in (self.methods or ()) and (self.openapi_extra or {}) != EVERYONE:
+            gate: Gate = scope["app"].state.gate
+            headers = Headers(scope=scope)
+            sent = headers.getlist("authorization")
+            authorization = None if not sent else sent[0] if len(sent) == 1 else ""
+            admit = partial(gate.admit, authorization, _needed(self), nearby=_is_nearby(scope, headers))
+            scope["state"]["still_in"] = admit  # for answers that last: a key may end meanwhile
+            scope["state"]["caller"] = caller = await admit()
+            meter: Meter = scope["app"].state.meter
+            standing = await meter.charge_request(caller)
+            if standing is not None:
+                send = Announcing(send, meter, standing).send
+        await super().handle(scope, receive, send)
+
+
+def hold(api: FastAPI) -> None:
+    """Make every route of the application itself a guarded one; call it before any is added."""
+    api.router.route_class = GuardedRoute
+
+
+def include(api: FastAPI, router: APIRouter) -> None:
+    """Add the routes of a router, all of which stand behind the gate.
+
+    Raises:
+        RuntimeError: one does not.
+    """
+    if any(not isinstance(route, GuardedRoute) for route in router.routes):
+        raise RuntimeError("A route passes the gate by: give its router route_class=GuardedRoute.")
+    api.include_router(router)
+
+
+def _needed(route: APIRoute) -> Allowance | None:
+    for alternative in (route.openapi_extra or {}).get("security", ()):
+        for scope in alternative.get(SCHEME, ()):
+            needed: Allowance = scope
+            return needed
+    return None
+
+
+def _is_nearby(scope: Scope, headers: Headers) -> bool:
+    """Tell whether a request was made on this machine, to this machine, by name.
+
+    A page of a browser may reach a local service under a name that its author chose to lead there; nobody who means
+    this service calls it so. Whoever is in front of the service and forwards requests says so.
+    """
+    server = scope.get("server") or ("", None)
+    forwarded = "forwarded" in headers or "x-forwarded-for" in headers
+    return not forwarded and is_here(str(server[0])) and is_here(_name(headers.get("host", "")))
+
+
+def is_here(host: str) -> bool:
+    """Tell whether an address or a name is this machine's own."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _name(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]

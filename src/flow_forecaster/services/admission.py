@@ -1,0 +1,130 @@
+"""Who is asking, and may they: keys are looked up once in a while and remembered in between."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from structlog import get_logger
+
+from flow_forecaster.errors import ApiKeyInvalid, ApiKeyMissing, DatabaseUnavailable, ScopeMissing
+from flow_forecaster.persistence.api_keys import Credentials
+from flow_forecaster.persistence.database import Database
+from flow_forecaster.schemas.api_keys import SCOPES, Scope
+from flow_forecaster.services.api_keys import digest_of, id_of, recognised
+from flow_forecaster.services.callers import ANYBODY, Caller
+
+REMEMBERED_SECONDS = 4.0
+"""For so long a key is taken for what it was: what is revoked ends within five seconds, the look-up included."""
+MOST_REMEMBERED = 10_000
+NOTED_SECONDS = 60.0
+_SCHEME = "bearer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    caller: Caller
+    until: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Gate:
+    """Lets callers in. `clock` counts seconds from anywhere; `open_to_everyone` lets in who has no key, from anywhere.
+
+    A service that has, or ever had, a key is closed to those without one.
+    """
+
+    database: Database
+    clock: Callable[[], float]
+    open_to_everyone: bool = False
+    _known: dict[str, _Known] = field(default_factory=dict)
+    _used: set[UUID] = field(default_factory=set)
+    _has_keys: bool | None = None
+    _looked_at: float = 0.0
+
+    async def admit(self, authorization: str | None, scope: Scope | None, *, nearby: bool) -> Caller:
+        """Tell who is asking, if they may do what has this scope; nobody may do what has none.
+
+        `nearby` says that the request comes from this very machine.
+
+        Raises:
+            ApiKeyMissing: a key is needed, and none was sent.
+            ApiKeyInvalid: what was sent is no key, an unknown one, or one that has ended.
+            ScopeMissing: the key does not allow this.
+            DatabaseUnavailable: the key cannot be looked up.
+        """
+        if authorization is None:
+            caller = await self._without_key(nearby=nearby)
+        else:
+            caller = await self._with_key(authorization)
+        if scope is None or scope not in caller.scopes:
+            raise ScopeMissing
+        return caller
+
+    async def note_uses_forever(self) -> None:
+        """Write down now and then which keys were used; a failure is made up for by the next time."""
+        while True:
+            await asyncio.sleep(NOTED_SECONDS)
+            await self.note_uses()
+
+    async def note_uses(self) -> None:
+        """Write down which keys were used since the last time."""
+        used, self._used = self._used, set()
+        if not used:
+            return
+        try:
+            async with self.database.admitting(read_only=False) as admission:
+                await admission.keys.note_use(used)
+        except DatabaseUnavailable as error:
+            self._used |= used
+            get_logger().warning("uses_not_noted", code=error.code)
+
+    async def _without_key(self, *, nearby: bool) -> Caller:
+        if not (nearby or self.open_to_everyone) or await self._are_there_keys():
+            raise ApiKeyMissing
+        return ANYBODY
+
+    async def _are_there_keys(self) -> bool:
+        if self._has_keys or (self._has_keys is not None and self.clock() < self._looked_at + REMEMBERED_SECONDS):
+            return self._has_keys
+        try:
+            async with self.database.admitting() as admission:
+                self._has_keys = await admission.keys.are_there_any()
+        except DatabaseUnavailable:
+            if self._has_keys is None:
+                raise
+            return self._has_keys  # without the database nobody gets at anything
+        self._looked_at = self.clock()
+        return self._has_keys
+
+    async def _with_key(self, authorization: str) -> Caller:
+        scheme, _, text = authorization.partition(" ")
+        key_id = id_of(text) if scheme.lower() == _SCHEME else None
+        if key_id is None:
+            raise ApiKeyInvalid
+        digest = digest_of(text)
+        known = self._known.get(digest)
+        if known is None or known.until <= self.clock():
+            known = await self._look_up(key_id, digest)
+        return known.caller
+
+    async def _look_up(self, key_id: UUID, digest: str) -> _Known:
+        asked = self.clock()
+        async with self.database.admitting() as admission:
+            credentials = await admission.keys.find(key_id)
+        lasts = recognised(digest, credentials)
+        if credentials is None or (lasts is not None and lasts <= 0):
+            self._known.pop(digest, None)
+            raise ApiKeyInvalid
+        seconds = REMEMBERED_SECONDS if lasts is None else min(lasts, REMEMBERED_SECONDS)
+        known = _Known(caller=_caller(key_id, credentials), until=asked + seconds)
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        self._known[digest] = known
+        self._used.add(key_id)
+        return known
+
+
+def _caller(key_id: UUID, credentials: Credentials) -> Caller:
+    scopes = frozenset(scope for scope in SCOPES if scope in credentials.scopes)
+    return Caller(tenant_id=credentials.tenant_id, key_id=key_id, scopes=scopes)

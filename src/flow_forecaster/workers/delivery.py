@@ -1,0 +1,116 @@
+"""The delivery loop: take what is due, send it beside the rest, and look again."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from structlog import get_logger
+
+from flow_forecaster import __version__
+from flow_forecaster.errors import ServiceError
+from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.deliveries import DeliveryClaim
+from flow_forecaster.services.addresses import AddressPolicy, is_loopback, networks_of
+from flow_forecaster.services.deliveries import Deliveries
+from flow_forecaster.services.keyrings import Keyring
+from flow_forecaster.settings import Settings
+from flow_forecaster.workers.dialing import Dialer, SystemResolver, trusting
+from flow_forecaster.workers.loop import running
+from flow_forecaster.workers.posting import HttpCourier
+
+MOST_AT_ONCE = 64
+LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryLoop:
+    """Delivers until it is cancelled; what is under way is then given back."""
+
+    deliveries: Deliveries
+    look_seconds: float = LOOK_SECONDS
+
+    async def run(self) -> None:
+        """Look for what is due now and then, and again at once while there is a lot."""
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                under_way |= await self._begun(MOST_AT_ONCE - len(under_way))
+                if under_way:
+                    _, under_way = await asyncio.wait(
+                        under_way, timeout=self.look_seconds, return_when=asyncio.FIRST_COMPLETED
+                    )
+                else:
+                    await asyncio.sleep(self.look_seconds)
+        finally:
+            for task in under_way:
+                task.cancel()
+            if under_way:
+                await asyncio.wait(under_way)
+
+    async def _begun(self, room: int) -> set[asyncio.Task[None]]:
+        if room <= 0:
+            return set()
+        try:
+            claims = await self.deliveries.take(room)
+        except ServiceError as error:
+            get_logger().warning("deliveries_not_taken", code=error.code)
+            return set()
+        except Exception:  # noqa: BLE001 - what fails today must be tried again
+            get_logger().exception("taking_deliveries_crashed")
+            return set()
+        return {asyncio.create_task(self._guarded(claim)) for claim in claims}
+
+    async def _guarded(self, claim: DeliveryClaim) -> None:
+        try:
+            await self.deliveries.deliver(claim)
+        except Exception:  # noqa: BLE001 - its lease runs out, and it is tried again
+            get_logger().exception("delivery_crashed", delivery_id=str(claim.id))
+
+
+@asynccontextmanager
+async def delivering(settings: Settings, database: Database) -> AsyncIterator[None]:
+    """Deliver webhooks beside the body, as the settings let it."""
+    policy, resolver = policy_of(settings), SystemResolver()
+    if policy.loopback:
+        get_logger().info("webhooks_reach_loopback", why="no Redis, and served on this machine only")
+    courier = HttpCourier(
+        dialer=Dialer(policy=policy, resolver=resolver, tls=trusting()), agent=f"flow-forecaster/{__version__}"
+    )
+    deliveries = Deliveries(
+        database=database, courier=courier, keyring=keyring_of(settings), seconds=time.time, chance=random.random
+    )
+    try:
+        async with running(DeliveryLoop(deliveries=deliveries).run()):
+            yield
+    finally:
+        resolver.close()
+
+
+def policy_of(settings: Settings) -> AddressPolicy:
+    """Say where webhooks may go. A process that is its own worker and serves its machine only may tell that machine."""
+    loopback = settings.webhook_loopback
+    if loopback is None:
+        loopback = settings.redis_url is None and _is_here(settings.host)
+    return AddressPolicy(
+        ports=frozenset(int(port) for port in settings.webhook_ports.split(",")),
+        networks=networks_of(settings.webhook_networks or ""),
+        plain_http=settings.webhook_http,
+        loopback=loopback,
+    )
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """Take the operator's keys."""
+    text = None if settings.webhook_key is None else settings.webhook_key.get_secret_value()
+    return Keyring(keys=() if text is None else tuple(key.encode() for key in text.split(",")))
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return is_loopback(ip_address(host))
+    except ValueError:
+        return host == "localhost"
