@@ -5,7 +5,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from engine.modelling import MACHINE, PRINTED, RISKS, SIX, UNSPLIT, asked, certain, delayed, when
@@ -110,6 +110,7 @@ def test_more_growth_is_never_finished_earlier(
     pace: tuple[list[int], Sampler, int], team: Capacity, one: int, other: int
 ) -> None:
     history, sampler, seed = pace
+    assume(team.ramp is None or team.ramp.periods is not None)  # the scope grows by whole items, and the ramp with it
     less, more = (
         Model(scope=Scope.exactly(12), growth=Range(low=tenths / 10, high=tenths / 5), capacity=team)
         for tenths in sorted((one, other))
