@@ -49,7 +49,7 @@ async def ask(client: httpx2.AsyncClient, question: dict[str, Any], /, **headers
 
 
 async def answered(client: httpx2.AsyncClient, question: dict[str, Any]) -> dict[str, Any]:
-    """Post a small forecast and return its result, wherever it was computed: a busy machine hands on what takes long."""
+    """Post a small forecast and return its result; a busy machine hands on what takes long."""
     response = await ask(client, question)
     assert response.status_code in {201, 202}, response.text
     if response.status_code == 202:
