@@ -24,8 +24,10 @@ OF_TEAMS = ("teams",)
 SIMULATED = ("what_if",)
 """Kinds that have no exact answer."""
 LOOKING_BACK = ("backtest",)
+SINGLE = ("item",)
 _QUESTIONS: dict[str, dict[str, Any]] = {
     "backtest": {"confidence": None, "trials": 100},
+    "item": {"history": None, "cycle_times": [3, 5, 8]},
     "when": {"scope": {"items": 50}},
     "how_many": {"periods": 6},
     "deadline": {"scope": {"items": 50}, "deadline": "2026-06-30"},

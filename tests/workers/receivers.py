@@ -31,6 +31,9 @@ class Receiver:
         return f"{scheme}://{host}:{self.port}{path}"
 
 
+_SETTLES_SECONDS = 0.05
+
+
 @asynccontextmanager
 async def receiver(
     script: Script | bytes = OK, *, hosts: Sequence[str] = ("127.0.0.1",), tls: ssl.SSLContext | None = None
@@ -62,10 +65,11 @@ async def receiver(
         yield seen
     finally:
         server.close()
+        await asyncio.sleep(_SETTLES_SECONDS)  # for connections that are accepted and have no task yet
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # for the transports, which close at the loop's next turn
+        await asyncio.sleep(_SETTLES_SECONDS)  # for the transports, which close at the loop's next turns
 
 
 async def post(url: str | Target, *, courier: HttpCourier, body: bytes = b"{}") -> Answer:
