@@ -19,6 +19,7 @@ from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.schemas.api_keys import ApiKeyRequest
 from flow_forecaster.services import cursors
 from flow_forecaster.services.callers import Caller
+from flow_forecaster.services.cursors import Page
 
 _KEY = re.compile(r"ff_[a-z0-9]{1,16}_([0-9a-f]{32})_[0-9a-f]{64}")
 _NOBODY = Credentials(tenant_id=UUID(int=0), scopes=(), digests=(("0" * 64, None),))
@@ -57,14 +58,6 @@ class MadeKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyPage:
-    """Keys, newest first, and where the next page begins."""
-
-    items: list[KeyRecord]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeys:
     """The verbs on keys. `environment` is written into each, so that people can tell them apart."""
 
@@ -85,17 +78,16 @@ class ApiKeys:
         async with self.database.writing(caller.tenant_id) as transaction:
             return MadeKey(record=await transaction.keys.add(new), text=text)
 
-    async def page(self, caller: Caller, *, limit: int, cursor: str | None) -> KeyPage:
+    async def page(self, caller: Caller, *, limit: int, cursor: str | None) -> Page[KeyRecord]:
         """List keys, newest first, those that have ended included.
 
         Raises:
             InvalidCursor: the cursor was not given out by this list.
         """
-        before = None if cursor is None else cursors.decode(cursor)
+        before = cursors.before(cursor)
         async with self.database.reading(caller.tenant_id) as transaction:
             found = await transaction.keys.page(limit=limit + 1, before=before)
-        items = found[:limit]
-        return KeyPage(items=items, next_cursor=cursors.encode(items[-1].id) if len(found) > limit else None)
+        return Page.of(found, limit)
 
     async def get(self, caller: Caller, key_id: UUID) -> KeyRecord:
         """Look at a key.

@@ -1,10 +1,46 @@
-"""Where a page of a list ended, as an opaque text."""
+"""Pages of lists, and where one ended as an opaque text."""
 
 import base64
 import binascii
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from flow_forecaster.errors import InvalidCursor
+
+
+class Listed(Protocol):
+    """What a list is in the order of."""
+
+    @property
+    def id(self) -> UUID:
+        """Its id, which sorts by time."""
+
+
+T = TypeVar("T", bound=Listed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """Records, newest first, and where the next page begins."""
+
+    items: list[T]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, found: list[T], limit: int) -> "Page[T]":
+        """Make a page of what was found, one record more than the limit where there is a next page."""
+        items = found[:limit]
+        return cls(items=items, next_cursor=encode(items[-1].id) if len(found) > limit else None)
+
+
+def before(cursor: str | None) -> UUID | None:
+    """Find the id that a page begins after; None for the first page.
+
+    Raises:
+        InvalidCursor: no list gave this out.
+    """
+    return None if cursor is None else decode(cursor)
 
 
 def encode(last: UUID) -> str:

@@ -15,18 +15,11 @@ from flow_forecaster.services.addresses import AddressPolicy
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.catalogue import Job, prepare
 from flow_forecaster.services.computing import Computer, TookTooLong
+from flow_forecaster.services.cursors import Page
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
 from flow_forecaster.services.rates import Meter
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.webhooks import allowed_target
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Forecasts, newest first, and where the next page begins."""
-
-    items: list[SummaryRecord]
-    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,17 +84,16 @@ class Forecasts:
 
     async def page(
         self, caller: Caller, *, limit: int, cursor: str | None, kind: str | None, status: str | None
-    ) -> Page:
+    ) -> Page[SummaryRecord]:
         """List forecasts, newest first.
 
         Raises:
             InvalidCursor: the cursor was not given out by this list.
         """
-        before = None if cursor is None else cursors.decode(cursor)
+        before = cursors.before(cursor)
         async with self.database.reading(caller.tenant_id) as transaction:
             found = await transaction.forecasts.page(limit=limit + 1, before=before, kind=kind, status=status)
-        items = found[:limit]
-        return Page(items=items, next_cursor=cursors.encode(items[-1].id) if len(found) > limit else None)
+        return Page.of(found, limit)
 
     async def cancel(self, caller: Caller, forecast_id: UUID) -> ForecastRecord:
         """Cancel a forecast that is not finished; a finished one stays as it is.

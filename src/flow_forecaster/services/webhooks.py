@@ -13,6 +13,7 @@ from flow_forecaster.schemas.webhooks import EndpointChange, EndpointRequest
 from flow_forecaster.services import cursors
 from flow_forecaster.services.addresses import AddressPolicy
 from flow_forecaster.services.callers import Caller
+from flow_forecaster.services.cursors import Page
 from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.targets import InvalidTarget, Target, parse_target
 
@@ -26,22 +27,6 @@ class EndpointSecret:
 
     record: EndpointRecord
     secret: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointPage:
-    """Endpoints, newest first, and where the next page begins."""
-
-    items: list[EndpointRecord]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryPage:
-    """Deliveries, newest first, and where the next page begins."""
-
-    items: list[DeliveryRecord]
-    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +61,16 @@ class Webhooks:
         async with self.database.reading(caller.tenant_id) as transaction:
             return await _found(transaction, endpoint_id)
 
-    async def page(self, caller: Caller, *, limit: int, cursor: str | None) -> EndpointPage:
+    async def page(self, caller: Caller, *, limit: int, cursor: str | None) -> Page[EndpointRecord]:
         """List endpoints, newest first.
 
         Raises:
             InvalidCursor: the cursor was not given out by this list.
         """
-        before = None if cursor is None else cursors.decode(cursor)
+        before = cursors.before(cursor)
         async with self.database.reading(caller.tenant_id) as transaction:
             found = await transaction.webhooks.page(limit=limit + 1, before=before)
-        items = found[:limit]
-        return EndpointPage(items=items, next_cursor=cursors.encode(items[-1].id) if len(found) > limit else None)
+        return Page.of(found, limit)
 
     async def change(self, caller: Caller, endpoint_id: UUID, change: EndpointChange) -> EndpointRecord:
         """Change what is given; one that is enabled again begins anew.
@@ -159,19 +143,18 @@ class Webhooks:
 
     async def deliveries(
         self, caller: Caller, endpoint_id: UUID, *, limit: int, cursor: str | None, status: str | None
-    ) -> DeliveryPage:
+    ) -> Page[DeliveryRecord]:
         """List deliveries to an endpoint, newest first.
 
         Raises:
             EndpointNotFound: there is none with this id.
             InvalidCursor: the cursor was not given out by this list.
         """
-        before = None if cursor is None else cursors.decode(cursor)
+        before = cursors.before(cursor)
         async with self.database.reading(caller.tenant_id) as transaction:
             await _found(transaction, endpoint_id)
             found = await transaction.webhooks.deliveries(endpoint_id, limit=limit + 1, before=before, status=status)
-        items = found[:limit]
-        return DeliveryPage(items=items, next_cursor=cursors.encode(items[-1].id) if len(found) > limit else None)
+        return Page.of(found, limit)
 
     async def delivery(
         self, caller: Caller, endpoint_id: UUID, delivery_id: UUID
