@@ -146,7 +146,7 @@ class ForecastFields(AheadFields, HistoryFields):
 class ModelFields(ForecastFields):
     """What every kind of forecast is asked with that simulates a team at work."""
 
-    risks: Risks = Field(default=[], description="What adds items or loses periods, if it happens.")
+    risks: Risks = Field(default=[], description="What adds items, or loses periods at the beginning, if it happens.")
     capacity: Capacity | None = Field(default=None, description="How the team differs from that of the history.")
     lead_time: LeadTime | None = Field(default=None, description="Cycle times, where throughput does not tell.")
     fan: bool = Field(default=False, description="Answer with the items done by period, too.")
