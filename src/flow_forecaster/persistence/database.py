@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.api_keys import KeyDirectory, KeyRepository
+from flow_forecaster.persistence.backlog import BacklogRepository
 from flow_forecaster.persistence.claims import ClaimRepository
 from flow_forecaster.persistence.deliveries import DeliveryRepository
 from flow_forecaster.persistence.forecasts import ForecastRepository
@@ -49,6 +50,7 @@ class Work:
     deliveries: DeliveryRepository
     old_keys: OldKeys
     standings: Standings
+    backlog: BacklogRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class Database:
 
     @asynccontextmanager
     async def reading(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
-        """Open a transaction of a tenant for reading, which on SQLite does not wait for a writer."""
+        """Open a transaction of a tenant for reading: it sees one state, and on SQLite does not wait for a writer."""
         async with _translated(), self._steady(tenant_id, read_only=True) as connection:
             yield _transaction(connection, tenant_id)
 
@@ -147,7 +149,7 @@ class Database:
     def _steady(self, tenant_id: UUID | None, *, read_only: bool = False) -> SteadyConnection:
         if self.engine.dialect.name == "sqlite":
             return SteadyConnection(self.engine, {_READ_ONLY: read_only})
-        return SteadyConnection(self._lone, {}, beginning(tenant_id))
+        return SteadyConnection(self._lone, {}, beginning(tenant_id, read_only=read_only))
 
     async def _run(self, work: Callable[[Connection], None]) -> None:
         async with self.engine.begin() as connection:
@@ -174,6 +176,7 @@ def _work(connection: Statements) -> Work:
         deliveries=DeliveryRepository(connection),
         old_keys=OldKeys(connection),
         standings=Standings(connection),
+        backlog=BacklogRepository(connection),
     )
 
 
