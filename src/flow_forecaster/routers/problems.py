@@ -34,6 +34,7 @@ from flow_forecaster.errors import (
     ServiceError,
     TooManyEndpoints,
     TooManyWatches,
+    TooManyWrongKeys,
 )
 from flow_forecaster.routers.allowances import limited
 from flow_forecaster.routers.pointers import field_errors, pointer
@@ -45,6 +46,7 @@ STATUSES: Mapping[type[ServiceError], int] = {
     ApiKeyMissing: HTTPStatus.UNAUTHORIZED,
     ApiKeyInvalid: HTTPStatus.UNAUTHORIZED,
     ScopeMissing: HTTPStatus.FORBIDDEN,
+    TooManyWrongKeys: HTTPStatus.TOO_MANY_REQUESTS,
     ApiKeyNotFound: HTTPStatus.NOT_FOUND,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
@@ -124,6 +126,8 @@ async def _service_error(request: Request, error: Exception) -> Response:
     headers = {"retry_after": RETRY_AFTER_SECONDS} if status in _LATER or isinstance(error, KeyInFlight) else {}
     if isinstance(error, RateLimited):
         headers = {"retry_after": str(ceil(error.wait_seconds))} | limited(request.app.state.meter, error)
+    if isinstance(error, TooManyWrongKeys):
+        headers = {"retry_after": str(ceil(error.wait_seconds))}
     if type(error) in CHALLENGES:
         headers["www_authenticate"] = CHALLENGES[type(error)]
     return _answer(request, status, error.code, error.detail, errors=errors, **headers)
