@@ -63,8 +63,9 @@ class Computer:
 
     async def large(self, job: Job, vigil: Vigil) -> str:
         """Compute a large job on all threads, in chunks, under a vigil; return its result as JSON text."""
+        cost = job.cost
         computing = self._run(self._large, job, Machine(threads=self._threads, watch=vigil.watch))
-        return await self._counted(computing, job, "large", job.cost)
+        return await self._counted(computing, job, "large", cost)
 
     def close(self) -> None:
         """Let the threads end."""

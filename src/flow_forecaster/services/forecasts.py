@@ -9,6 +9,7 @@ from flow_forecaster.persistence.database import Database, Transaction
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, SummaryRecord
 from flow_forecaster.persistence.idempotency import Reservation
 from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.schemas.kinds import AnyRequest
 from flow_forecaster.services import cursors
 from flow_forecaster.services.addresses import AddressPolicy
@@ -38,11 +39,17 @@ class Forecasts:
     policy: AddressPolicy = field(default_factory=AddressPolicy)
 
     async def create(
-        self, caller: Caller, request: AnyRequest, *, respond_async: bool, held: Reservation | None = None
+        self,
+        caller: Caller,
+        request: AnyRequest,
+        *,
+        respond_async: bool,
+        held: Reservation | None = None,
+        origin: Origin = UNKNOWN,
     ) -> ForecastRecord:
         """Answer a small request at once; accept a large one for a worker.
 
-        For the idempotency key that is `held`, the answer is kept with the forecast.
+        For the idempotency key that is `held`, the answer is kept with the forecast, and so is the `origin`.
 
         Raises:
             InvalidInput: the request cannot be answered.
@@ -60,12 +67,12 @@ class Forecasts:
         job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
         await self.meter.charge_draws(caller, job.cost)
         if respond_async or job.cost > self.inline_draws:
-            return await self._accept(caller, job, held)
+            return await self._accept(caller, _new(job, origin), held)
         try:
             result = await self.computer.small(job)
         except TookTooLong:
-            return await self._accept(caller, job, held)
-        new = _new(job)
+            return await self._accept(caller, _new(job, origin), held)
+        new = _new(job, origin)
         if held is None:
             async with self.database.single(caller.tenant_id) as transaction:
                 return await transaction.forecasts.add_succeeded(new, result)
@@ -114,8 +121,7 @@ class Forecasts:
             if not await transaction.forecasts.delete(forecast_id):
                 raise ForecastNotFound
 
-    async def _accept(self, caller: Caller, job: Job, held: Reservation | None) -> ForecastRecord:
-        new = _new(job)
+    async def _accept(self, caller: Caller, new: NewForecast, held: Reservation | None) -> ForecastRecord:
         async with self.database.writing(caller.tenant_id) as transaction:
             if await transaction.forecasts.unfinished(most=self.most_unfinished) >= self.most_unfinished:
                 raise QueueFull
@@ -131,7 +137,7 @@ async def _keep(transaction: Transaction, held: Reservation, new: NewForecast, s
         raise KeyInFlight
 
 
-def _new(job: Job) -> NewForecast:
+def _new(job: Job, origin: Origin) -> NewForecast:
     return NewForecast(
         id=new_id(),
         kind=job.kind.name,
@@ -139,6 +145,7 @@ def _new(job: Job) -> NewForecast:
         seed=job.request.seed or 0,
         engine_version=job.engine_version,
         callback_url=job.request.callback_url,
+        origin=origin,
     )
 
 
