@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import Field, field_validator
 
+from flow_forecaster.engine import capacity as engine_capacity
 from flow_forecaster.engine.calendar import Timeline, WorkingCalendar, working_history
-from flow_forecaster.engine.capacity import Capacity as EngineCapacity
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.fan import MOST_PATHS
 from flow_forecaster.engine.history import ThroughputHistory
@@ -59,7 +59,7 @@ class HistoryFields(Request):
         known = None if self.history is None else self.history.start
         return self.model_copy(update={"calendar": self.calendar.resolved(min(known or start, start), start)})
 
-    def in_time(self, capacity: EngineCapacity, start: date | None) -> EngineCapacity:
+    def in_time(self, capacity: engine_capacity.Capacity, start: date | None) -> engine_capacity.Capacity:
         """Let weeks from `start` on count by the share of their working days that are worked, where these differ."""
         if self.calendar is None or start is None or (self._counted_in or "week") != "week":
             return capacity
@@ -171,7 +171,8 @@ class ModelFields(ForecastFields):
         if items and scope is None:
             detail = "Risks that add items have no bearing here: there is no scope. Give risks with a delay."
             raise InvalidInput("risks", code="risk_without_scope", detail=detail)
-        capacity = self.in_time((self.capacity or Capacity()).value(delays), self.start)
+        capacity = engine_capacity.Capacity(delays=delays) if self.capacity is None else self.capacity.value(delays)
+        capacity = self.in_time(capacity, self.start)
         lead_time = None if self.lead_time is None else self.lead_time.value()
         if scope is None:
             return Model(scope=None, capacity=capacity, lead_time=lead_time)
