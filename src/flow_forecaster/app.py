@@ -106,9 +106,9 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
 
 async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: Start) -> None:
     """Start answering at once; work begins when the schema is current and the kernels are compiled."""
-    workshop = Workshop.of(settings)
-    stack.push_async_callback(workshop.close)
     bell = _doorbell(settings, stack)
+    workshop = Workshop.of(settings, bell)
+    stack.push_async_callback(workshop.close)
     api.state.readiness = workshop.readiness
     api.state.gate = await _gate(workshop, stack)
     api.state.api_keys = ApiKeys(database=workshop.database, environment=settings.key_environment)

@@ -110,6 +110,13 @@ class Settings(BaseSettings):
     threads: Annotated[
         int, Field(ge=1, le=256, default_factory=_cores, description="Threads that one large forecast is computed on.")
     ]
+    range_draws: Annotated[
+        float,
+        Field(ge=1_000, description="A forecast of 8 times as many draws and more is divided into ranges of so many."),
+    ] = 500_000_000
+    max_running: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Forecasts and ranges of one tenant that workers compute at once.")
+    ] = 1_000
     slots: Annotated[int, Field(ge=1, le=64, description="Large forecasts that a worker process computes at once.")] = 1
     lease_seconds: Annotated[
         float, Field(ge=1, le=3600, description="How long a worker's claim lasts without a heartbeat.")

@@ -20,6 +20,8 @@ from servers.valkey import RedisServer, ValkeyServer, running_valkey
 from services.asking import ENDLESS, HISTORY, a_job, accept, answer_of, find, finished
 from workers.processes import worker_process
 
+WHOLE = 1e18
+"""Draws of a range, so that nothing is divided."""
 LARGE = 3_000_000
 LARGER = 25_000_000
 """Trials of a computation that lasts for seconds: long enough to be killed in, short enough to be done again."""
@@ -33,6 +35,7 @@ def ground(postgres_url: str, kernel_cache: Path) -> dict[str, Any]:
         "kernel_cache_dir": kernel_cache,
         "lease_seconds": 1.0,
         "heartbeat_seconds": 0.1,
+        "range_draws": WHOLE,
     }
 
 

@@ -7,7 +7,8 @@ from threading import Event
 from time import monotonic
 from typing import TypeAlias
 
-from flow_forecaster.engine.simulation import Machine, Stopped
+from flow_forecaster.engine.division import Counted, Part, pack
+from flow_forecaster.engine.simulation import Divider, Machine, Stopped
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.services.catalogue import Job
 
@@ -60,9 +61,18 @@ class Computer:
             return await self._tiny.compute(job, machine)
         return await self._run(self._small, job, machine)
 
-    async def large(self, job: Job, vigil: Vigil) -> str:
-        """Compute a large job on all threads, in chunks, under a vigil; return its result as JSON text."""
-        return await self._run(self._large, job, Machine(threads=self._threads, watch=vigil.watch))
+    async def large(self, job: Job, vigil: Vigil, divider: Divider | None = None) -> str:
+        """Compute a large job on all threads, in chunks, under a vigil; return its result as JSON text.
+
+        Raises:
+            Divided: the divider wants its next step to be counted by ranges.
+        """
+        return await self._run(self._large, job, Machine(threads=self._threads, watch=vigil.watch, divider=divider))
+
+    async def part(self, job: Job, vigil: Vigil, part: Part) -> bytes:
+        """Count a range of the trials of a large job on all threads, under a vigil; return the counts, packed."""
+        machine = Machine(threads=self._threads, watch=vigil.watch, divider=part)
+        return await asyncio.get_running_loop().run_in_executor(self._large, _counted, job, machine)
 
     def close(self) -> None:
         """Let the threads end."""
@@ -128,6 +138,14 @@ class _Patience:
 def _result(job: Job, machine: Machine) -> str:
     result: Response = job.compute(machine)
     return result.model_dump_json()
+
+
+def _counted(job: Job, machine: Machine) -> bytes:
+    try:
+        job.question.answer(machine)
+    except Counted as counted:
+        return pack(counted.counts)
+    raise ValueError("The question has no such step.")
 
 
 def _outcomes(asked: list[_Asked]) -> list[str | Exception]:

@@ -98,14 +98,14 @@ def run_worker(settings: Settings, url: str) -> None:
 
     Each ring lets one of its slots work until nothing waits.
     """
-    workshop = Workshop.of(settings)
+    bell = RedisBell(url)
+    workshop = Workshop.of(settings, bell)
     stack = AsyncExitStack()
 
     async def ring(ctx: dict[Any, Any]) -> None:  # noqa: ARG001 - arq hands it over
         await drain(workshop.jobs)
 
     async def start(ctx: dict[Any, Any]) -> None:  # noqa: ARG001
-        bell = RedisBell(url)
         stack.push_async_callback(workshop.close)
         stack.push_async_callback(bell.close)
         await workshop.make_ready()

@@ -13,8 +13,10 @@ from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.services.computing import Computer
-from flow_forecaster.services.jobs import Jobs, Terms
+from flow_forecaster.services.holding import Terms
+from flow_forecaster.services.jobs import Jobs
 from flow_forecaster.services.kernels import make_ready
+from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.settings import Settings
 
@@ -44,7 +46,7 @@ class Workshop:
     readiness: Readiness
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Settings, doorbell: Doorbell) -> Self:
         """Build the parts; nothing is connected or started yet."""
         database = open_database(settings)
         computer = Computer(threads=settings.threads, slots=settings.slots, patience_seconds=settings.inline_seconds)
@@ -52,12 +54,14 @@ class Workshop:
             lease_seconds=settings.lease_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
             most_attempts=settings.max_attempts,
+            most_running=settings.max_running,
+            range_draws=settings.range_draws,
         )
         return cls(
             settings=settings,
             database=database,
             computer=computer,
-            jobs=Jobs(database=database, computer=computer, terms=terms),
+            jobs=Jobs(database=database, computer=computer, terms=terms, doorbell=doorbell),
             readiness=Readiness(database=database),
         )
 
