@@ -97,6 +97,44 @@ async def test_a_divided_forecast_is_held_by_nobody_and_no_attempt_is_spent(data
     assert [(each["first_trial"], each["end_trial"]) for each in await rows(database)] == [(0, 10), (10, 20), (20, 30)]
 
 
+async def test_a_forecast_that_was_to_be_canceled_when_it_was_divided_is_canceled(database: Database) -> None:
+    await queue(database)
+    claimed = await claim(database)
+    async with database.writing(OPEN_TENANT) as transaction:
+        await transaction.forecasts.cancel(claimed.id)
+    async with database.working() as work:
+        assert await work.ranges.lay_out(claimed, layout()) is False
+    row = await row_of(database, claimed.id)
+    assert (row["status"], row["lease_expires_at"]) == ("canceled", None)
+    assert row["finished_at"] is not None
+    assert await rows(database) == []
+
+
+@pytest.mark.parametrize("first", ["divide", "cancel"])
+async def test_a_cancel_that_meets_a_worker_dividing_is_not_lost(postgres_url: str, first: str) -> None:
+    database = Database(postgres_url)
+    await queue(database)
+    claimed = await claim(database)
+
+    async def divides() -> None:
+        async with database.working() as work:
+            await work.ranges.lay_out(claimed, layout())
+            await asyncio.sleep(0.2)
+
+    async def cancels() -> None:
+        async with database.writing(OPEN_TENANT) as transaction:
+            await transaction.forecasts.cancel(claimed.id)
+            await asyncio.sleep(0.2)
+
+    one, other = (divides(), cancels()) if first == "divide" else (cancels(), divides())
+    tasks = [asyncio.create_task(one)]
+    await asyncio.sleep(0.1)
+    await asyncio.gather(*tasks, other)
+    assert (await row_of(database, claimed.id))["status"] == "canceled"
+    assert await rows(database) == []
+    await database.close()
+
+
 async def test_ranges_are_claimed_in_their_order_and_each_once(database: Database) -> None:
     first = await divide(database)
     await divide(database)

@@ -116,10 +116,7 @@ class ClaimRepository:
 
     async def release(self, claim: Claim) -> bool:
         """Give a claimed forecast back unspent: this attempt is not counted. One that is to be canceled is."""
-        canceled = _held(claim).where(ForecastRow.cancel_requested)
-        ended = canceled.values(status="canceled", finished_at=now(), lease_expires_at=None)
-        if (await self._connection.execute(ended)).rowcount > 0:
-            await self._forget_ranges(claim)
+        if await end_if_canceled(self._connection, claim):
             return True
         values = {"status": "queued", "attempt": claim.attempt - 1, "lease_expires_at": None, "progress": _RESUMED}
         return (await self._connection.execute(_held(claim).values(**values))).rowcount > 0
@@ -156,6 +153,17 @@ class ClaimRepository:
     async def _forget_ranges(self, claim: Claim) -> None:
         if claim.steps:
             await forget_ranges(self._connection, {claim.id})
+
+
+async def end_if_canceled(connection: Statements, claim: Claim) -> bool:
+    """End a forecast that is to be canceled, before it is let go of: later nobody would hear of it."""
+    canceled = _held(claim).where(ForecastRow.cancel_requested)
+    ended = canceled.values(status="canceled", finished_at=now(), lease_expires_at=None)
+    if (await connection.execute(ended)).rowcount == 0:
+        return False
+    if claim.steps:
+        await forget_ranges(connection, {claim.id})
+    return True
 
 
 async def forget_ranges(connection: Statements, forecast_ids: Collection[UUID]) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Update, and_, case, func, insert, select, tuple_, update
 
-from flow_forecaster.persistence.claims import CLAIMED, Claim, Swept, forget_ranges, is_held
+from flow_forecaster.persistence.claims import CLAIMED, Claim, Swept, end_if_canceled, forget_ranges, is_held
 from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import IS_RUNNING, ForecastRow, RangeRow
@@ -70,7 +70,12 @@ class RangeRepository:
         self._connection = connection
 
     async def lay_out(self, claim: Claim, layout: Layout) -> bool:
-        """Divide a forecast that is held, and let go of it, which costs no attempt; False if the claim is lost."""
+        """Divide a forecast that is held, and let go of it, which costs no attempt.
+
+        False if the claim is lost, or the forecast was to be canceled, and now is.
+        """
+        if await end_if_canceled(self._connection, claim):
+            return False
         divided = update(ForecastRow).where(*is_held(claim))
         values = {"lease_expires_at": None, "attempt": claim.attempt - 1, "steps": claim.steps + 1}
         parted = divided.values(progress=layout.done, **values).returning(ForecastRow.tenant_id)
