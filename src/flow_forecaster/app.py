@@ -29,7 +29,7 @@ from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.buckets import RedisBuckets
 from flow_forecaster.workers.delivery import delivering, keyring_of, policy_of
-from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, running
+from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, forget_forever, running
 from flow_forecaster.workers.redis import RedisBell
 from flow_forecaster.workers.workshop import Workshop
 
@@ -173,5 +173,6 @@ async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     if isinstance(bell, EmbeddedBell):
         worker = EmbeddedWorker(jobs=workshop.jobs, bell=bell)
         async with delivering(workshop.settings, workshop.database), asyncio.TaskGroup() as group:
+            group.create_task(forget_forever(workshop.retention))
             for _ in range(workshop.settings.slots):
                 group.create_task(worker.run())

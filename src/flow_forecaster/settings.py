@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     ] = 10.0
     heartbeat_seconds: Annotated[float, Field(ge=0.1, le=600, description="How often a worker renews its claim.")] = 2.5
     max_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts before a forecast is given up.")] = 3
+    retention_days: Annotated[
+        float | None, Field(ge=1, le=36_500, description="Days that finished forecasts are kept; if absent, for ever.")
+    ] = None
     kernel_cache_dir: Annotated[Path, Field(default_factory=_cache, description="Where compiled kernels are kept.")]
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least severe log level.")] = (
         "info"

@@ -22,6 +22,7 @@ from flow_forecaster.persistence.forecasts import ForecastRepository
 from flow_forecaster.persistence.idempotency import IdempotencyRepository, OldKeys
 from flow_forecaster.persistence.ranges import RangeRepository
 from flow_forecaster.persistence.reach import beginning
+from flow_forecaster.persistence.retention import OldForecasts
 from flow_forecaster.persistence.standings import Standings
 from flow_forecaster.persistence.steadiness import LoneStatements, Statements, SteadyConnection, to_the_end
 from flow_forecaster.persistence.tenants import TenantRepository
@@ -49,6 +50,7 @@ class Work:
 
     claims: ClaimRepository
     deliveries: DeliveryRepository
+    old_forecasts: OldForecasts
     old_keys: OldKeys
     ranges: RangeRepository
     standings: Standings
@@ -186,6 +188,7 @@ def _work(connection: Statements) -> Work:
     return Work(
         claims=ClaimRepository(connection),
         deliveries=DeliveryRepository(connection),
+        old_forecasts=OldForecasts(connection),
         old_keys=OldKeys(connection),
         ranges=RangeRepository(connection),
         standings=Standings(connection),

@@ -19,7 +19,7 @@ from structlog import get_logger
 
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.delivery import delivering
-from flow_forecaster.workers.loop import drain, running, sweep_forever
+from flow_forecaster.workers.loop import drain, forget_forever, running, sweep_forever
 from flow_forecaster.workers.workshop import Workshop
 
 QUEUE = "flow-forecaster:rings"
@@ -110,6 +110,7 @@ def run_worker(settings: Settings, url: str) -> None:
         stack.push_async_callback(bell.close)
         await workshop.make_ready()
         await stack.enter_async_context(running(sweep_forever(workshop.jobs, bell)))
+        await stack.enter_async_context(running(forget_forever(workshop.retention)))
         await stack.enter_async_context(delivering(settings, workshop.database))
         get_logger().info("worker_ready", slots=settings.slots, threads=settings.threads)
 

@@ -18,6 +18,7 @@ from flow_forecaster.services.jobs import Jobs
 from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.retention import Retention
 from flow_forecaster.settings import Settings
 
 RETRY_SECONDS = 2.0
@@ -44,6 +45,7 @@ class Workshop:
     computer: Computer
     jobs: Jobs
     readiness: Readiness
+    retention: Retention
 
     @classmethod
     def of(cls, settings: Settings, doorbell: Doorbell) -> Self:
@@ -63,6 +65,7 @@ class Workshop:
             computer=computer,
             jobs=Jobs(database=database, computer=computer, terms=terms, doorbell=doorbell),
             readiness=Readiness(database=database),
+            retention=Retention(database=database, days=settings.retention_days),
         )
 
     async def make_ready(self) -> None:
