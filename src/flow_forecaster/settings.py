@@ -127,6 +127,10 @@ class Settings(BaseSettings):
         float | None, Field(ge=1, le=36_500, description="Days that finished forecasts are kept; if absent, for ever.")
     ] = None
     kernel_cache_dir: Annotated[Path, Field(default_factory=_cache, description="Where compiled kernels are kept.")]
+    metrics_host: Annotated[str, Field(description="Address on which a worker serves its metrics.")] = "127.0.0.1"
+    metrics_port: Annotated[
+        int | None, Field(ge=0, le=65535, description="Port on which a worker serves its metrics; without it, nowhere.")
+    ] = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least severe log level.")] = (
         "info"
     )

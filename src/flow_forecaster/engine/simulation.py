@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Lock
 from time import perf_counter
 from typing import Protocol, TypeAlias
@@ -50,10 +50,12 @@ class Machine:
 
     def part(self, first: float, last: float) -> "Machine":
         """The same machine, whose 0 .. 1 is reported as first .. last of the whole."""
-        start, end = self.span
-        return replace(
-            self,
-            watch=lambda share: self.watch(first + share * (last - first)),
+        watch, size, (start, end) = self.watch, last - first, self.span
+        return Machine(
+            threads=self.threads,
+            chunk_trials=self.chunk_trials,
+            watch=lambda share: watch(first + share * size),
+            divider=self.divider,
             span=(start + first * (end - start), start + last * (end - start)),
         )
 

@@ -58,16 +58,17 @@ class Holder:
             keeper.cancel()
             await asyncio.wait([keeper])
 
-    async def release(self, held: Held) -> None:
-        """Give back what is held, unspent; what cannot be given back is freed when its lease runs out."""
+    async def release(self, held: Held) -> bool:
+        """Give back what is held, unspent; what cannot be (False) is freed when its lease runs out."""
         log = get_logger().bind(**named(held))
         try:
             async with self.database.working() as work:
                 released = await _repository(work, held).release(held)
         except DatabaseUnavailable:
             log.warning("forecast_not_released")
-        else:
-            log.info("forecast_released", kept=released)
+            return False
+        log.info("forecast_released", kept=released)
+        return True
 
     async def fail(self, held: Held, error: dict[str, str]) -> None:
         """Store why the forecast failed."""

@@ -29,6 +29,7 @@ from flow_forecaster.persistence.turns import Turn
 from flow_forecaster.services.catalogue import Job, restore
 from flow_forecaster.services.computing import Computer, Vigil
 from flow_forecaster.services.holding import Held, Holder, Reason, Terms, named
+from flow_forecaster.services.metrics import Metrics, Outcome
 from flow_forecaster.services.ports import Doorbell, NoDoorbell
 
 EXHAUSTED = {"code": "attempts_exhausted", "detail": "The workers that computed this forecast ended, each time."}
@@ -44,7 +45,7 @@ _BEGINNING = (-1, 0)
 class _Outcome:
     """What came of a computation, how it is stored, and into how many ranges the forecast was divided, if it was."""
 
-    verb: str
+    verb: Outcome
     put: Callable[[Work], Awaitable[Claim | bool]]
     ranges: int = 0
 
@@ -65,6 +66,7 @@ class Jobs:
     computer: Computer
     terms: Terms = field(default_factory=Terms)
     doorbell: Doorbell = field(default_factory=NoDoorbell)
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def work(self) -> bool:
         """Claim what waits, a forecast or a range, and bring it to its end; False if nothing waits.
@@ -79,7 +81,7 @@ class Jobs:
                 await self._bring_back(hand, hand.held)
         except asyncio.CancelledError:
             if hand.held is not None:
-                await self._holder.release(hand.held)
+                await self._release(hand.held)
             raise
         return True
 
@@ -95,6 +97,7 @@ class Jobs:
             exhausted=wholes.exhausted + ranges.exhausted,
             waiting=wholes.waiting + ranges.waiting,
         )
+        self.metrics.expired(requeued=swept.requeued, exhausted=swept.exhausted)
         if swept.requeued or swept.exhausted:
             get_logger().warning("leases_expired", requeued=swept.requeued, exhausted=swept.exhausted)
         return swept
@@ -171,14 +174,14 @@ class Jobs:
 
     async def _range(self, held: RangeClaim, job: Job, vigil: Vigil, known: dict[int, Counts]) -> _Outcome:
         part = Part(step=held.step, first=held.first, last=held.end, known=known)
-        counts = await self.computer.part(job, vigil, part)
+        counts = await self.computer.part(job, vigil, part, draws=held.cost)
         lease = self.terms.lease_seconds
         return _Outcome(verb="counted", put=lambda work: work.ranges.store(held, counts, lease_seconds=lease))
 
     async def _whole(self, held: Claim, job: Job, vigil: Vigil, known: dict[int, Counts]) -> _Outcome:
         whole = Whole(cost=job.cost, range_cost=self.terms.range_draws, known=known)
         try:
-            result = await self.computer.large(job, vigil, whole)
+            result = await self.computer.large(job, vigil, whole, draws=0.0 if known else job.cost)
         except Divided as divided:
             layout = await asyncio.to_thread(_layout, divided, known)
             return _Outcome(
@@ -223,7 +226,9 @@ class Jobs:
         except Stopped:
             kept = False
         hand.held = kept if isinstance(kept, Claim) else None
-        get_logger().info(_event(held, outcome.verb if kept else "lost"), **named(held))
+        became: Outcome = outcome.verb if kept else "lost"
+        self.metrics.attempted(held.kind, became)
+        get_logger().info(_event(held, became), **named(held))
         if kept and outcome.ranges:
             await self._hand_out(outcome.ranges, held, hand.turn)
 
@@ -236,6 +241,7 @@ class Jobs:
                     await turns.give_back(turn, held.cost)
 
     async def _conclude_stopped(self, held: Held, reason: Reason, log: FilteringBoundLogger) -> None:
+        self.metrics.attempted(held.kind, reason)
         log.info(_event(held, "stopped"), reason=reason)
         if reason == "canceled" and isinstance(held, Claim):
             async with self.database.working() as work:
@@ -243,7 +249,12 @@ class Jobs:
 
     async def _fail(self, held: Held, error: dict[str, str], log: FilteringBoundLogger) -> None:
         await self._holder.fail(held, error)
+        self.metrics.attempted(held.kind, "failed")
         log.warning("forecast_failed", code=error["code"])
+
+    async def _release(self, held: Held) -> None:
+        if await self._holder.release(held):
+            self.metrics.attempted(held.kind, "released")
 
 
 def _event(held: Held, verb: str) -> str:

@@ -16,6 +16,7 @@ from flow_forecaster.services.computing import Computer
 from flow_forecaster.services.holding import Terms
 from flow_forecaster.services.jobs import Jobs
 from flow_forecaster.services.kernels import make_ready
+from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.retention import Retention
@@ -46,12 +47,15 @@ class Workshop:
     jobs: Jobs
     readiness: Readiness
     retention: Retention
+    metrics: Metrics
 
     @classmethod
-    def of(cls, settings: Settings, doorbell: Doorbell) -> Self:
+    def of(cls, settings: Settings, doorbell: Doorbell, metrics: Metrics | None = None) -> Self:
         """Build the parts; nothing is connected or started yet."""
-        database = open_database(settings)
-        computer = Computer(threads=settings.threads, slots=settings.slots, patience_seconds=settings.inline_seconds)
+        database, metrics = open_database(settings), metrics or Metrics()
+        computer = Computer(
+            threads=settings.threads, slots=settings.slots, patience_seconds=settings.inline_seconds, metrics=metrics
+        )
         terms = Terms(
             lease_seconds=settings.lease_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
@@ -63,9 +67,10 @@ class Workshop:
             settings=settings,
             database=database,
             computer=computer,
-            jobs=Jobs(database=database, computer=computer, terms=terms, doorbell=doorbell),
+            jobs=Jobs(database=database, computer=computer, terms=terms, doorbell=doorbell, metrics=metrics),
             readiness=Readiness(database=database),
             retention=Retention(database=database, days=settings.retention_days),
+            metrics=metrics,
         )
 
     async def make_ready(self) -> None:
