@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     range_draws: Annotated[
         float,
         Field(ge=1_000, description="A forecast of 8 times as many draws and more is divided into ranges of so many."),
-    ] = 500_000_000
+    ] = 500_000_000.0
     max_running: Annotated[
         int, Field(ge=1, le=1_000_000, description="Forecasts and ranges of one tenant that workers compute at once.")
     ] = 1_000
