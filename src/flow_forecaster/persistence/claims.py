@@ -5,13 +5,14 @@ nothing any more. Times are the database's.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Update, case, delete, select, update
 
 from flow_forecaster.persistence.clock import Later, now
+from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import IS_QUEUED, IS_RUNNING, ForecastRow, RangeRow
 
@@ -19,6 +20,7 @@ _WHOLE = ForecastRow.steps == 0
 CLAIMED = (
     *(ForecastRow.id, ForecastRow.attempt, ForecastRow.kind, ForecastRow.request),
     *(ForecastRow.steps, ForecastRow.cost, ForecastRow.progress),
+    *(ForecastRow.request_id, ForecastRow.traceparent),
 )
 """What a worker reads of a forecast that it holds."""
 _RESUMED = case((_WHOLE, 0.0), else_=ForecastRow.progress)
@@ -39,11 +41,21 @@ class Claim:
     steps: int = 0
     cost: float = 0.0
     progress: float = 0.0
+    origin: Origin = field(default=UNKNOWN, compare=False)
 
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
         """Read what CLAIMED selects."""
-        return cls(**{**row._mapping, "cost": row.cost or 0.0})  # noqa: SLF001 - SQLAlchemy's public name
+        return cls(
+            id=row.id,
+            attempt=row.attempt,
+            kind=row.kind,
+            request=row.request,
+            steps=row.steps,
+            cost=row.cost or 0.0,
+            progress=row.progress,
+            origin=Origin(request_id=row.request_id, traceparent=row.traceparent),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, Uuid, bindparam, case, delete
 from sqlalchemy.sql.dml import ReturningInsert
 
 from flow_forecaster.persistence.clock import now
+from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.reach import Declared
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import ForecastRow, RangeRow
@@ -45,6 +46,7 @@ class NewForecast:
     callback_url: str | None = None
     cost: float = 0.0
     """Estimated draws: what it takes of the workers, if it is left to them."""
+    origin: Origin = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,8 @@ class ForecastRepository:
             "seed": new.seed,
             "engine_version": new.engine_version,
             "callback_url": new.callback_url,
+            "request_id": new.origin.request_id,
+            "traceparent": new.origin.traceparent,
             "status": status,
             "progress": progress,
             "result": result,

@@ -6,7 +6,7 @@ first, so that nobody waits for another in a circle.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Update, and_, case, func, insert, select, 
 
 from flow_forecaster.persistence.claims import CLAIMED, Claim, Swept, end_if_canceled, forget_ranges, is_held
 from flow_forecaster.persistence.clock import Later, now
+from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import IS_RUNNING, ForecastRow, RangeRow
 
@@ -36,6 +37,7 @@ class RangeClaim:
     kind: str
     request: str
     cost: float
+    origin: Origin = field(default=UNKNOWN, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ class RangeRepository:
         oldest = (
             select(*_KEY, RangeRow.attempt, RangeRow.first_trial, RangeRow.end_trial)
             .add_columns(ForecastRow.kind, ForecastRow.request, (RangeRow.share * ForecastRow.cost).label("cost"))
+            .add_columns(ForecastRow.request_id, ForecastRow.traceparent)
             .join(ForecastRow, ForecastRow.id == RangeRow.forecast_id)
             .where(RangeRow.tenant_id == tenant_id, _WAITS, RangeRow.engine_version == engine_version)
             .order_by(*_KEY)
@@ -110,6 +113,7 @@ class RangeRepository:
             kind=row.kind,
             request=row.request,
             cost=row.cost or 0.0,
+            origin=Origin(request_id=row.request_id, traceparent=row.traceparent),
         )
         taken = update(RangeRow).where(*_is(claim)).values(attempt=claim.attempt, lease_expires_at=Later(lease_seconds))
         await self._connection.execute(taken)

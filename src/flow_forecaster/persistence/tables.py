@@ -102,6 +102,8 @@ class ForecastRow(Base):
     callback_url: Mapped[str | None] = mapped_column(String(2000))
     steps: Mapped[int] = mapped_column(server_default="0")
     cost: Mapped[float | None] = mapped_column(Double)
+    request_id: Mapped[str | None] = mapped_column(String(32))
+    traceparent: Mapped[str | None] = mapped_column(String(55))
 
 
 # Written out: a partial index serves no statement whose condition is a parameter.

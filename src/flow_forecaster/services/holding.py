@@ -60,7 +60,7 @@ class Holder:
 
     async def release(self, held: Held) -> bool:
         """Give back what is held, unspent; what cannot be (False) is freed when its lease runs out."""
-        log = get_logger().bind(**named(held))
+        log = get_logger().bind(**named(held), **held.origin.bound)
         try:
             async with self.database.working() as work:
                 released = await _repository(work, held).release(held)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from structlog import get_logger
+from structlog.contextvars import bound_contextvars
 from structlog.typing import FilteringBoundLogger
 
 from flow_forecaster.engine.arrays import Counts
@@ -77,8 +78,9 @@ class Jobs:
         try:
             if not await self._take(hand):
                 return False
-            while hand.held is not None:
-                await self._bring_back(hand, hand.held)
+            while (held := hand.held) is not None:
+                with bound_contextvars(**held.origin.bound):
+                    await self._bring_back(hand, held)
         except asyncio.CancelledError:
             if hand.held is not None:
                 await self._release(hand.held)
@@ -115,7 +117,7 @@ class Jobs:
                     return False
                 hand.turn, hand.held = turn, await self._claim(work, turn)
             if hand.held is not None:
-                get_logger().info(_event(hand.held, "claimed"), **named(hand.held))
+                get_logger().info(_event(hand.held, "claimed"), **named(hand.held), **hand.held.origin.bound)
                 await self._charge(hand.held, turn)
                 return True
         return False
