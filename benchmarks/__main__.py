@@ -17,6 +17,7 @@ from benchmarks import (
     reliability_page,
     reliability_plot,
     reporting,
+    shares,
     start,
     what_ifs,
 )
@@ -33,6 +34,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         "backtests": backtests.figures,
         "what-if": what_ifs.figures,
         "memory": memory.figures,
+        "workers": shares.figures,
         "http": posts.figures,
         "start": start.figures,
     }

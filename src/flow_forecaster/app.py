@@ -32,7 +32,7 @@ from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.buckets import RedisBuckets
 from flow_forecaster.workers.delivery import delivering, keyring_of, policy_of
-from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, running
+from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, forget_forever, running
 from flow_forecaster.workers.redis import RedisBell
 from flow_forecaster.workers.workshop import Workshop
 
@@ -112,9 +112,9 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
 
 async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: Start) -> None:
     """Start answering at once; work begins when the schema is current and the kernels are compiled."""
-    workshop = Workshop.of(settings, api.state.metrics)
-    stack.push_async_callback(workshop.close)
     bell = _doorbell(settings, stack)
+    workshop = Workshop.of(settings, bell, api.state.metrics)
+    stack.push_async_callback(workshop.close)
     api.state.readiness = workshop.readiness
     if isinstance(bell, RedisBell):
         workshop.readiness.redis = bell.answers
@@ -188,5 +188,6 @@ async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     if isinstance(bell, EmbeddedBell):
         worker = EmbeddedWorker(jobs=workshop.jobs, bell=bell)
         async with delivering(workshop.settings, workshop.database, workshop.metrics), asyncio.TaskGroup() as group:
+            group.create_task(forget_forever(workshop.retention))
             for _ in range(workshop.settings.slots):
                 group.create_task(worker.run())

@@ -20,6 +20,8 @@ from servers.valkey import RedisServer, ValkeyServer, running_valkey
 from services.asking import ENDLESS, HISTORY, a_job, accept, answer_of, find, finished
 from workers.processes import worker_process
 
+WHOLE = 1e18
+"""Draws of a range, so that nothing is divided."""
 LARGE = 3_000_000
 LARGER = 25_000_000
 """Trials of a computation that lasts for seconds: long enough to be killed in, short enough to be done again."""
@@ -33,6 +35,7 @@ def ground(postgres_url: str, kernel_cache: Path) -> dict[str, Any]:
         "kernel_cache_dir": kernel_cache,
         "lease_seconds": 1.0,
         "heartbeat_seconds": 0.1,
+        "range_draws": WHOLE,
     }
 
 
@@ -130,6 +133,28 @@ async def test_the_forecast_of_a_worker_that_was_killed_is_computed_by_another(
         done = await until(partial(finished, database, record.id), seconds=60)
     assert (done.status, done.result) == ("succeeded", answer_of(job))
     assert (await row_of(database, record.id))["attempt"] == 2
+
+
+async def test_workers_share_a_divided_forecast_and_one_that_is_killed_costs_its_range(
+    ground: dict[str, Any], valkey: RedisServer, database: Database, tmp_path: Path
+) -> None:
+    job = a_job(trials=LARGER)
+    shared = ground | {"redis_url": valkey.url, "threads": 1, "range_draws": job.cost / 30}
+    with worker_process(tmp_path, **shared) as doomed, worker_process(tmp_path, **shared) as other:
+        for worker in (doomed, other):
+            await worker.has_told("worker_ready")
+        record = await accept(database, job, cost=job.cost)
+        bell = RedisBell(valkey.url)
+        await bell.ring()
+        await bell.close()
+        for worker in (doomed, other):
+            await worker.has_told("range_claimed")
+        doomed.process.kill()
+        done = await until(partial(finished, database, record.id), seconds=60)
+        other.process.send_signal(signal.SIGTERM)
+        assert await other.exit_code() == 0
+    assert (done.status, done.result) == ("succeeded", answer_of(job))
+    assert (await row_of(database, record.id))["attempt"] == 1
 
 
 async def test_a_worker_survives_a_redis_that_loses_everything(

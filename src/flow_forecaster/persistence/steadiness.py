@@ -7,12 +7,14 @@ step that has begun runs to its end, and the cancellation is passed on after it;
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 T = TypeVar("T")
+Values: TypeAlias = dict[str, Any] | list[dict[str, Any]] | None
+"""Of one execution of a statement, or of several."""
 
 
 async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
@@ -32,7 +34,7 @@ async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
 class Statements(Protocol):
     """What executes statements."""
 
-    async def execute(self, statement: Executable, values: dict[str, Any] | None = None) -> CursorResult[Any]:
+    async def execute(self, statement: Executable, values: Values = None) -> CursorResult[Any]:
         """Execute a statement."""
 
 
@@ -45,11 +47,11 @@ class LoneStatements:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def execute(self, statement: Executable, values: dict[str, Any] | None = None) -> CursorResult[Any]:
+    async def execute(self, statement: Executable, values: Values = None) -> CursorResult[Any]:
         """Connect, execute a statement and let go of the connection."""
         return await to_the_end(self._execute(statement, values))
 
-    async def _execute(self, statement: Executable, values: dict[str, Any] | None) -> CursorResult[Any]:
+    async def _execute(self, statement: Executable, values: Values) -> CursorResult[Any]:
         connection = await self._engine.connect()
         try:
             return await connection.execute(statement, values)  # a buffered result, which outlives its connection
@@ -81,7 +83,7 @@ class SteadyConnection:
         """Commit, or leave no trace."""
         await to_the_end(self._close(commit=kind is None))
 
-    async def execute(self, statement: Executable, values: dict[str, Any] | None = None) -> CursorResult[Any]:
+    async def execute(self, statement: Executable, values: Values = None) -> CursorResult[Any]:
         """Execute a statement."""
         return await to_the_end(self._opened.execute(statement, values))
 
