@@ -9,7 +9,7 @@ import pytest
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.history import WEEK, ThroughputHistory
 from flow_forecaster.engine.samplers import Adaptive, Bootstrap, Sampler
-from flow_forecaster.metrics.backlog import TRIALS, Backlog, Outlook
+from flow_forecaster.metrics.arrivals import TRIALS, Backlog, Outlook
 
 MONDAYS = Timeline(start=date(2026, 11, 23), period=WEEK)
 
