@@ -120,7 +120,7 @@ def _asks(question: Callable[..., Fields], every: Callable[..., None] | None = N
 
     def command(**options: object) -> None:
         mine = {name: options.pop(name) for name in own}
-        _settled(lambda: _forecast(options, question(**mine)))
+        settled(lambda: _forecast(options, question(**mine)))
 
     own, shared = (inspect.signature(each).parameters for each in (question, every or _every_question))
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own.values(), *shared.values())]
@@ -229,7 +229,7 @@ def from_request(file: Request, json: Json = False) -> None:
     """Answer a request of the API that stands in a file, of whatever kind."""
     from flow_forecaster.cli.requests import forecast
 
-    _settled(lambda: forecast(file, json=json))
+    settled(lambda: forecast(file, json=json))
 
 
 @app.command()
@@ -243,7 +243,7 @@ def history(
     from flow_forecaster.cli.exporting import export
 
     chosen = period or (None if git is None else "day")
-    _settled(lambda: export(file=file, git=git, period=chosen, json=json))
+    settled(lambda: export(file=file, git=git, period=chosen, json=json))
 
 
 @app.command()
@@ -255,7 +255,7 @@ def serve(
     """Serve the API; without FLOW_FORECASTER_REDIS_URL it computes large forecasts itself."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.serve(host=host, port=port, json=json))
+    settled(lambda: running.serve(host=host, port=port, json=json))
 
 
 @app.command()
@@ -263,7 +263,7 @@ def worker(json: Annotated[bool, typer.Option("--json", help="Write the log as J
     """Compute large forecasts that the API accepted; needs FLOW_FORECASTER_REDIS_URL."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.worker(json=json))
+    settled(lambda: running.worker(json=json))
 
 
 @app.command()
@@ -271,7 +271,7 @@ def migrate(json: Json = False) -> None:
     """Bring the database's schema up to date."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.migrate(json=json))
+    settled(lambda: running.migrate(json=json))
 
 
 @app.command()
@@ -279,7 +279,7 @@ def kernels(json: Json = False) -> None:
     """Compile the kernels into their cache, as an image's build does."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.kernels(json=json))
+    settled(lambda: running.kernels(json=json))
 
 
 @keys.command(name="create")
@@ -294,7 +294,7 @@ def create_key(
     from flow_forecaster.cli import keys as room
 
     asked = {"name": name, "scopes": scopes.split(","), "expires_in_days": days}
-    _settled(lambda: room.create(asked, tenant=tenant, json=json))
+    settled(lambda: room.create(asked, tenant=tenant, json=json))
 
 
 @keys.command(name="list")
@@ -302,7 +302,7 @@ def list_keys(json: Json = False) -> None:
     """List the keys of all tenants, newest first."""
     from flow_forecaster.cli import keys as room
 
-    _settled(lambda: room.show(json=json))
+    settled(lambda: room.show(json=json))
 
 
 @keys.command(name="rotate")
@@ -314,7 +314,7 @@ def rotate_key(
     """Give a key another secret and print it, this once."""
     from flow_forecaster.cli import keys as room
 
-    _settled(lambda: room.rotate(key, {"overlap_hours": hours}, json=json))
+    settled(lambda: room.rotate(key, {"overlap_hours": hours}, json=json))
 
 
 @keys.command(name="revoke")
@@ -322,7 +322,7 @@ def revoke_key(key: KeyId, json: Json = False) -> None:
     """End a key for good; within five seconds it is accepted nowhere."""
     from flow_forecaster.cli import keys as room
 
-    _settled(lambda: room.revoke(key, json=json))
+    settled(lambda: room.revoke(key, json=json))
 
 
 @app.command()
@@ -333,7 +333,7 @@ def openapi(
     """Print the OpenAPI document."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.openapi(check=check))
+    settled(lambda: running.openapi(check=check))
 
 
 def main() -> None:
@@ -352,7 +352,7 @@ def _forecast(options: dict[str, object], question: Fields) -> None:
     forecast(Asked.of(options, question))
 
 
-def _settled(run: Callable[[], None]) -> None:
+def settled(run: Callable[[], None]) -> None:
     """Run a command; what the user can mend is told in one line with exit code 2."""
     from flow_forecaster.cli.texts import Refused
 
