@@ -1,0 +1,130 @@
+"""The battery in small: each fault is borne, and each is seen when the guard against it is broken."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+
+from chaos import disks, duplicates, embedded, migrations, outages, rolling, workers
+from chaos.planning import Plan
+from chaos.verdicts import Verdict
+
+from battery.breaking import Broken, Planned
+
+Run = Callable[[Plan], Awaitable[Verdict]]
+CLAIMS = "flow_forecaster.persistence.claims"
+NO_SWEEP = Broken(module=CLAIMS, old="again = (await self._connection.execute(requeued)).rowcount", new="again = 0")
+BLIND = "except ZeroDivisionError as error:"
+
+
+async def borne(run: Run, plan: Plan) -> Verdict:
+    """Run a fault that must be borne."""
+    verdict = await run(plan)
+    print(verdict.summary())  # noqa: T201 - what was lost and how long it took belongs into the log of a run
+    assert verdict.holds, verdict.summary()
+    return verdict
+
+
+async def seen(run: Run, plan: Plan, *what: str) -> None:
+    """Run a fault against a service whose guard is broken, and see just these checks fail."""
+    verdict = await run(plan)
+    failed = {check.what for check in verdict.checks if not check.holds}
+    assert failed >= set(what), verdict.summary()
+
+
+async def test_forecasts_outlive_killed_workers(planned: Planned) -> None:
+    verdict = await borne(workers.killed, planned(5))
+    assert verdict.jobs_lost == 0
+    assert verdict.recovery_seconds
+
+
+async def test_without_a_sweep_a_killed_worker_takes_its_forecast_along(planned: Planned) -> None:
+    await seen(workers.killed, planned(5, NO_SWEEP), "accepted forecasts lost")
+
+
+async def test_a_worker_that_slept_past_its_lease_changes_nothing(planned: Planned) -> None:
+    await borne(workers.frozen, planned(2))
+
+
+async def test_without_attempt_numbers_a_sleeper_overwrites(planned: Planned) -> None:
+    unnumbered = Broken(module=CLAIMS, old="ForecastRow.attempt == claim", new="ForecastRow.attempt >= claim")
+    await seen(workers.frozen, planned(2, unnumbered), "stale writes that were accepted")
+
+
+async def test_nothing_is_lost_with_redis(planned: Planned) -> None:
+    await borne(outages.redis_lost, planned(1))
+
+
+async def test_a_ring_that_may_fail_is_seen(planned: Planned) -> None:
+    loud = Broken(module="flow_forecaster.workers.redis", old="except (RedisError, OSError) as error:", new=BLIND)
+    await seen(outages.redis_lost, planned(1, loud), "answers other than 202")
+
+
+async def test_nothing_acknowledged_is_lost_with_postgresql(planned: Planned) -> None:
+    await borne(outages.postgres_lost, planned(1))
+
+
+async def test_an_outage_that_is_taken_for_a_defect_is_seen(planned: Planned) -> None:
+    caught = "except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:"
+    blind = Broken(module="flow_forecaster.persistence.database", old=caught, new=BLIND)
+    await seen(outages.postgres_lost, planned(1, blind), "other answers than 201, 202 and 503 with Retry-After")
+
+
+async def test_what_was_acknowledged_outlives_the_embedded_process(planned: Planned) -> None:
+    await borne(embedded.killed, planned(2))
+
+
+async def test_a_forecast_that_nobody_picks_up_after_a_kill_is_seen(planned: Planned) -> None:
+    await seen(embedded.killed, planned(1, NO_SWEEP), "accepted forecasts lost")
+
+
+def test_a_damaged_file_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "some.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE some (text TEXT UNIQUE)")
+        connection.executemany("INSERT INTO some VALUES (?)", [(f"{number:0200}",) for number in range(200)])
+        connection.commit()
+    assert embedded.integrity(file) == []
+    whole = file.read_bytes()
+    file.write_bytes(whole[:8192] + bytes(4096) + whole[12288:])
+    assert embedded.integrity(file) != []
+
+
+async def test_duplicates_make_one_forecast(planned: Planned) -> None:
+    await borne(duplicates.sent, planned(80))
+
+
+async def test_a_service_that_knows_no_keys_is_seen(planned: Planned) -> None:
+    keyless = Broken(module="flow_forecaster.routers.forecasts", old="if idempotency_key is None:", new="if True:")
+    await seen(duplicates.sent, planned(20, keyless), "keys with more than one forecast", "forecasts stored")
+
+
+async def test_a_database_that_only_reads_is_an_outage_that_heals(planned: Planned) -> None:
+    await borne(disks.read_only, planned(1))
+
+
+async def test_a_refusal_to_write_that_is_taken_for_a_defect_is_seen(planned: Planned) -> None:
+    blind = Broken(module="flow_forecaster.persistence.database", old='"25006", ', new="")
+    await seen(disks.read_only, planned(1, blind), "other answers than 201 and 503 with Retry-After")
+
+
+async def test_processes_are_renewed_unnoticed(planned: Planned) -> None:
+    await borne(rolling.restarted, planned(2))
+
+
+async def test_a_worker_that_counts_what_it_gives_back_is_seen(planned: Planned) -> None:
+    counting = Broken(module=CLAIMS, old='"attempt": claim.attempt - 1', new='"attempt": claim.attempt')
+    await seen(rolling.restarted, planned(2, counting), "attempts spent")
+
+
+async def test_a_race_of_migrations_ends_in_one_schema_with_all_data(planned: Planned) -> None:
+    await borne(migrations.raced, planned(1))
+
+
+async def test_a_migration_that_touches_the_data_is_seen(planned: Planned) -> None:
+    touching = Broken(
+        module="flow_forecaster.persistence.migrations",
+        old='command.upgrade(config, "head")',
+        new='command.upgrade(config, "head"); connection.exec_driver_sql("UPDATE forecasts SET seed = 8")',
+    )
+    await seen(migrations.raced, planned(1, touching), "databases that are not as they should be")
