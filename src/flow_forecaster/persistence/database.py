@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.api_keys import KeyDirectory, KeyRepository
+from flow_forecaster.persistence.backlog import BacklogRepository
 from flow_forecaster.persistence.claims import ClaimRepository
 from flow_forecaster.persistence.deliveries import DeliveryRepository
 from flow_forecaster.persistence.forecasts import ForecastRepository
@@ -49,6 +50,7 @@ class Work:
     deliveries: DeliveryRepository
     old_keys: OldKeys
     standings: Standings
+    backlog: BacklogRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +176,7 @@ def _work(connection: Statements) -> Work:
         deliveries=DeliveryRepository(connection),
         old_keys=OldKeys(connection),
         standings=Standings(connection),
+        backlog=BacklogRepository(connection),
     )
 
 
