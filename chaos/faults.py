@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from chaos import disks, duplicates, embedded, migrations, outages, receivers, rolling, workers
+from chaos import disks, duplicates, embedded, load, migrations, outages, receivers, rolling, sockets, suites, workers
 from chaos.planning import Plan
 from chaos.verdicts import Verdict
+
+SECRETS = ("tests/routers/test_secrets.py", "tests/services/test_webhook_secrets.py")
+HOSTILE = ("tests/routers/test_bad_input.py", "tests/routers/test_hostile_input.py", "tests/routers/test_echo.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,41 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             run=receivers.misbehaving,
             full=10_000,
             counts="events",
+        ),
+        "raw-sockets": Fault(
+            what="a header of 64 MiB, smuggled requests, slow loris", run=sockets.sent, full=1_000, counts="connections"
+        ),
+        "ssrf": Fault(
+            what="every notation of an address that webhooks may not reach, a canary on all of them",
+            run=suites.tests("ssrf", "tests/workers/test_dialing.py", "tests/services/test_addresses.py"),
+            full=150,
+            counts="tests",
+        ),
+        "access": Fault(
+            what="no key, bad, revoked, expired, wrong scope, other tenant, at every operation",
+            run=suites.tests("access", "tests/routers/test_access.py", "tests/persistence/test_tenants.py"),
+            full=450,
+            counts="tests",
+        ),
+        "hostile-input": Fault(
+            what="hostile bodies, queries and headers, by hand and by hypothesis",
+            run=suites.tests("hostile-input", *HOSTILE),
+            full=300,
+            counts="tests",
+        ),
+        "canary-secrets": Fault(
+            what="keys and secrets looked for in logs, answers and every row after a run",
+            run=suites.tests(
+                "canary-secrets", "tests/routers/test_secrets.py", "tests/services/test_webhook_secrets.py"
+            ),
+            full=5,
+            counts="tests",
+        ),
+        "load": Fault(
+            what="small forecasts at the peak, from ten times as many callers, and for long",
+            run=load.offered,
+            full=1_800,
+            counts="seconds",
         ),
     }
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,6 +12,8 @@ class Check:
     what: str
     found: str
     holds: bool
+    timed: bool = False
+    """Whether it is about how quick something was, which also tells of the machine and what else it does."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,9 +44,9 @@ class Verdict:
         """Note how long it took each time; 99 of 100 must be as quick as demanded."""
         self.recovery_seconds += seconds
         slow = quantile(seconds, 0.99)
-        self.check(
-            f"{what}, 99 of 100 within {within:g} s", f"{slow:.1f} s of {len(seconds):,}", holds=0 < slow <= within
-        )
+        found = f"{slow:.1f} s of {len(seconds):,}"
+        demanded = f"{what}, 99 of 100 within {within:g} s"
+        self.checks.append(Check(what=demanded, found=found, holds=0 < slow <= within, timed=slow < inf))
 
     @property
     def holds(self) -> bool:
