@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, metavar="FILE", help="write what came of it into FILE")
     options = parser.parse_args()
     set_up_logging(level="error", form="console")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that whoever ends us ends our processes too
     kernels = Settings().kernel_cache_dir
     make_ready(kernels)
     print(f"{reporting.machine()}\n{reporting.moment()}", flush=True)

@@ -28,10 +28,10 @@ async def offered(plan: Plan) -> Verdict:
     async with prepared(plan) as ground:
         service, client = await ground.serve()
         port = urlsplit(str(client.base_url)).port or 0
-        body = json.dumps(Questions.of(0).bodies[0]).encode()
+        bodies = [json.dumps(body).encode() for body in Questions.of(0).bodies]
         try:
-            await _loaded(verdict, plan, port, body)
-            slope, soaked = await _soaked(service, plan, port, body)
+            await _loaded(verdict, plan, port, bodies)
+            slope, soaked = await _soaked(service, plan, port, bodies)
         except UnexpectedAnswerError as error:
             verdict.nothing("answers other than 201", [str(error)])
             return verdict
@@ -47,13 +47,13 @@ async def offered(plan: Plan) -> Verdict:
     return verdict
 
 
-async def _loaded(verdict: Verdict, plan: Plan, port: int, body: bytes) -> None:
+async def _loaded(verdict: Verdict, plan: Plan, port: int, bodies: list[bytes]) -> None:
     seconds = max(1.0, plan.size / 6)
-    await asyncio.to_thread(rate, port, FORECASTS, body, seconds=min(5.0, seconds))
-    peak = await asyncio.to_thread(rate, port, FORECASTS, body, seconds=seconds)
+    await asyncio.to_thread(rate, port, FORECASTS, bodies, seconds=min(5.0, seconds))
+    peak = await asyncio.to_thread(rate, port, FORECASTS, bodies, seconds=seconds)
     plan.say(f"{verdict.fault}: {peak:.0f} a second from {CONNECTIONS} callers")
     crowd = CONNECTIONS * OVERLOAD
-    pressed = await asyncio.to_thread(rate, port, FORECASTS, body, seconds=seconds, connections=crowd)
+    pressed = await asyncio.to_thread(rate, port, FORECASTS, bodies, seconds=seconds, connections=crowd)
     plan.say(f"{verdict.fault}: {pressed:.0f} a second from {crowd} callers")
     verdict.did = (
         f"small forecasts computed, stored on PostgreSQL and answered: {peak:.0f}/s from {CONNECTIONS} callers, "
@@ -64,14 +64,14 @@ async def _loaded(verdict: Verdict, plan: Plan, port: int, body: bytes) -> None:
     )
 
 
-async def _soaked(service: ServiceProcess, plan: Plan, port: int, body: bytes) -> tuple[float, float]:
+async def _soaked(service: ServiceProcess, plan: Plan, port: int, bodies: list[bytes]) -> tuple[float, float]:
     """Keep on asking; return by how many MiB an hour memory grows in the second half, and how many were answered."""
     pieces = min(_LOOKS, max(4, plan.size // 5))
     length, answered = plan.size / pieces, 0.0
     seen: list[tuple[float, float]] = []
     started = time.monotonic()
     for number in range(pieces):
-        answered += length * await asyncio.to_thread(rate, port, FORECASTS, body, seconds=length)
+        answered += length * await asyncio.to_thread(rate, port, FORECASTS, bodies, seconds=length)
         seen.append(((time.monotonic() - started) / 3600, resident(service)))
         if number % 10 == 0:
             plan.say(f"load: soaked for {time.monotonic() - started:.0f} of {plan.size} s, {seen[-1][1]:.0f} MiB")

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from math import erfc, exp, sqrt
 
 import numpy as np
@@ -183,6 +184,7 @@ def _instability(history: ThroughputHistory, calendar: WorkingCalendar | None) -
     return ()
 
 
+@lru_cache(maxsize=32)  # an answer asks for it twice: its warnings and its assumptions
 def _tested(history: ThroughputHistory) -> tuple[Ranks, MannKendall, Pettitt]:
     ranks = rank(history.counts)
     return ranks, mann_kendall(ranks), pettitt(ranks)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, field_validator
 
+from flow_forecaster.engine import capacity as engine_capacity
 from flow_forecaster.engine.calendar import Timeline, WorkingCalendar, working_history
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.fan import MOST_PATHS
@@ -165,7 +166,7 @@ class ModelFields(ForecastFields):
         if items and scope is None:
             detail = "Risks that add items have no bearing here: there is no scope. Give risks with a delay."
             raise InvalidInput("risks", code="risk_without_scope", detail=detail)
-        capacity = (self.capacity or Capacity()).value(delays)
+        capacity = engine_capacity.Capacity(delays=delays) if self.capacity is None else self.capacity.value(delays)
         lead_time = None if self.lead_time is None else self.lead_time.value()
         if scope is None:
             return Model(scope=None, capacity=capacity, lead_time=lead_time)
