@@ -15,7 +15,7 @@ from chaos.verdicts import Verdict
 from workers.processes import ServiceProcess
 
 _LARGE = 10_000_000
-_PAUSE_SECONDS = 0.05
+_PAUSES_SECONDS = (0.05, 1.0)
 
 
 class Balancer:
@@ -54,7 +54,8 @@ async def restarted(plan: Plan) -> Verdict:
         working = [ground.crew.hire(), ground.crew.hire()]
         ledgers = [Ledger(questions=Questions.of(trials)) for trials in (0, _LARGE)]
         asking = [
-            asyncio.create_task(_ask(one, balancer, headers)) for one, headers in zip(ledgers, ({}, ASYNC), strict=True)
+            asyncio.create_task(_ask(ledgers[0], balancer, {}, _PAUSES_SECONDS[0])),
+            asyncio.create_task(_ask(ledgers[1], balancer, ASYNC, _PAUSES_SECONDS[1])),
         ]
         codes = []
         for number in range(plan.size):
@@ -105,7 +106,7 @@ async def _ended(process: ServiceProcess) -> int:
     return await process.exit_code()
 
 
-async def _ask(ledger: Ledger, balancer: Balancer, headers: dict[str, str]) -> None:
+async def _ask(ledger: Ledger, balancer: Balancer, headers: dict[str, str], pause: float) -> None:
     while True:
         await ledger.post(balancer, **headers)
-        await asyncio.sleep(_PAUSE_SECONDS)
+        await asyncio.sleep(pause)
