@@ -46,7 +46,6 @@ _LENGTHS = (
     b"Content-Length: 4\x0b",
 )
 _CHUNKS = (
-    b"0\r\n\r\n",
     b"0x0\r\n\r\n",
     b"+0\r\n\r\n",
     b"-1\r\n\r\n",
