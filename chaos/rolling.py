@@ -8,14 +8,15 @@ from typing import Any
 
 import httpx2
 
-from chaos.ground import Crew, Ground, prepared
+from chaos.ground import Crew, Ground, prepared, under_way
 from chaos.ledger import ASYNC, Ledger, Questions
 from chaos.planning import Plan
 from chaos.verdicts import Verdict
+from persistence.rows import until
 from workers.processes import ServiceProcess
 
-_LARGE = 10_000_000
-_PAUSES_SECONDS = (0.05, 1.0)
+_LARGE = 40_000_000
+_PAUSES_SECONDS = (0.05, 2.0)
 
 
 class Balancer:
@@ -95,10 +96,17 @@ async def _renew_api(ground: Ground, balancer: Balancer, serving: list[ServicePr
 
 
 async def _renew(crew: Crew, working: list[ServiceProcess]) -> int:
-    """Start another worker, and end the oldest."""
+    """Start another worker, and end the oldest while it is computing something."""
     working.append(crew.hire())
     await working[-1].has_told("worker_ready")
-    return await _ended(working.pop(0))
+    oldest = working.pop(0)
+
+    async def busy() -> bool:
+        return bool(under_way(oldest))
+
+    with suppress(TimeoutError):
+        await until(busy)
+    return await _ended(oldest)
 
 
 async def _ended(process: ServiceProcess) -> int:
