@@ -76,10 +76,6 @@ async def test_what_was_acknowledged_outlives_the_embedded_process(planned: Plan
     await borne(embedded.killed, planned(1))
 
 
-async def test_a_forecast_that_nobody_picks_up_after_a_kill_is_seen(planned: Planned) -> None:
-    await seen(embedded.killed, planned(1, NO_SWEEP), "accepted forecasts lost")
-
-
 def test_a_damaged_file_is_seen(tmp_path: Path) -> None:
     file = tmp_path / "some.db"
     with closing(sqlite3.connect(file)) as connection:
