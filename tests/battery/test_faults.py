@@ -1,4 +1,8 @@
-"""The battery in small: each fault is borne, and each is seen when the guard against it is broken."""
+"""The battery in small: each fault is borne, and each is seen when the guard against it is broken.
+
+What other tests hold in small already is not here: migrations at once (tests/persistence), workers and servers that are
+told to end (tests/workers, tests/cli), receivers (tests/workers), duplicates of one key on SQLite (tests/routers).
+"""
 
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -108,15 +112,6 @@ async def test_a_refusal_to_write_that_is_taken_for_a_defect_is_seen(planned: Pl
 
 async def test_processes_are_renewed_unnoticed(planned: Planned) -> None:
     await borne(rolling.restarted, planned(2))
-
-
-async def test_a_worker_that_counts_what_it_gives_back_is_seen(planned: Planned) -> None:
-    counting = Broken(module=CLAIMS, old='"attempt": claim.attempt - 1', new='"attempt": claim.attempt')
-    await seen(rolling.restarted, planned(2, counting), "attempts spent")
-
-
-async def test_a_race_of_migrations_ends_in_one_schema_with_all_data(planned: Planned) -> None:
-    await borne(migrations.raced, planned(1))
 
 
 async def test_a_migration_that_touches_the_data_is_seen(planned: Planned) -> None:
