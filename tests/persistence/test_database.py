@@ -88,6 +88,20 @@ async def test_a_transaction_that_is_cancelled_at_any_moment_lets_go_of_its_lock
     await database.close()
 
 
+async def test_what_is_read_together_belongs_together(database: Database, other: Database) -> None:
+    kept = await queue(database)
+    async with database.reading(OPEN_TENANT) as transaction:
+        assert await transaction.forecasts.get(kept.id) == kept
+        async with other.writing(OPEN_TENANT) as theirs:
+            await theirs.forecasts.delete(kept.id)
+            later = await theirs.forecasts.add_queued(a_forecast())
+        seen = await transaction.forecasts.page(limit=10, before=None, kind=None, status=None)
+    assert [one.id for one in seen] == [kept.id]
+    async with database.reading(OPEN_TENANT) as transaction:
+        assert await transaction.forecasts.get(kept.id) is None
+        assert await transaction.forecasts.get(later.id) == later
+
+
 async def test_a_single_statement_is_kept_without_further_ado(database: Database, other: Database) -> None:
     new = a_forecast()
     async with database.single(OPEN_TENANT) as transaction:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from flow_forecaster.engine.capacity import MOST_FOCUS
 from flow_forecaster.engine.forecasts import When
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.lead_time import LeadTime
@@ -242,6 +243,9 @@ def test_lead_time_is_a_cold_start_unless_it_says_otherwise(given_as: dict[str, 
 
 NUMBERS = st.integers(1, 9) | st.sampled_from([0.5, 1.25])
 KNOWN = NUMBERS | st.fixed_dictionaries({"low": NUMBERS, "high": st.integers(9, 12)}, optional={"likely": st.just(9)})
+FOCUSES = NUMBERS | st.fixed_dictionaries(
+    {"low": NUMBERS, "high": st.integers(9, int(MOST_FOCUS))}, optional={"likely": st.just(9)}
+)
 SCOPES = st.fixed_dictionaries(
     {"items": st.integers(1, 30) | st.fixed_dictionaries({"low": NUMBERS, "high": st.integers(9, 40)})},
     optional={
@@ -259,7 +263,7 @@ CAPACITIES = st.fixed_dictionaries(
     {},
     optional={
         "team_size": NUMBERS,
-        "focus": KNOWN,
+        "focus": FOCUSES,
         "months": st.dictionaries(st.sampled_from(MONTHS), CHANCES, max_size=3),
         "changes": st.lists(st.just({"date": "2026-02-01", "team_size": 2.5}), max_size=1),
     },

@@ -1,11 +1,12 @@
 """Receivers of webhooks on loopback, well-behaved and not, each a real server on a socket."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from flow_forecaster.services.addresses import AddressPolicy
 from flow_forecaster.services.sending import Answer, Message
@@ -31,45 +32,72 @@ class Receiver:
         return f"{scheme}://{host}:{self.port}{path}"
 
 
-_SETTLES_SECONDS = 0.05
-
-
 @asynccontextmanager
 async def receiver(
     script: Script | bytes = OK, *, hosts: Sequence[str] = ("127.0.0.1",), tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Receiver]:
-    """Listen, read each request whole, and answer by a script or with fixed bytes."""
-    seen = Receiver(port=0)
-    tasks: set[asyncio.Task[Any]] = set()
+    """Listen, read each request whole, and answer by a script or with fixed bytes.
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        seen.connections += 1
-        try:
-            seen.requests.append(await _request(reader))
-            if isinstance(script, bytes):
-                writer.write(script)
-                await writer.drain()
-            else:
-                await script(reader, writer)
-            writer.close()
-            await writer.wait_closed()
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            writer.transport.abort()
+    Every connection is accepted, served and closed by a task that is known from the moment of accepting, so that none
+    is left when the block has ended, however busy the machine.
+    """
+    loop = asyncio.get_running_loop()
+    listeners = _listening(hosts)
+    seen = Receiver(port=listeners[0].getsockname()[1])
+    serving: dict[asyncio.Task[None], socket.socket] = {}
 
-    server = await asyncio.start_server(accept, list(hosts), 0 if len(hosts) == 1 else _free_port(), ssl=tls)
-    seen.port = server.sockets[0].getsockname()[1]
+    def accept(listener: socket.socket) -> None:
+        with suppress(BlockingIOError, ConnectionAbortedError):
+            accepted, _ = listener.accept()
+            accepted.setblocking(False)
+            seen.connections += 1
+            serving[asyncio.ensure_future(_serve(accepted, script, seen, tls))] = accepted
+
+    for listener in listeners:
+        loop.add_reader(listener, accept, listener)
     try:
         yield seen
     finally:
-        server.close()
-        await asyncio.sleep(_SETTLES_SECONDS)  # for connections that are accepted and have no task yet
-        for task in tasks:
+        for listener in listeners:
+            loop.remove_reader(listener)
+            listener.close()
+        for task in serving:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(_SETTLES_SECONDS)  # for the transports, which close at the loop's next turns
+        await asyncio.gather(*serving, return_exceptions=True)
+        await asyncio.sleep(0)  # for a transport whose handshake was broken off: it closes at the loop's next turn
+        for accepted in serving.values():  # of a task that was cancelled before it began
+            accepted.close()
+
+
+async def _serve(accepted: socket.socket, script: Script | bytes, seen: Receiver, tls: ssl.SSLContext | None) -> None:
+    """Serve a connection, and return when it is closed."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    with suppress(OSError):  # a handshake that fails
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted, ssl=tls)
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        try:
+            await _answer(reader, writer, script, seen)
+        except BaseException:
+            transport.abort()
+            raise
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+async def _answer(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, script: Script | bytes, seen: Receiver
+) -> None:
+    with suppress(asyncio.IncompleteReadError):
+        seen.requests.append(await _request(reader))
+        if isinstance(script, bytes):
+            writer.write(script)
+            await writer.drain()
+        else:
+            await script(reader, writer)
 
 
 async def post(url: str | Target, *, courier: HttpCourier, body: bytes = b"{}") -> Answer:
@@ -101,9 +129,17 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(int(lengths[0]) if lengths else 0)
 
 
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def _listening(hosts: Sequence[str]) -> list[socket.socket]:
+    """Listen on each host, on one port that the system chooses."""
+    listeners: list[socket.socket] = []
+    for host in hosts:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setblocking(False)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, listeners[0].getsockname()[1] if listeners else 0))
+        listener.listen(1_024)
+        listeners.append(listener)
+    return listeners

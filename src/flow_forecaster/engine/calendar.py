@@ -13,6 +13,7 @@ from flow_forecaster.engine.invalid import InvalidInput
 
 _EPOCH = np.datetime64("1970-01-01")
 _EPOCH_WEEKDAY = 3  # a Thursday
+_ONE_DAY = np.timedelta64(1, "D")
 _LAST_DATE, _LAST_DAY = np.datetime64(date.max), date.max.toordinal()
 
 
@@ -50,7 +51,7 @@ class WorkingCalendar:
 
     def counts(self, start: date, last: Sequence[date] | NDArray[np.datetime64]) -> NDArray[np.int64]:
         """Count the working days from `start` to each of several last days, both included."""
-        after = np.array(last, dtype="datetime64[D]") + 1
+        after = np.array(last, dtype="datetime64[D]") + _ONE_DAY
         return np.busday_count(np.datetime64(start), after, weekmask=self._mask, holidays=self._holidays)
 
     @property

@@ -84,7 +84,7 @@ class Database:
 
     @asynccontextmanager
     async def reading(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
-        """Open a transaction of a tenant for reading, which on SQLite does not wait for a writer."""
+        """Open a transaction of a tenant for reading: it sees one state, and on SQLite does not wait for a writer."""
         async with _translated(), self._steady(tenant_id, read_only=True) as connection:
             yield _transaction(connection, tenant_id)
 
@@ -153,7 +153,7 @@ class Database:
     def _steady(self, tenant_id: UUID | None, *, read_only: bool = False) -> SteadyConnection:
         if self.engine.dialect.name == "sqlite":
             return SteadyConnection(self.engine, {_READ_ONLY: read_only})
-        return SteadyConnection(self._lone, {}, beginning(tenant_id))
+        return SteadyConnection(self._lone, {}, beginning(tenant_id, read_only=read_only))
 
     async def _run(self, work: Callable[[Connection], None]) -> None:
         async with self.engine.begin() as connection:

@@ -14,10 +14,14 @@ from sqlalchemy.sql.functions import FunctionElement
 TENANT, EVERYONE = "flow_forecaster.tenant", "flow_forecaster.everyone"
 
 
-def beginning(tenant_id: UUID | None) -> str:
-    """Write the message that begins a transaction of a tenant on PostgreSQL, or of a worker (None)."""
+def beginning(tenant_id: UUID | None, *, read_only: bool = False) -> str:
+    """Write the message that begins a transaction of a tenant on PostgreSQL, or of a worker (None).
+
+    One that only reads sees a single state of the database, as it does on SQLite: what it finds belongs together.
+    """
     name, value = (EVERYONE, "on") if tenant_id is None else (TENANT, str(tenant_id))
-    return f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT set_config('{name}', '{value}', true)"
+    level = "REPEATABLE READ, READ ONLY" if read_only else "READ COMMITTED"
+    return f"BEGIN ISOLATION LEVEL {level}; SELECT set_config('{name}', '{value}', true)"
 
 
 class Declared(FunctionElement[UUID]):
