@@ -21,6 +21,7 @@ from flow_forecaster.routers import (
     events,
     forecasts,
     health,
+    imports,
     openapi,
     problems,
     projects,
@@ -35,6 +36,7 @@ from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.following import Following
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
+from flow_forecaster.services.imports import Imports
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
@@ -115,10 +117,10 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
         lifespan=lifespan,
         openapi_tags=TAGS,
     )
-    api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
+    api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes, most_import_bytes=settings.max_import_bytes)
     api.state.registry = CollectorRegistry()
     access.hold(api)
-    for module in (forecasts, events, projects, work_items, webhooks, api_keys, health):
+    for module in (forecasts, events, projects, work_items, imports, webhooks, api_keys, health):
         access.include(api, module.router)
     for install in (docs.install, problems.install, openapi.install):
         install(api)
@@ -139,6 +141,8 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
     api.state.projects = Projects(database=workshop.database, clock=clock)
     api.state.work_items = WorkItems(database=workshop.database, clock=clock)
     api.state.throughputs = Throughputs(database=workshop.database, clock=clock)
+    api.state.imports = Imports(database=workshop.database, clock=clock)
+    stack.callback(api.state.imports.close)
     api.state.meter = _meter(settings, stack)
     api.state.forecasts = Forecasts(
         database=workshop.database,

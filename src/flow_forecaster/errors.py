@@ -20,6 +20,9 @@ ServiceError
 ├── ProjectExists
 ├── TimeZoneFixed
 ├── WorkItemNotFound
+├── TooManyImports
+├── TooManyWorkItems
+├── ImportTypeNotSupported
 ├── PreconditionRequired
 ├── PreconditionFailed
 ├── InvalidCursor
@@ -176,6 +179,27 @@ class WorkItemNotFound(ServiceError):
 
     code = "work_item_not_found"
     detail = "The project has no work item with this id."
+
+
+class TooManyImports(ServiceError):
+    """As many files wait to be imported as may."""
+
+    code = "too_many_imports"
+    detail = "Other files are being imported and wait already; try again when some are done."
+
+
+class TooManyWorkItems(ServiceError):
+    """A project would have more work items than any may have."""
+
+    code = "too_many_work_items"
+    detail = "A project has at most 1,000,000 work items; nothing was stored."
+
+
+class ImportTypeNotSupported(ServiceError):
+    """A file in a form that no tracker exports."""
+
+    code = "unsupported_import_type"
+    detail = "Send the file itself as text/csv, text/tab-separated-values, text/plain or application/json."
 
 
 class PreconditionRequired(ServiceError):

@@ -66,6 +66,9 @@ REQUESTS: dict[str, Known] = {
     f"GET {PROJECTS}/{{project_id}}/work-items/{{item_id}}": Known(names="project"),
     f"PUT {PROJECTS}/{{project_id}}/work-items/{{item_id}}": Known(names="project", sends={"title": "changed"}),
     f"DELETE {PROJECTS}/{{project_id}}/work-items/{{item_id}}": Known(names="project"),
+    f"POST {PROJECTS}/{{project_id}}/imports": Known(
+        names="project", sends={"items": [{"id": "PAY-2", "finished": "2026-01-05"}]}
+    ),
     f"GET {PROJECTS}/{{project_id}}/history": Known(names="project"),
     f"PUT {PROJECTS}/{{project_id}}/history": Known(names="project", sends={"rows": []}),
     f"GET {PROJECTS}/{{project_id}}/throughput": Known(names="project"),

@@ -200,8 +200,8 @@ async def test_a_plain_history_is_a_history(service: httpx2.AsyncClient) -> None
     assert told["history"] == {"throughput": [4, 0, 0, 7, 0, 2], "period": "week", "start": ago(6)}
     assert told["taken_from"]["source"] == "history"
     invalid(await throughput(service, project, period="day"), ("/selection/period", "rows_are_not_days"))
-    await put(service, project, "PAY-1", finished=ago(2))
-    invalid(await throughput(service, project), ("/project_id/source", "two_histories"))
+    await put(service, project, "PAY-1", finished=ago(2, 6))
+    invalid(await throughput(service, project), ("/selection/source", "two_histories"))
     told = (await throughput(service, project, source="work_items")).json()
     assert told["history"]["throughput"] == [1]
     again = await service.put(f"/v1/projects/{project}/history", json={"rows": []})

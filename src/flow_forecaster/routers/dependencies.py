@@ -10,6 +10,7 @@ from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.following import Following, StillIn
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
+from flow_forecaster.services.imports import Imports
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.throughputs import Throughputs
@@ -64,6 +65,11 @@ async def _throughputs(request: Request) -> Throughputs:
     return throughputs
 
 
+async def _imports(request: Request) -> Imports:
+    imports: Imports = request.app.state.imports
+    return imports
+
+
 async def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller  # put there by the gate, without which no route is reached
     return caller
@@ -81,6 +87,7 @@ ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
 ProjectsDep = Annotated[Projects, Depends(_projects)]
 WorkItemsDep = Annotated[WorkItems, Depends(_work_items)]
 ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
+ImportsDep = Annotated[Imports, Depends(_imports)]
 OnceOnlyDep = Annotated[OnceOnly, Depends(_once_only)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

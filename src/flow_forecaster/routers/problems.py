@@ -21,6 +21,7 @@ from flow_forecaster.errors import (
     EndpointDisabled,
     EndpointNotFound,
     ForecastNotFound,
+    ImportTypeNotSupported,
     InvalidCursor,
     KeptForecastDeleted,
     KeyInFlight,
@@ -37,7 +38,9 @@ from flow_forecaster.errors import (
     ServiceError,
     TimeZoneFixed,
     TooManyEndpoints,
+    TooManyImports,
     TooManyWatches,
+    TooManyWorkItems,
     WorkItemNotFound,
 )
 from flow_forecaster.routers.allowances import limited
@@ -66,6 +69,9 @@ STATUSES: Mapping[type[ServiceError], int] = {
     ProjectExists: HTTPStatus.CONFLICT,
     TimeZoneFixed: HTTPStatus.CONFLICT,
     WorkItemNotFound: HTTPStatus.NOT_FOUND,
+    TooManyImports: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyWorkItems: HTTPStatus.CONFLICT,
+    ImportTypeNotSupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     InvalidCursor: HTTPStatus.UNPROCESSABLE_ENTITY,

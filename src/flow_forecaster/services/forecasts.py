@@ -9,7 +9,7 @@ from flow_forecaster.persistence.database import Database, Transaction
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, SummaryRecord
 from flow_forecaster.persistence.idempotency import Reservation
 from flow_forecaster.persistence.identifiers import new_id
-from flow_forecaster.schemas.kinds import AnyRequest
+from flow_forecaster.schemas.kinds import AnyRequest, names_project
 from flow_forecaster.services import cursors
 from flow_forecaster.services.addresses import AddressPolicy
 from flow_forecaster.services.callers import Caller
@@ -19,7 +19,7 @@ from flow_forecaster.services.cursors import Page
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
 from flow_forecaster.services.rates import Meter
 from flow_forecaster.services.readiness import Readiness
-from flow_forecaster.services.throughputs import Throughputs, names_project
+from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.webhooks import allowed_target
 
 
