@@ -61,9 +61,10 @@ BAD: dict[str, list[str]] = {
     "max_attempts": ["0", "101", "never"],
     "max_streams": ["0", "100001", "many"],
     "log_level": ["loud", "", "INFO "],
+    "metrics_port": ["-1", "65536", "web"],
     "log_format": ["xml", ""],
 }
-FREE = {"host", "kernel_cache_dir"}
+FREE = {"metrics_host", "host", "kernel_cache_dir"}
 """Fields for which only the operating system knows what is wrong."""
 
 

@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from flow_forecaster import __version__
@@ -33,10 +32,12 @@ from flow_forecaster.routers.observing import Observing
 from flow_forecaster.schemas.fields import MOST_SEED
 from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.api_keys import ApiKeys
+from flow_forecaster.services.backlog import Backlog
 from flow_forecaster.services.following import Following
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.imports import Imports
+from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
@@ -95,7 +96,7 @@ class Start:
 def create_app(settings: Settings | None = None, *, start: Start | None = None) -> ASGIApp:
     """Build the service from settings, or from the environment."""
     api = build_api(settings or Settings(), start)
-    observed: ASGIApp = Observing(api, api.state.registry)
+    observed: ASGIApp = Observing(api, api.state.metrics)
     return observed
 
 
@@ -118,7 +119,7 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
         openapi_tags=TAGS,
     )
     api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes, most_import_bytes=settings.max_import_bytes)
-    api.state.registry = CollectorRegistry()
+    api.state.metrics = Metrics()
     access.hold(api)
     for module in (forecasts, events, projects, work_items, imports, webhooks, api_keys, health):
         access.include(api, module.router)
@@ -129,10 +130,12 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
 
 async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: Start) -> None:
     """Start answering at once; work begins when the schema is current and the kernels are compiled."""
-    workshop = Workshop.of(settings)
+    workshop = Workshop.of(settings, api.state.metrics)
     stack.push_async_callback(workshop.close)
     bell = _doorbell(settings, stack)
     api.state.readiness = workshop.readiness
+    if isinstance(bell, RedisBell):
+        workshop.readiness.redis = bell.answers
     api.state.gate = await _gate(workshop, stack)
     api.state.api_keys = ApiKeys(database=workshop.database, environment=settings.key_environment)
     policy = policy_of(settings)
@@ -160,6 +163,8 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
     watcher = Watcher(database=workshop.database, most=settings.max_streams, closing=start.closing)
     api.state.following = Following(forecasts=api.state.forecasts, watcher=watcher)
     await stack.enter_async_context(running(watcher.run()))
+    backlog = Backlog(database=workshop.database, readiness=workshop.readiness, metrics=workshop.metrics)
+    await stack.enter_async_context(running(backlog.look_forever()))
     await stack.enter_async_context(running(_work(workshop, bell, start)))
 
 
@@ -201,6 +206,6 @@ async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     start.on_ready()
     if isinstance(bell, EmbeddedBell):
         worker = EmbeddedWorker(jobs=workshop.jobs, bell=bell)
-        async with delivering(workshop.settings, workshop.database), asyncio.TaskGroup() as group:
+        async with delivering(workshop.settings, workshop.database, workshop.metrics), asyncio.TaskGroup() as group:
             for _ in range(workshop.settings.slots):
                 group.create_task(worker.run())

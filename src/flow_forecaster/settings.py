@@ -118,6 +118,10 @@ class Settings(BaseSettings):
     heartbeat_seconds: Annotated[float, Field(ge=0.1, le=600, description="How often a worker renews its claim.")] = 2.5
     max_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts before a forecast is given up.")] = 3
     kernel_cache_dir: Annotated[Path, Field(default_factory=_cache, description="Where compiled kernels are kept.")]
+    metrics_host: Annotated[str, Field(description="Address on which a worker serves its metrics.")] = "127.0.0.1"
+    metrics_port: Annotated[
+        int | None, Field(ge=0, le=65535, description="Port on which a worker serves its metrics; without it, nowhere.")
+    ] = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least severe log level.")] = (
         "info"
     )

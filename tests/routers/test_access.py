@@ -323,7 +323,7 @@ async def test_a_route_that_says_nothing_is_for_nobody(own_url: str, kernel_cach
     async def forgotten() -> str:
         return "secret"
 
-    app = Observing(api, api.state.registry)
+    app = Observing(api, api.state.metrics)
     transport = httpx2.ASGITransport(app=app)
     async with (
         keyring(own_url) as keys,

@@ -160,7 +160,7 @@ async def test_a_defect_of_the_service_is_a_problem_too_and_tells_nothing(sqlite
     async def defect() -> None:
         raise RuntimeError("secret")
 
-    app = Observing(api, api.state.registry)
+    app = Observing(api, api.state.metrics)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with lifespan(app), httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         await asyncio.wait_for(ready.wait(), 30)

@@ -96,3 +96,18 @@ async def test_requests_are_counted_by_route_and_not_by_address(service: httpx2.
     assert ("GET", "/v1/forecasts/{forecast_id}", "200") in counted
     assert ("GET", "unmatched", "404") in counted
     assert not [route for _, route, _ in counted if UNKNOWN_ID in route or "nothing" in route]
+
+
+async def test_methods_that_nobody_knows_are_counted_as_one(service: httpx2.AsyncClient) -> None:
+    for number in range(3):
+        assert (await service.request(f"BREW{number}", "/v1/forecasts")).status_code == 405
+    told = (await service.get("/metrics")).text
+    assert "BREW" not in told
+    assert 'http_requests_total{method="OTHER",route="unmatched",status="405"}' in told.replace(
+        "/v1/forecasts", "unmatched"
+    )
+
+
+async def test_problems_are_counted_by_their_code(service: httpx2.AsyncClient) -> None:
+    await service.get(f"{FORECASTS}/{UNKNOWN_ID}")
+    assert 'problems_total{code="forecast_not_found"}' in (await service.get("/metrics")).text

@@ -290,8 +290,9 @@ async def test_a_daily_project_brings_its_calendar(service: httpx2.AsyncClient) 
     assert answer.json()["request"]["calendar"]["weekdays"] == ["monday", "tuesday", "wednesday"]
     codes = {warning["code"] for warning in answer.json()["result"]["warnings"]}
     assert "work_on_days_off" in codes
-    weekly = without("history", project_id=project, selection={"period": "week"}, seed=1)
-    assert (await service.post(FORECASTS, json=weekly)).json()["request"]["calendar"] is None
+    own = {"weekdays": ["friday"]}
+    mine = await service.post(FORECASTS, json=without("history", project_id=project, calendar=own, seed=1))
+    assert mine.json()["request"]["calendar"]["weekdays"] == ["friday"]
 
 
 async def test_what_a_forecast_cannot_take_is_refused_where_it_is_asked_for(service: httpx2.AsyncClient) -> None:

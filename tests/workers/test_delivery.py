@@ -23,6 +23,7 @@ from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, 
 from flow_forecaster.schemas.webhooks import EndpointRequest
 from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.deliveries import Deliveries
+from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.delivery import DeliveryLoop, delivering, keyring_of, policy_of
@@ -226,6 +227,6 @@ def test_settings_of_webhooks_that_make_no_sense_are_refused(wrong: dict[str, st
 async def test_that_loopback_is_reached_is_said(database: Database) -> None:
     for settings, says in ((Settings(), True), (Settings(webhook_loopback=False), False)):
         with capture_logs() as said:
-            async with delivering(settings, database):
+            async with delivering(settings, database, Metrics()):
                 pass
         assert ("webhooks_reach_loopback" in {entry["event"] for entry in said}) is says

@@ -20,6 +20,7 @@ from flow_forecaster.persistence import migrations
 from flow_forecaster.routers.access import is_here
 from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.settings import PREFIX, Settings
+from flow_forecaster.workers.exposing import CannotExpose
 from flow_forecaster.workers.redis import run_worker
 from flow_forecaster.workers.workshop import open_database
 
@@ -74,7 +75,10 @@ def worker(*, json: bool) -> None:
     settings = _settings(json=json)
     if settings.redis_url is None:
         raise Refused(f"a worker waits on Redis; set {PREFIX}REDIS_URL (without it, serve computes by itself)")
-    run_worker(settings, settings.redis_url.get_secret_value())
+    try:
+        run_worker(settings, settings.redis_url.get_secret_value())
+    except CannotExpose as error:
+        raise Refused(f"metrics cannot be served on {error}; see {PREFIX}METRICS_PORT") from error
 
 
 def migrate(*, json: bool) -> None:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from flow_forecaster.routers.access import EVERYONE, GuardedRoute
 from flow_forecaster.routers.dependencies import ReadinessDep
 from flow_forecaster.schemas.base import Response as Schema
+from flow_forecaster.services.readiness import DISPENSABLE
 
 router = APIRouter(tags=["operations"], route_class=GuardedRoute)
 
@@ -20,9 +21,10 @@ class Health(Schema):
 
 
 class Ready(Schema):
-    """Whether the process can take work, and what it still waits for."""
+    """Whether the process can take work, what it still waits for, and whether it lacks what it can do without."""
 
     ready: bool
+    degraded: bool
     checks: dict[str, bool]
 
 
@@ -40,11 +42,14 @@ async def health() -> Health:
     openapi_extra=EVERYONE,
 )
 async def ready(readiness: ReadinessDep, response: Response) -> Ready:
-    """Tell whether the database answers, its schema is current, and the kernels are compiled."""
+    """Tell whether the database answers, its schema is current, and the kernels are compiled.
+
+    Without Redis it is degraded, and takes work all the same.
+    """
     checks = await readiness.checks()
-    is_ready = all(checks.values())
+    is_ready = all(up for part, up in checks.items() if part not in DISPENSABLE)
     response.status_code = 200 if is_ready else 503
-    return Ready(ready=is_ready, checks=checks)
+    return Ready(ready=is_ready, degraded=is_ready and not all(checks.values()), checks=checks)
 
 
 @router.get(
@@ -55,5 +60,5 @@ async def ready(readiness: ReadinessDep, response: Response) -> Ready:
     openapi_extra=EVERYONE,
 )
 async def metrics(request: Request) -> Response:
-    """Count requests for Prometheus."""
-    return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
+    """Tell Prometheus what this process counts. Labels name kinds, codes and routes, and nothing that was sent."""
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -2,34 +2,26 @@
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import cache
 from random import getrandbits
 from typing import Any
 from uuid import UUID
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flow_forecaster.routers.problems import CRASH, problem_response
+from flow_forecaster.services.metrics import Metrics
 
 _ID_HEADER = b"x-request-id"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # whoever asks may send any other
 _QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class Observing:
     """The outermost middleware, in plain ASGI."""
 
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
-        self._app = app
-        requests = Counter(
-            "flow_forecaster_http_requests_total", "Requests.", ("method", "route", "status"), registry=registry
-        )
-        seconds = Histogram(
-            "flow_forecaster_http_request_seconds", "Duration of requests.", ("method", "route"), registry=registry
-        )
-        # What a label stands for is looked up once: methods, routes and statuses are few.
-        self._requests, self._seconds = cache(requests.labels), cache(seconds.labels)
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
         self._log = structlog.get_logger()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,6 +40,7 @@ class Observing:
             except Exception:  # noqa: BLE001 - whatever it was, the caller gets a problem and the log the rest
                 self._log.exception("request_crashed")
                 if not seen.status:
+                    scope["state"]["problem"] = "internal_error"
                     answer = problem_response(request_id, 500, "internal_error", CRASH)
                     await answer(scope, receive, seen.send)
             finally:
@@ -55,11 +48,15 @@ class Observing:
 
     def _note(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._requests(scope["method"], route, status).inc()
-        self._seconds(scope["method"], route).observe(seconds)
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        self._metrics.answered(method, route, status, seconds)
+        problem = scope["state"].get("problem")
+        said = {} if problem is None else {"code": problem}
+        if problem is not None:
+            self._metrics.refused(problem)
         if scope["path"] not in _QUIET_PATHS:
             self._log.info(
-                "request", method=scope["method"], route=route, status=status, milliseconds=round(seconds * 1000, 2)
+                "request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 2), **said
             )
 
 

@@ -128,6 +128,7 @@ def problem_response(
 
 
 def _answer(request: Request, status: int, code: str, detail: str, **more: Any) -> Response:
+    request.state.problem = code
     return problem_response(request.state.request_id, status, code, detail, **more)
 
 

@@ -1,15 +1,17 @@
 """Computations off the event loop: kernels hold no interpreter lock, so plain threads do."""
 
 import asyncio
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
 from time import monotonic
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from flow_forecaster.engine.simulation import Machine, Stopped
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.services.catalogue import Job
+from flow_forecaster.services.metrics import Metrics, Size
 
 TINY_DRAWS = 50_000
 """A job that costs no more takes about a millisecond, little beside what it costs to wake a thread for it."""
@@ -43,8 +45,8 @@ class Computer:
     Small jobs and large ones have threads of their own: neither waits for the other. Tiny ones go together.
     """
 
-    def __init__(self, *, threads: int, slots: int, patience_seconds: float) -> None:
-        self._threads, self._patience = threads, patience_seconds
+    def __init__(self, *, threads: int, slots: int, patience_seconds: float, metrics: Metrics | None = None) -> None:
+        self._threads, self._patience, self._metrics = threads, patience_seconds, metrics or Metrics()
         self._small = ThreadPoolExecutor(threads, thread_name_prefix="small")
         self._large = ThreadPoolExecutor(slots, thread_name_prefix="large")
         self._tiny = _Together(self._small)
@@ -55,19 +57,26 @@ class Computer:
         Raises:
             TookTooLong: it is not done after `patience_seconds`.
         """
-        machine = Machine(watch=_Patience(self._patience).watch)
-        if job.cost <= TINY_DRAWS:
-            return await self._tiny.compute(job, machine)
-        return await self._run(self._small, job, machine)
+        machine, cost = Machine(watch=_Patience(self._patience).watch), job.cost
+        computing = self._tiny.compute(job, machine) if cost <= TINY_DRAWS else self._run(self._small, job, machine)
+        return await self._counted(computing, job, "small", cost)
 
     async def large(self, job: Job, vigil: Vigil) -> str:
         """Compute a large job on all threads, in chunks, under a vigil; return its result as JSON text."""
-        return await self._run(self._large, job, Machine(threads=self._threads, watch=vigil.watch))
+        cost = job.cost
+        computing = self._run(self._large, job, Machine(threads=self._threads, watch=vigil.watch))
+        return await self._counted(computing, job, "large", cost)
 
     def close(self) -> None:
         """Let the threads end."""
         for pool in (self._small, self._large):
             pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _counted(self, computing: Coroutine[Any, Any, str], job: Job, size: Size, draws: float) -> str:
+        started = monotonic()
+        result = await computing
+        self._metrics.computed(job.kind.name, size, draws=draws, seconds=monotonic() - started)
+        return result
 
     async def _run(self, pool: ThreadPoolExecutor, job: Job, machine: Machine) -> str:
         return await asyncio.get_running_loop().run_in_executor(pool, _result, job, machine)

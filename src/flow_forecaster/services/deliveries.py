@@ -18,6 +18,7 @@ from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.deliveries import Attempted, DeliveryClaim, EventRecord, Share
 from flow_forecaster.persistence.steadiness import to_the_end
 from flow_forecaster.services.keyrings import Keyring
+from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.retries import Decision, decide, is_failing_for_long, retry_after_seconds
 from flow_forecaster.services.sending import PATIENCE_SECONDS, Answer, Courier, Message
 from flow_forecaster.services.signatures import signed_headers
@@ -39,6 +40,7 @@ class Deliveries:
     chance: Callable[[], float]
     """0 <= chance < 1, for the jitter of delays."""
     share: Share = field(default_factory=Share)
+    metrics: Metrics = field(default_factory=Metrics)
     lease_seconds: float = LEASE_SECONDS
 
     async def take(self, limit: int) -> list[DeliveryClaim]:
@@ -112,6 +114,7 @@ class Deliveries:
         async with self.database.working() as work:
             kept = await work.deliveries.conclude(claim, attempted, status=status, again_after=again)
             disabled = kept and reason is not None and await work.deliveries.disable(claim, reason=reason)
+        self.metrics.delivered(decision.verdict, answer.seconds, disabled=disabled)
         log = get_logger().bind(delivery_id=str(claim.id), endpoint_id=str(claim.endpoint_id), attempt=claim.tries + 1)
         log.info("webhook_attempt", verdict=decision.verdict, status=answer.status, error=answer.error, kept=kept)
         if disabled:

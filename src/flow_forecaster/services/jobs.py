@@ -19,6 +19,7 @@ from flow_forecaster.persistence.claims import Claim, Swept
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.services.catalogue import restore
 from flow_forecaster.services.computing import Computer, Vigil
+from flow_forecaster.services.metrics import Metrics
 
 Reason: TypeAlias = Literal["canceled", "lost"]
 EXHAUSTED = {"code": "attempts_exhausted", "detail": "The workers that computed this forecast ended, each time."}
@@ -41,6 +42,7 @@ class Jobs:
     database: Database
     computer: Computer
     terms: Terms = field(default_factory=Terms)
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def work(self) -> bool:
         """Claim the oldest waiting forecast and bring it to its end; False if none waits.
@@ -69,6 +71,7 @@ class Jobs:
             swept = await work.claims.sweep(
                 most_attempts=self.terms.most_attempts, exhausted_error=json.dumps(EXHAUSTED)
             )
+        self.metrics.expired(requeued=swept.requeued, exhausted=swept.exhausted)
         if swept.requeued or swept.exhausted:
             get_logger().warning("leases_expired", requeued=swept.requeued, exhausted=swept.exhausted)
         return swept
@@ -87,6 +90,7 @@ class Jobs:
             await self._fail(claim, INTERNAL, log)
         else:
             kept = await self._store(claim, result, log)
+            self.metrics.attempted(claim.kind, "succeeded" if kept else "lost")
             log.info("forecast_succeeded" if kept else "forecast_lost")
         finally:
             keeper.cancel()
@@ -133,6 +137,7 @@ class Jobs:
         return "canceled" if cancel else None
 
     async def _conclude_stopped(self, claim: Claim, reason: Reason, log: FilteringBoundLogger) -> None:
+        self.metrics.attempted(claim.kind, reason)
         log.info("forecast_stopped", reason=reason)
         if reason == "canceled":
             async with self.database.working() as work:
@@ -141,6 +146,7 @@ class Jobs:
     async def _fail(self, claim: Claim, error: dict[str, str], log: FilteringBoundLogger) -> None:
         async with self.database.working() as work:
             await work.claims.fail(claim, json.dumps(error))
+        self.metrics.attempted(claim.kind, "failed")
         log.warning("forecast_failed", code=error["code"])
 
     async def _release(self, claim: Claim) -> None:
@@ -151,4 +157,5 @@ class Jobs:
         except DatabaseUnavailable:
             log.warning("forecast_not_released")  # its lease runs out instead
         else:
+            self.metrics.attempted(claim.kind, "released")
             log.info("forecast_released", kept=released)

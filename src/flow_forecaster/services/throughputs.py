@@ -94,8 +94,7 @@ class Throughputs:
             detail = "There is no project with this id."
             raise InvalidInput("project_id", code="project_not_found", detail=detail) from error
         taken = {"history": past.history, "taken_from": past.taken_from, "project_id": None, "selection": None}
-        calendar = request.calendar or (None if past.history.period == "week" else past.calendar)
-        return request.model_copy(update=taken | {"calendar": calendar})
+        return request.model_copy(update=taken | {"calendar": request.calendar or past.calendar})
 
 
 async def _rows(transaction: Transaction, project_id: UUID, selection: Selection) -> tuple[Source, Rows]:

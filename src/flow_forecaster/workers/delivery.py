@@ -17,6 +17,7 @@ from flow_forecaster.persistence.deliveries import DeliveryClaim
 from flow_forecaster.services.addresses import AddressPolicy, is_loopback, networks_of
 from flow_forecaster.services.deliveries import Deliveries
 from flow_forecaster.services.keyrings import Keyring
+from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.dialing import Dialer, SystemResolver, trusting
 from flow_forecaster.workers.loop import running
@@ -72,7 +73,7 @@ class DeliveryLoop:
 
 
 @asynccontextmanager
-async def delivering(settings: Settings, database: Database) -> AsyncIterator[None]:
+async def delivering(settings: Settings, database: Database, metrics: Metrics) -> AsyncIterator[None]:
     """Deliver webhooks beside the body, as the settings let it."""
     policy, resolver = policy_of(settings), SystemResolver()
     if policy.loopback:
@@ -81,7 +82,12 @@ async def delivering(settings: Settings, database: Database) -> AsyncIterator[No
         dialer=Dialer(policy=policy, resolver=resolver, tls=trusting()), agent=f"flow-forecaster/{__version__}"
     )
     deliveries = Deliveries(
-        database=database, courier=courier, keyring=keyring_of(settings), seconds=time.time, chance=random.random
+        database=database,
+        courier=courier,
+        keyring=keyring_of(settings),
+        seconds=time.time,
+        chance=random.random,
+        metrics=metrics,
     )
     try:
         async with running(DeliveryLoop(deliveries=deliveries).run()):

@@ -17,8 +17,10 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from structlog import get_logger
 
+from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.delivery import delivering
+from flow_forecaster.workers.exposing import exposed
 from flow_forecaster.workers.loop import drain, running, sweep_forever
 from flow_forecaster.workers.workshop import Workshop
 
@@ -66,6 +68,15 @@ class RedisBell:
         except (RedisError, OSError) as error:
             get_logger().warning("ring_failed", error=type(error).__name__)
 
+    async def answers(self) -> bool:
+        """Tell whether Redis answers."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await (await self._connected()).ping()
+        except (RedisError, OSError):
+            return False
+        return True
+
     async def _connected(self) -> ArqRedis:
         async with self._connecting:
             if self._pool is None:
@@ -98,7 +109,8 @@ def run_worker(settings: Settings, url: str) -> None:
 
     Each ring lets one of its slots work until nothing waits.
     """
-    workshop = Workshop.of(settings)
+    metrics = Metrics()
+    workshop = Workshop.of(settings, metrics)
     stack = AsyncExitStack()
 
     async def ring(ctx: dict[Any, Any]) -> None:  # noqa: ARG001 - arq hands it over
@@ -110,13 +122,13 @@ def run_worker(settings: Settings, url: str) -> None:
         stack.push_async_callback(bell.close)
         await workshop.make_ready()
         await stack.enter_async_context(running(sweep_forever(workshop.jobs, bell)))
-        await stack.enter_async_context(delivering(settings, workshop.database))
+        await stack.enter_async_context(delivering(settings, workshop.database, metrics))
         get_logger().info("worker_ready", slots=settings.slots, threads=settings.threads)
 
     async def stop(ctx: dict[Any, Any]) -> None:  # noqa: ARG001
         await stack.aclose()
 
-    _PatientWorker(
+    worker = _PatientWorker(
         functions=[func(ring, name=RING, max_tries=_TRIES)],
         queue_name=QUEUE,
         redis_settings=redis_settings(url),
@@ -128,4 +140,6 @@ def run_worker(settings: Settings, url: str) -> None:
         poll_delay=0.1,
         job_serializer=_dump,
         job_deserializer=json.loads,
-    ).run()
+    )
+    with exposed(settings, metrics):
+        worker.run()

@@ -15,6 +15,7 @@ from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.services.computing import Computer
 from flow_forecaster.services.jobs import Jobs, Terms
 from flow_forecaster.services.kernels import make_ready
+from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.settings import Settings
 
@@ -42,12 +43,15 @@ class Workshop:
     computer: Computer
     jobs: Jobs
     readiness: Readiness
+    metrics: Metrics
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Settings, metrics: Metrics | None = None) -> Self:
         """Build the parts; nothing is connected or started yet."""
-        database = open_database(settings)
-        computer = Computer(threads=settings.threads, slots=settings.slots, patience_seconds=settings.inline_seconds)
+        database, metrics = open_database(settings), metrics or Metrics()
+        computer = Computer(
+            threads=settings.threads, slots=settings.slots, patience_seconds=settings.inline_seconds, metrics=metrics
+        )
         terms = Terms(
             lease_seconds=settings.lease_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
@@ -57,8 +61,9 @@ class Workshop:
             settings=settings,
             database=database,
             computer=computer,
-            jobs=Jobs(database=database, computer=computer, terms=terms),
+            jobs=Jobs(database=database, computer=computer, terms=terms, metrics=metrics),
             readiness=Readiness(database=database),
+            metrics=metrics,
         )
 
     async def make_ready(self) -> None:

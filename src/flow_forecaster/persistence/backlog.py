@@ -1,0 +1,70 @@
+"""How much waits and runs, whoever owns it: what an operator looks at. For reading only."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select, type_coerce
+
+from flow_forecaster.persistence.clock import now
+from flow_forecaster.persistence.steadiness import Statements
+from flow_forecaster.persistence.tables import ForecastRow, Moment
+from flow_forecaster.persistence.webhook_tables import DeliveryRow
+
+MOST_COUNTED = 100_000
+"""What is more is told as so many: the count of a flood must not cost more than the flood."""
+MOST_TENANTS = 20
+OTHERS = "others"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What waits, for how long at most, and what runs, of which tenants: those with most, and the others together."""
+
+    queued: int
+    queued_seconds: float
+    running: int
+    tenants: tuple[tuple[str, int], ...]
+    due: int
+    due_seconds: float
+
+
+class BacklogRepository:
+    """What waits and runs for all tenants within one transaction."""
+
+    def __init__(self, connection: Statements) -> None:
+        self._connection = connection
+
+    async def standing(self) -> Standing:
+        """Count and date what waits and what runs."""
+        queued = ForecastRow.status == "queued"
+        oldest = select(ForecastRow.created_at).where(queued).order_by(ForecastRow.id).limit(1)
+        free = or_(DeliveryRow.lease_expires_at.is_(None), DeliveryRow.lease_expires_at < now())
+        due = DeliveryRow.status == "pending", DeliveryRow.due_at <= now(), free
+        longest = select(DeliveryRow.due_at).where(*due).order_by(DeliveryRow.due_at).limit(1)
+        tenants = await self._tenants()
+        return Standing(
+            queued=await self._count(select(ForecastRow.id).where(queued)),
+            queued_seconds=await self._age(oldest),
+            running=sum(running for _, running in tenants),
+            tenants=tenants,
+            due=await self._count(select(DeliveryRow.id).where(*due)),
+            due_seconds=await self._age(longest),
+        )
+
+    async def _tenants(self) -> tuple[tuple[str, int], ...]:
+        running = func.count().label("running")
+        query = select(ForecastRow.tenant_id, running).where(ForecastRow.status == "running")
+        query = query.group_by(ForecastRow.tenant_id).order_by(running.desc(), ForecastRow.tenant_id)
+        found = [(str(row.tenant_id), int(row.running)) for row in await self._connection.execute(query)]
+        rest = sum(count for _, count in found[MOST_TENANTS:])
+        return (*found[:MOST_TENANTS], (OTHERS, rest))
+
+    async def _count(self, query: Select[Any]) -> int:
+        found = select(func.count()).select_from(query.limit(MOST_COUNTED).subquery())
+        return int((await self._connection.execute(found)).scalar_one())
+
+    async def _age(self, oldest: Select[datetime]) -> float:
+        found = select(type_coerce(now(), Moment).label("now"), oldest.scalar_subquery().label("since"))
+        row = (await self._connection.execute(found)).one()
+        return 0.0 if row.since is None else max(0.0, float((row.now - row.since).total_seconds()))
