@@ -49,7 +49,9 @@ class Evidence:
     with_slashes: bool = False
 
     def look(self, text: str) -> None:
-        """Note what a date says."""
+        """Note what a date says; one that begins with its year, or names its month, says nothing."""
+        if text[4:5] == "-":
+            return
         found = _NUMBERS.match(text)
         if found is None or found[0] in self.seen or _YEAR_FIRST.match(text):
             return

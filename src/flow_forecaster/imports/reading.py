@@ -1,9 +1,10 @@
 """A file as work items or as a plain history: read once to decide, and once more to take."""
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -130,24 +131,21 @@ class File:
     def _is_abandoned(self, cells: Sequence[Value]) -> bool:
         if self._line(cells, "canceled"):
             return True
-        return any(self._line(cells, role).casefold().replace("_", " ") in _ABANDONED for role in _ENDS)
+        return any(_says_abandoned(self._line(cells, role)) for role in _ENDS if role in self.columns.places)
 
     def _line(self, cells: Sequence[Value], role: Role) -> str:
         """Read a text as one line."""
         places = self.columns.places.get(role)
         if places is None:
             return ""
-        return _one_line(_text(cells[places[0]]))
+        text = _text(cells[places[0]])
+        return text if text.isprintable() else _one_line(text)
 
     def _tags(self, cells: Sequence[Value]) -> tuple[str, ...]:
-        found: dict[str, None] = {}
-        for place in self.columns.places.get("tags", ()):
-            value = cells[place]
-            texts = [value] if isinstance(value, str) else value
-            for separator in self.columns.form.separators:
-                texts = [part for text in texts for part in text.split(separator)]
-            found.update(dict.fromkeys(text for text in map(str.strip, texts) if text))
-        return tuple(found)
+        places = self.columns.places.get("tags")
+        if places is None:
+            return ()
+        return _parted(tuple(cells[place] for place in places), self.columns.form.separators)
 
     def _day(self, cells: Sequence[Value], role: Role) -> Day | None:
         places = self.columns.places.get(role)
@@ -221,6 +219,23 @@ def _repeated(keys: "array[int]") -> frozenset[int]:
 def _is_json(opened: Opened, encoding: str) -> bool:
     with text_of(opened, encoding) as text:
         return text.read(1024).lstrip()[:1] in {"[", "{"}
+
+
+@lru_cache(maxsize=65_536)  # few different ones stand in many rows
+def _parted(values: tuple[Value, ...], separators: str) -> tuple[str, ...]:
+    """Part tags, each once, in the order in which they come first."""
+    found: dict[str, None] = {}
+    for value in values:
+        texts: Iterable[str] = (value,) if isinstance(value, str) else value
+        for separator in separators:
+            texts = [part for text in texts for part in text.split(separator)]
+        found.update(dict.fromkeys(text for text in map(str.strip, texts) if text))
+    return tuple(found)
+
+
+@lru_cache(maxsize=4_096)
+def _says_abandoned(text: str) -> bool:
+    return text.casefold().replace("_", " ") in _ABANDONED
 
 
 def _text(value: Value) -> str:
