@@ -112,13 +112,13 @@ FORMS: tuple[Form, ...] = (
     Form(
         name="github",
         told_by=("number", "closedat"),
-        columns=_GENERIC | {"id": ("number",)},
+        columns={**_GENERIC, "id": ("number",)},
         separators="",
     ),
     Form(
         name="github_project",
         told_by=("title", "url", "status"),
-        columns=_GENERIC | {"id": ("url",)},
+        columns={**_GENERIC, "id": ("url",)},
         separators=",",
     ),
     Form(
