@@ -13,7 +13,7 @@ Old idea,PAY-4,10004,Story,Done,Won't Do,07/Jan/26 10:00 AM,08/Jan/26 10:00 AM,,
 Half a row,PAY-5
 No such day,PAY-6,10006,Bug,Done,Done,31/Feb/26 9:00 AM,01/Mar/26 9:00 AM,,,
 Again,PAY-1,10001,Story,Done,Done,05/Jan/26 9:12 AM,14/Jan/26 4:40 PM,web,card,3.0
-From tomorrow,PAY-7,10007,Story,Done,Done,05/Jan/26 9:12 AM,14/Jan/89 4:40 PM,,,
+From tomorrow,PAY-7,10007,Story,Done,Done,05/Jan/26 9:12 AM,14/Jan/69 4:40 PM,,,
 """
 GITHUB: list[dict[str, Any]] = [
     {
