@@ -164,7 +164,7 @@ async def a_project(client: httpx2.AsyncClient, key: str, name: str) -> dict[str
     made = await client.post(PROJECTS, json={"name": name}, headers=bearing(key))
     assert made.status_code == 201, made.text
     item = f"{made.headers['Location']}/work-items/PAY-1"
-    put = await client.put(item, json={"finished": "2026-01-05"}, headers=bearing(key))
+    put = await client.put(item, json={"finished": "2026-01-09"}, headers=bearing(key))
     assert put.status_code == 200, put.text
     return {"project": made.json()["id"], "item": "PAY-1"}
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from flow_forecaster.persistence.identifiers import new_id
-from routers.asking import FORECASTS, UNKNOWN_ID, body, invalid, problem, without
+from routers.asking import FORECASTS, KINDS, UNKNOWN_ID, body, invalid, problem, without
 from routers.test_projects import make
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -266,7 +266,7 @@ async def test_a_forecast_takes_its_history_from_a_project_and_keeps_it(service:
 
 async def test_every_kind_that_has_a_history_takes_it_from_a_project(service: httpx2.AsyncClient) -> None:
     project = await a_team(service)
-    for kind in ("how_many", "deadline", "milestones", "cost", "what_if"):
+    for kind in KINDS:
         given = body(kind, project_id=project)
         given.pop("history")
         answer = await service.post(FORECASTS, json=given)

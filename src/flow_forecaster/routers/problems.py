@@ -167,7 +167,8 @@ async def _invalid_input(request: Request, error: Exception) -> Response:
 async def _invalid_request(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    if _has_body(request) and not _is_json(request):
+    of_the_body = any(item["loc"][:1] == ("body",) for item in error.errors())
+    if of_the_body and _has_body(request) and not _is_json(request):
         return await _service_error(request, MediaTypeNotSupported())
     if any(item["type"] == "json_invalid" for item in error.errors()):
         detail = "The body is not JSON."
