@@ -59,7 +59,8 @@ async def _readiness(request: Request) -> Readiness:
 
 def origin_of(request: Request) -> Origin:
     """Say where what a request begins comes from."""
-    return Origin(request_id=request.state.request_id)
+    state = request.scope["state"]
+    return Origin(request_id=state["request_id"], traceparent=state.get("traceparent"))
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
