@@ -27,6 +27,7 @@ from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
+from flow_forecaster.services.repeating import Repeating
 from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.services.watching import Watcher
 from flow_forecaster.services.webhooks import Webhooks
@@ -142,6 +143,7 @@ async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: 
         most_unfinished=settings.max_unfinished,
         policy=policy,
     )
+    api.state.repeating = Repeating(database=workshop.database)
     api.state.once_only = OnceOnly(forecasts=api.state.forecasts)
     watcher = Watcher(database=workshop.database, most=settings.max_streams, closing=start.closing)
     api.state.following = Following(forecasts=api.state.forecasts, watcher=watcher)
