@@ -28,7 +28,7 @@ POST = b"POST /v1/forecasts HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: applica
 class Impatient(BoundedProtocol):
     """The same bounds, reached sooner."""
 
-    head_seconds, body_seconds, answer_seconds = 0.4, 0.4, 0.4
+    head_seconds, body_seconds, answer_seconds, closing_seconds = 0.4, 0.4, 0.4, 0.4
 
 
 class Announcing(uvicorn.Server):

@@ -14,11 +14,10 @@ from uuid import UUID
 from structlog import get_logger
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from flow_forecaster.routers.problems import problem_response
+from flow_forecaster.routers.problems import BROKEN, problem_response
 
 MOST_HEAD_BYTES = 32 * 1024
-HEAD_SECONDS, BODY_SECONDS, ANSWER_SECONDS = 10.0, 30.0, 30.0
-_CLOSING_SECONDS = 5.0
+HEAD_SECONDS, BODY_SECONDS, ANSWER_SECONDS, CLOSING_SECONDS = 10.0, 30.0, 30.0, 2.0
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
@@ -31,7 +30,12 @@ class _Stage(Enum):
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. Class attributes are its bounds, so that a test can have smaller ones."""
 
-    head_seconds, body_seconds, answer_seconds = HEAD_SECONDS, BODY_SECONDS, ANSWER_SECONDS
+    head_seconds, body_seconds, answer_seconds, closing_seconds = (
+        HEAD_SECONDS,
+        BODY_SECONDS,
+        ANSWER_SECONDS,
+        CLOSING_SECONDS,
+    )
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -62,7 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._refused or self.transport.is_closing():
             self._disarm()
         elif self._stage is _Stage.HEAD and self._head_bytes > MOST_HEAD_BYTES:
-            self._refuse_head()
+            self._refuse(431)
         else:
             self._watch()
 
@@ -70,7 +74,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin the request, if its head is not too large."""
         size = len(self.url) + sum(len(name) + len(value) + len(b": \r\n") for name, value in self.headers)
         if size > MOST_HEAD_BYTES:
-            self._refuse_head()
+            self._refuse(431)
             return
         self._stage = _Stage.BODY
         super().on_headers_complete()
@@ -107,7 +111,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words are not ours
         """Answer what is no HTTP."""
-        self._refuse(400, "malformed_http", "This is no HTTP request.")
+        self._refuse(400)
 
     def _watch(self) -> None:
         if self._stage is _Stage.BETWEEN or self.pipeline:  # while reading is paused nobody can be slow
@@ -129,26 +133,31 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._stage is _Stage.BETWEEN:  # it never said anything
             self.transport.close()
         else:
-            self._refuse(408, "request_timeout", "The request did not come in time.")
+            self._refuse(408)
 
-    def _refuse_head(self) -> None:
-        self._refuse(431, "head_too_large", f"Address and headers are longer than {MOST_HEAD_BYTES} bytes.")
+    def _refuse(self, status: int) -> None:
+        """Say why, if nothing else is being said, and hang up.
 
-    def _refuse(self, status: int, code: str, detail: str) -> None:
-        """Say why, if nothing else is being said, and hang up."""
+        What the caller is still saying is thrown away for a while: to close at once would take the answer from it.
+        """
         self._refused = True
         self._disarm()
         if not self._is_answering():
-            self.transport.write(_answer(status, code, detail))
-        self.transport.close()
-        self.loop.call_later(_CLOSING_SECONDS, self.transport.abort)  # if what was written is not taken
+            self.transport.write(_answer(status))
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.loop.call_later(self.closing_seconds, self.transport.abort)
 
     def _is_answering(self) -> bool:
         cycle = self.cycle
         return cycle is not None and cycle.response_started and not cycle.response_complete
 
 
-def _answer(status: int, code: str, detail: str) -> bytes:
+def _answer(status: int) -> bytes:
+    code, detail = BROKEN[status]
     request_id = UUID(int=getrandbits(128), version=4).hex
     get_logger().info("request_refused", request_id=request_id, status=status, code=code)
     problem = problem_response(request_id, status, code, detail, connection="close", x_request_id=request_id)

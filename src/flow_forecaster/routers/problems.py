@@ -87,6 +87,13 @@ _HTTP: Mapping[int, tuple[str, str]] = {
     415: (MediaTypeNotSupported.code, MediaTypeNotSupported.detail),
 }
 
+BROKEN: Mapping[int, tuple[str, str]] = {
+    400: ("malformed_http", "This is no HTTP/1.1, or it can be read in more than one way."),
+    408: ("request_timeout", "The request did not come in time."),
+    431: ("head_too_large", "The address and the headers are too long."),
+}
+"""Of requests that never become one: whoever holds the connection tells it."""
+
 
 def install(app: FastAPI) -> None:
     """Answer every error of `app` with a problem."""

@@ -66,19 +66,13 @@ class Forecasts:
             allowed_target(request.callback_url, self.policy, "callback_url")
         job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
         await self.meter.charge_draws(caller, job.cost)
-        if respond_async or job.cost > self.inline_draws:
-            return await self._accept(caller, _new(job, origin), held)
-        try:
-            result = await self.computer.small(job)
-        except TookTooLong:
-            return await self._accept(caller, _new(job, origin), held)
         new = _new(job, origin)
-        if held is None:
-            async with self.database.single(caller.tenant_id) as transaction:
-                return await transaction.forecasts.add_succeeded(new, result)
-        async with self.database.writing(caller.tenant_id) as transaction:
-            await _keep(transaction, held, new, HTTPStatus.CREATED)
-            return await transaction.forecasts.add_succeeded(new, result)
+        if respond_async or job.cost > self.inline_draws:
+            return await self._accept(caller, new, held)
+        try:
+            return await self._store(caller, new, await self.computer.small(job), held)
+        except TookTooLong:
+            return await self._accept(caller, new, held)
 
     async def get(self, caller: Caller, forecast_id: UUID) -> ForecastRecord:
         """Look at a forecast.
@@ -120,6 +114,14 @@ class Forecasts:
         async with self.database.writing(caller.tenant_id) as transaction:
             if not await transaction.forecasts.delete(forecast_id):
                 raise ForecastNotFound
+
+    async def _store(self, caller: Caller, new: NewForecast, result: str, held: Reservation | None) -> ForecastRecord:
+        if held is None:
+            async with self.database.single(caller.tenant_id) as transaction:
+                return await transaction.forecasts.add_succeeded(new, result)
+        async with self.database.writing(caller.tenant_id) as transaction:
+            await _keep(transaction, held, new, HTTPStatus.CREATED)
+            return await transaction.forecasts.add_succeeded(new, result)
 
     async def _accept(self, caller: Caller, new: NewForecast, held: Reservation | None) -> ForecastRecord:
         async with self.database.writing(caller.tenant_id) as transaction:
