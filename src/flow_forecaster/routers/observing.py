@@ -10,6 +10,7 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from flow_forecaster.errors import ApiKeyInvalid, TooManyWrongKeys
 from flow_forecaster.routers.browsers import guarded
 from flow_forecaster.routers.problems import CRASH, problem_response
 from flow_forecaster.services.metrics import Metrics
@@ -17,6 +18,7 @@ from flow_forecaster.services.tracing import UNTRACED, Tracer
 
 _ID_HEADER = b"x-request-id"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # whoever asks may send any other
+_GUESSING = frozenset({ApiKeyInvalid.code, TooManyWrongKeys.code})  # the operator is told who it is
 _QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -71,6 +73,8 @@ class Observing:
         self._metrics.answered(method, route, status, seconds)
         problem = scope["state"].get("problem")
         said = {} if problem is None else {"code": problem}
+        if problem in _GUESSING:
+            said["address"] = str((scope.get("client") or ("",))[0])
         if problem is not None:
             self._metrics.refused(problem)
         if scope["path"] not in _QUIET_PATHS:
