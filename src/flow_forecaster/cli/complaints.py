@@ -36,6 +36,15 @@ _OPTIONS = {
     "phases": "--phase",
     "baseline": "--baseline",
     "form": "--median",
+    "weekdays": "--weekdays",
+    "days_off": "--day-off",
+    "shutdowns": "--shutdown",
+    "country": "--country",
+    "subdivision": "--country",
+    "ramp": "--ramp",
+    "changes": "--change",
+    "months": "--month",
+    "lead_time": "--cold-start or --tail",
 }
 
 
@@ -63,4 +72,5 @@ def _first(error: ValidationError) -> str:
 def _at(path: tuple[str | int, ...], detail: str) -> str:
     names = [str(part) for part in path]
     known = [_OPTIONS[name] for name in names if name in _OPTIONS]
-    return f"{known[-1] if known else '.'.join(names)}: {detail}" if names else detail
+    option = known[0] if names[:1] == ["risks"] else known[-1] if known else ".".join(names)
+    return f"{option}: {detail}" if names else detail
