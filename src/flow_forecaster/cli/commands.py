@@ -25,7 +25,6 @@ app = typer.Typer(
 keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
 app.add_typer(keys, name="keys")
 app.add_typer(projects, name="projects")
-app.command(name="import")(import_file)
 
 File = Annotated[
     str | None,
@@ -251,6 +250,9 @@ def history(
 
     chosen = period or (None if git is None else "day")
     settled(lambda: export(file=file, git=git, period=chosen, json=json))
+
+
+app.command(name="import")(import_file)
 
 
 @app.command()
