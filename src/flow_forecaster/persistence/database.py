@@ -232,11 +232,11 @@ async def _translated() -> AsyncIterator[None]:
 def _is_outage(error: BaseException | None) -> bool:
     """Tell by SQLSTATE whether someone who runs the database is to mend it, as opposed to a defect of ours.
 
-    Connection, authorization, no such database, resources, operator's intervention (time-outs too), system error; no
-    privilege, and no table yet.
+    Connection, authorization, no such database, resources, operator's intervention (time-outs too), system error; only
+    to be read, as a standby is; no privilege, and no table yet.
     """
     state = str(getattr(error, "sqlstate", None) or "")
-    return state[:2] in {"08", "28", "3D", "53", "57", "58"} or state in {"42501", "42P01"}
+    return state[:2] in {"08", "28", "3D", "53", "57", "58"} or state in {"25006", "42501", "42P01"}
 
 
 def _sqlite(url: str, pool_size: int, timeout_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:

@@ -92,8 +92,27 @@ class RedisBell:
             await self._pool.aclose(close_connection_pool=True)
 
 
-class _PatientWorker(Worker):
-    """Ends in good order, but does not wait for ever for a Redis that is away."""
+class PatientWorker(Worker):
+    """Outlives whatever Redis does. Ends in good order, but does not wait for ever for a Redis that is away."""
+
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        """Start jobs one by one: arq takes a place before it asks Redis, and keeps it when that question fails."""
+        for job_id in job_ids:
+            before = self.tasks.get(job_id.decode())
+            try:
+                await super().start_jobs([job_id])
+            except (RedisError, OSError):
+                if self.tasks.get(job_id.decode()) is before:
+                    self._release_sem_dec_counter_on_complete()
+                raise
+
+    async def _poll_iteration(self) -> None:
+        """Look for rings; what arq does not retry itself, such as a connection lost between two commands, we do."""
+        try:
+            await super()._poll_iteration()
+        except (RedisError, OSError) as error:
+            get_logger().warning("rings_not_taken", error=type(error).__name__)
+            await asyncio.sleep(PATIENCE_SECONDS)
 
     async def close(self) -> None:
         """Give back what is under way, then let go of Redis and of the workshop."""
@@ -130,7 +149,7 @@ def run_worker(settings: Settings, url: str) -> None:
     async def stop(ctx: dict[Any, Any]) -> None:  # noqa: ARG001
         await stack.aclose()
 
-    worker = _PatientWorker(
+    worker = PatientWorker(
         functions=[func(ring, name=RING, max_tries=_TRIES)],
         queue_name=QUEUE,
         redis_settings=redis_settings(url),
