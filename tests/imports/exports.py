@@ -99,6 +99,8 @@ def _issue(number: int) -> dict[str, Any]:
                 change("11T09:00:00.000", "status", "In Progress"),
                 change("12T00:00:00.000", "Flagged", "Impediment"),
                 change("13T12:00:00.000", "Flagged", ""),
+                change("13T18:00:00.000", "Flagged", "Impediment"),
+                change("13T18:00:00.000", "Flagged", ""),
             ]
         },
     }

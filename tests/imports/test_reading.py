@@ -211,6 +211,7 @@ def test_the_order_of_days_and_months_is_decided_over_the_whole_file_and_never_g
         ("14.1.26 23:30", "2026-01-14"),
         ("14/01/2026, 11:30 PM", "2026-01-14"),
         ("14/Jan/26 11:30 PM", "2026-01-14"),
+        ("14/01/98", "1998-01-14"),
         ("14 Jan 2026", "2026-01-14"),
         ("January 14, 2026 11:30 PM", "2026-01-14"),
         ("14-janv-2026", "2026-01-14"),
@@ -277,6 +278,11 @@ def test_a_row_that_cannot_be_taken_is_told_with_its_number_and_the_others_are_t
     assert [type(one) for one in found] == [WorkItem, Skipped, WorkItem]
     assert isinstance(found[1], Skipped)
     assert (found[1].row, found[1].code) == (3, code)
+
+
+def test_a_cell_too_many_is_fine_if_it_is_empty() -> None:
+    _, found = read("id,finished\n1,2026-01-05,\n2,2026-01-05,what\n3\n")
+    assert [type(one) for one in found] == [WorkItem, Skipped, Skipped]
 
 
 def test_a_plain_history_is_one_of_counts() -> None:

@@ -54,7 +54,7 @@ async def _webhooks(request: Request) -> Webhooks:
 
 async def _projects(request: Request) -> Projects:
     projects: Projects = request.app.state.projects
-    return projects
+    return within(request, projects)
 
 
 async def _work_items(request: Request) -> WorkItems:
