@@ -10,7 +10,7 @@ claimed like forecasts, by any number of workers, and whoever stores the last on
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 
 from structlog import get_logger
@@ -32,6 +32,7 @@ from flow_forecaster.services.computing import Computer, Vigil
 from flow_forecaster.services.holding import Held, Holder, Reason, Terms, named
 from flow_forecaster.services.metrics import Metrics, Outcome
 from flow_forecaster.services.ports import Doorbell, NoDoorbell
+from flow_forecaster.services.tracing import UNTRACED, Attributes, Tracer
 
 EXHAUSTED = {"code": "attempts_exhausted", "detail": "The workers that computed this forecast ended, each time."}
 INTERNAL = {"code": "internal_error", "detail": "The computation failed; the service's log says why."}
@@ -68,6 +69,7 @@ class Jobs:
     terms: Terms = field(default_factory=Terms)
     doorbell: Doorbell = field(default_factory=NoDoorbell)
     metrics: Metrics = field(default_factory=Metrics)
+    tracer: Tracer = UNTRACED
 
     async def work(self) -> bool:
         """Claim what waits, a forecast or a range, and bring it to its end; False if nothing waits.
@@ -79,7 +81,7 @@ class Jobs:
             if not await self._take(hand):
                 return False
             while (held := hand.held) is not None:
-                with bound_contextvars(**held.origin.bound):
+                with bound_contextvars(**held.origin.bound), self._span(held):
                     await self._bring_back(hand, held)
         except asyncio.CancelledError:
             if hand.held is not None:
@@ -107,6 +109,11 @@ class Jobs:
     @property
     def _holder(self) -> Holder:
         return Holder(database=self.database, terms=self.terms)
+
+    def _span(self, held: Held) -> AbstractContextManager[object]:
+        said: Attributes = {"forecast.id": str(held.id), "forecast.kind": held.kind, "forecast.attempt": held.attempt}
+        what = "a range of a forecast" if isinstance(held, RangeClaim) else "a forecast"
+        return self.tracer.span(f"work on {what}", "consumer", said, parent=held.origin.traceparent)
 
     async def _take(self, hand: _Hand) -> bool:
         """Claim the oldest work of the tenant whose turn it is; others may be quicker, but not for ever."""

@@ -20,6 +20,7 @@ from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.retention import Retention
+from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.settings import Settings
 
 RETRY_SECONDS = 2.0
@@ -48,13 +49,20 @@ class Workshop:
     readiness: Readiness
     retention: Retention
     metrics: Metrics
+    tracer: Tracer
 
     @classmethod
-    def of(cls, settings: Settings, doorbell: Doorbell, metrics: Metrics | None = None) -> Self:
+    def of(
+        cls, settings: Settings, doorbell: Doorbell, metrics: Metrics | None = None, tracer: Tracer = UNTRACED
+    ) -> Self:
         """Build the parts; nothing is connected or started yet."""
         database, metrics = open_database(settings), metrics or Metrics()
         computer = Computer(
-            threads=settings.threads, slots=settings.slots, patience_seconds=settings.inline_seconds, metrics=metrics
+            threads=settings.threads,
+            slots=settings.slots,
+            patience_seconds=settings.inline_seconds,
+            metrics=metrics,
+            tracer=tracer,
         )
         terms = Terms(
             lease_seconds=settings.lease_seconds,
@@ -67,10 +75,13 @@ class Workshop:
             settings=settings,
             database=database,
             computer=computer,
-            jobs=Jobs(database=database, computer=computer, terms=terms, doorbell=doorbell, metrics=metrics),
+            jobs=Jobs(
+                database=database, computer=computer, terms=terms, doorbell=doorbell, metrics=metrics, tracer=tracer
+            ),
             readiness=Readiness(database=database),
             retention=Retention(database=database, days=settings.retention_days),
             metrics=metrics,
+            tracer=tracer,
         )
 
     async def make_ready(self) -> None:
