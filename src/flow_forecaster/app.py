@@ -117,7 +117,6 @@ def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = U
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, tracer.close)
             workshop = Workshop.of(settings, _doorbell(settings, stack), api.state.metrics, tracer)
-            stack.push_async_callback(workshop.close)
             await _open(api, workshop, stack, start or Start())
             yield
 
@@ -145,7 +144,8 @@ def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = U
 
 async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: Start) -> None:
     """Start answering at once; work begins when the schema is current and the kernels are compiled."""
-    settings, bell = workshop.settings, workshop.doorbell
+    settings, bell = workshop.settings, workshop.jobs.doorbell
+    stack.push_async_callback(workshop.close)
     api.state.readiness = workshop.readiness
     if isinstance(bell, RedisBell):
         workshop.readiness.redis = bell.answers

@@ -36,31 +36,32 @@ class Town:
     workers: int
     now: float = 0.0
     busy: list[tuple[float, UUID, Claim]] = field(default_factory=list)
-    arrived: dict[UUID, Arrival] = field(default_factory=dict)
-    waits: dict[Arrival, list[float]] = field(default_factory=dict)
+    coming: list[Arrival] = field(default_factory=list)
+    served: dict[UUID, list[float]] = field(default_factory=dict)
 
     async def live(self, arrivals: Iterable[Arrival], watched: Iterable[UUID]) -> list[float]:
-        """Let everything arrive; return how long each forecast of the watched tenants waited, in their order."""
-        coming = sorted(arrivals)
-        mine = [arrival for arrival in coming if arrival.tenant in set(watched)]
-        while sum(map(len, self.waits.values())) < len(coming) and not self._seen(mine):
-            moments = [arrival.at for arrival in coming[len(self.arrived) :][:1]] + [end for end, _, _ in self.busy[:1]]
-            self.now = max(self.now, min(moments))
-            while len(self.arrived) < len(coming) and coming[len(self.arrived)].at <= self.now:
-                await self._queue(coming[len(self.arrived)])
+        """Let everything arrive; return how long the watched tenants waited for their first, second, … turn."""
+        mine = {tenant: [arrival.at for arrival in sorted(arrivals) if arrival.tenant == tenant] for tenant in watched}
+        self.coming = sorted(arrivals)
+        while any(len(self.served.get(tenant, [])) < len(moments) for tenant, moments in mine.items()):
+            self.now = max(
+                self.now, min([arrival.at for arrival in self.coming[:1]] + [end for end, _, _ in self.busy[:1]])
+            )
+            while self.coming and self.coming[0].at <= self.now:
+                await self._queue(self.coming.pop(0))
             while self.busy and self.busy[0][0] <= self.now:
                 await self._finish(heapq.heappop(self.busy)[2])
             while len(self.busy) < self.workers and await self._claim():
                 pass
-        return [wait for arrival in sorted(set(mine)) for wait in self.waits[arrival]]
-
-    def _seen(self, mine: list[Arrival]) -> bool:
-        return sum(len(self.waits.get(arrival, [])) for arrival in set(mine)) == len(mine)
+        return [
+            turn - moment
+            for tenant, moments in mine.items()
+            for turn, moment in zip(self.served[tenant], moments, strict=True)
+        ]
 
     async def _queue(self, arrival: Arrival) -> None:
         async with self.database.writing(arrival.tenant) as transaction:
-            record = await transaction.forecasts.add_queued(a_forecast(cost=arrival.draws))
-        self.arrived[record.id] = arrival
+            await transaction.forecasts.add_queued(a_forecast(cost=arrival.draws))
 
     async def _claim(self) -> bool:
         async with self.database.working() as work:
@@ -71,9 +72,8 @@ class Town:
         assert claimed is not None
         async with self.database.turning() as turns:
             await turns.take(turn, claimed.cost)
-        arrival = self.arrived[claimed.id]
-        self.waits.setdefault(arrival, []).append(self.now - arrival.at)
-        heapq.heappush(self.busy, (self.now + arrival.draws, claimed.id, claimed))
+        self.served.setdefault(turn.tenant_id, []).append(self.now)
+        heapq.heappush(self.busy, (self.now + claimed.cost, claimed.id, claimed))
         return True
 
     async def _finish(self, claim: Claim) -> None:
@@ -87,7 +87,9 @@ async def test_a_flood_at_most_doubles_the_waiting_of_the_others(
     database: Database, workers: int, others: int, draws: float
 ) -> None:
     flooder, *rest = (new_id() for _ in range(others + 1))
-    burst = [Arrival(at=1.0 + 0.01 * turn, tenant=tenant, draws=1.0) for turn in range(12) for tenant in rest]
+    burst = [
+        Arrival(at=1.0 + 0.01 * turn, tenant=tenant, draws=1.0) for turn in range(24 // (others + 1)) for tenant in rest
+    ]
     flood = [Arrival(at=0.0, tenant=flooder, draws=draws)] * round(2 * len(burst) / draws + 4)
     calm = await Town(database=database, workers=workers).live(burst, rest)
     await _forget(database)
@@ -98,10 +100,10 @@ async def test_a_flood_at_most_doubles_the_waiting_of_the_others(
 
 
 async def test_those_who_wait_are_served_in_turn_and_the_oldest_of_each_first(database: Database) -> None:
-    flooder, other = sorted(new_id() for _ in range(2))
-    ids = {tenant: [await _queued(database, tenant) for _ in range(3)] for tenant in (flooder, other)}
+    tenants = [new_id() for _ in range(2)]
+    queued = [sorted([await _queued(database, tenant) for _ in range(3)]) for tenant in tenants]
     taken = [await _taken(database) for _ in range(6)]
-    assert taken == [each for pair in zip(ids[flooder], ids[other], strict=True) for each in pair]
+    assert [taken[::2], taken[1::2]] == sorted(queued)
 
 
 async def test_large_and_small_draws_even_out(database: Database) -> None:

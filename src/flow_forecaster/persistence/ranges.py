@@ -76,13 +76,13 @@ class RangeRepository:
 
         False if the claim is lost, or the forecast was to be canceled, and now is.
         """
-        if await end_if_canceled(self._connection, claim):
-            return False
-        divided = update(ForecastRow).where(*is_held(claim))
+        divided = update(ForecastRow).where(*is_held(claim), ForecastRow.cancel_requested.is_(False))
         values = {"lease_expires_at": None, "attempt": claim.attempt - 1, "steps": claim.steps + 1}
         parted = divided.values(progress=layout.done, **values).returning(ForecastRow.tenant_id)
         tenant_id = (await self._connection.execute(parted)).scalar_one_or_none()
         if tenant_id is None:
+            # Only now: on PostgreSQL no statement before it would see a cancel that this one had to wait for.
+            await end_if_canceled(self._connection, claim)
             return False
         await forget_ranges(self._connection, {claim.id})
         await self._connection.execute(insert(RangeRow), _rows(claim.id, tenant_id, layout))

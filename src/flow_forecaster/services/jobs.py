@@ -10,7 +10,7 @@ claimed like forecasts, by any number of workers, and whoever stores the last on
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 
 from structlog import get_logger
@@ -81,13 +81,7 @@ class Jobs:
             if not await self._take(hand):
                 return False
             while (held := hand.held) is not None:
-                said: Attributes = {
-                    "forecast.id": str(held.id),
-                    "forecast.kind": held.kind,
-                    "forecast.attempt": held.attempt,
-                }
-                span = self.tracer.span("work on a forecast", "consumer", said, parent=held.origin.traceparent)
-                with bound_contextvars(**held.origin.bound), span:
+                with bound_contextvars(**held.origin.bound), self._span(held):
                     await self._bring_back(hand, held)
         except asyncio.CancelledError:
             if hand.held is not None:
@@ -115,6 +109,11 @@ class Jobs:
     @property
     def _holder(self) -> Holder:
         return Holder(database=self.database, terms=self.terms)
+
+    def _span(self, held: Held) -> AbstractContextManager[object]:
+        said: Attributes = {"forecast.id": str(held.id), "forecast.kind": held.kind, "forecast.attempt": held.attempt}
+        what = "a range of a forecast" if isinstance(held, RangeClaim) else "a forecast"
+        return self.tracer.span(f"work on {what}", "consumer", said, parent=held.origin.traceparent)
 
     async def _take(self, hand: _Hand) -> bool:
         """Claim the oldest work of the tenant whose turn it is; others may be quicker, but not for ever."""

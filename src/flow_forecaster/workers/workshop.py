@@ -45,7 +45,6 @@ class Workshop:
     settings: Settings
     database: Database
     computer: Computer
-    doorbell: Doorbell
     jobs: Jobs
     readiness: Readiness
     retention: Retention
@@ -76,7 +75,6 @@ class Workshop:
             settings=settings,
             database=database,
             computer=computer,
-            doorbell=doorbell,
             jobs=Jobs(
                 database=database, computer=computer, terms=terms, doorbell=doorbell, metrics=metrics, tracer=tracer
             ),
