@@ -4,15 +4,17 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from flow_forecaster import __version__
 from flow_forecaster.routers import access, api_keys, docs, events, forecasts, health, openapi, problems, webhooks
+from flow_forecaster.routers.browsers import CROSS_ORIGIN
 from flow_forecaster.routers.limits import BodyLimit
 from flow_forecaster.routers.observing import Observing
 from flow_forecaster.schemas.fields import MOST_SEED
@@ -25,6 +27,8 @@ from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
+from flow_forecaster.services.repeating import Repeating
+from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.services.watching import Watcher
 from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.settings import Settings
@@ -32,6 +36,7 @@ from flow_forecaster.workers.buckets import RedisBuckets
 from flow_forecaster.workers.delivery import delivering, keyring_of, policy_of
 from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, running
 from flow_forecaster.workers.redis import RedisBell
+from flow_forecaster.workers.telemetry import tracer_of
 from flow_forecaster.workers.workshop import Workshop
 
 TAGS = [
@@ -70,20 +75,25 @@ class Start:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def create_app(settings: Settings | None = None, *, start: Start | None = None) -> ASGIApp:
+def create_app(
+    settings: Settings | None = None, *, start: Start | None = None, tracer: Tracer | None = None
+) -> ASGIApp:
     """Build the service from settings, or from the environment."""
-    api = build_api(settings or Settings(), start)
-    observed: ASGIApp = Observing(api, api.state.metrics)
+    chosen = settings or Settings()
+    tracer = tracer or tracer_of(chosen)
+    api = build_api(chosen, start, tracer)
+    observed: ASGIApp = Observing(api, api.state.metrics, tracer)
     return observed
 
 
-def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
+def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = UNTRACED) -> FastAPI:
     """Build the API. Nothing is opened before it is started, so that its document can be read anywhere."""
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await _open(api, settings, stack, start or Start())
+            stack.push_async_callback(asyncio.to_thread, tracer.close)
+            await _open(api, Workshop.of(settings, api.state.metrics, tracer), stack, start or Start())
             yield
 
     api = FastAPI(
@@ -96,6 +106,9 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
         openapi_tags=TAGS,
     )
     api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
+    if settings.cors_origins is not None:
+        origins = [origin.strip() for origin in settings.cors_origins.split(",")]
+        api.add_middleware(CORSMiddleware, allow_origins=origins, **CROSS_ORIGIN)
     api.state.metrics = Metrics()
     access.hold(api)
     for module in (forecasts, events, webhooks, api_keys, health):
@@ -105,9 +118,9 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
     return api
 
 
-async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: Start) -> None:
+async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: Start) -> None:
     """Start answering at once; work begins when the schema is current and the kernels are compiled."""
-    workshop = Workshop.of(settings, api.state.metrics)
+    settings = workshop.settings
     stack.push_async_callback(workshop.close)
     bell = _doorbell(settings, stack)
     api.state.readiness = workshop.readiness
@@ -130,6 +143,7 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
         most_unfinished=settings.max_unfinished,
         policy=policy,
     )
+    api.state.repeating = Repeating(database=workshop.database)
     api.state.once_only = OnceOnly(forecasts=api.state.forecasts)
     watcher = Watcher(database=workshop.database, most=settings.max_streams, closing=start.closing)
     api.state.following = Following(forecasts=api.state.forecasts, watcher=watcher)
@@ -141,7 +155,12 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
 
 async def _gate(workshop: Workshop, stack: AsyncExitStack) -> Gate:
     """Put up the gate, and note beside it now and then which keys were used; once more at the end."""
-    gate = Gate(database=workshop.database, clock=time.monotonic, open_to_everyone=workshop.settings.open_to_everyone)
+    gate = Gate(
+        database=workshop.database,
+        clock=time.monotonic,
+        open_to_everyone=workshop.settings.open_to_everyone,
+        rate_failures=workshop.settings.rate_failures,
+    )
     stack.push_async_callback(gate.note_uses)
     await stack.enter_async_context(running(gate.note_uses_forever()))
     return gate
@@ -167,6 +186,10 @@ def _doorbell(settings: Settings, stack: AsyncExitStack) -> RedisBell | Embedded
     return remote
 
 
+def _delivering(workshop: Workshop) -> AbstractAsyncContextManager[None]:
+    return delivering(workshop.settings, workshop.database, workshop.metrics, workshop.tracer)
+
+
 async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     """Make ready; then, without Redis, be the worker too."""
     try:
@@ -177,6 +200,6 @@ async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     start.on_ready()
     if isinstance(bell, EmbeddedBell):
         worker = EmbeddedWorker(jobs=workshop.jobs, bell=bell)
-        async with delivering(workshop.settings, workshop.database, workshop.metrics), asyncio.TaskGroup() as group:
+        async with _delivering(workshop), asyncio.TaskGroup() as group:
             for _ in range(workshop.settings.slots):
                 group.create_task(worker.run())

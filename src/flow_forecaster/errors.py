@@ -4,6 +4,7 @@ ServiceError
 ├── ApiKeyMissing
 ├── ApiKeyInvalid
 ├── ScopeMissing
+├── TooManyWrongKeys
 ├── ApiKeyNotFound
 ├── RateLimited
 ├── QueueFull
@@ -15,6 +16,7 @@ ServiceError
 ├── KeyInFlight
 ├── KeyReused
 ├── KeptForecastDeleted
+├── AnswerNotKept
 ├── TooManyWatches
 ├── ProjectNotFound
 ├── InvalidCursor
@@ -55,6 +57,17 @@ class ScopeMissing(ServiceError):
 
     code = "scope_missing"
     detail = "This API key does not allow that."
+
+
+class TooManyWrongKeys(ServiceError):
+    """From one address came too many keys that were not accepted; when the next may come."""
+
+    code = "too_many_wrong_keys"
+    detail = "Too many keys from this address were not accepted; try again after Retry-After."
+
+    def __init__(self, *, wait_seconds: float = 1.0) -> None:
+        super().__init__()
+        self.wait_seconds = wait_seconds
 
 
 class ApiKeyNotFound(ServiceError):
@@ -136,6 +149,13 @@ class KeptForecastDeleted(ServiceError):
 
     code = "idempotent_forecast_deleted"
     detail = "The forecast that was made with this Idempotency-Key is deleted; take a new key to ask again."
+
+
+class AnswerNotKept(ServiceError):
+    """What was asked under an idempotency key is done; its answer held a secret, which is shown once."""
+
+    code = "idempotent_answer_not_kept"
+    detail = "This was done under this Idempotency-Key; its answer held a secret, which is shown once and not kept."
 
 
 class TooManyWatches(ServiceError):
