@@ -10,6 +10,7 @@ from benchmarks import (
     backtests,
     calibration,
     engine,
+    importing,
     memory,
     models,
     posts,
@@ -35,6 +36,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         "what-if": what_ifs.figures,
         "memory": memory.figures,
         "workers": shares.figures,
+        "imports": importing.figures,
         "http": posts.figures,
         "start": start.figures,
     }

@@ -5,7 +5,7 @@ step that has begun runs to its end, and the cancellation is passed on after it;
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
@@ -13,8 +13,8 @@ from sqlalchemy import CursorResult, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 T = TypeVar("T")
-Values: TypeAlias = dict[str, Any] | list[dict[str, Any]] | None
-"""Of one execution of a statement, or of several."""
+Values: TypeAlias = dict[str, Any] | Sequence[dict[str, Any]] | None
+"""The parameters of a statement; a sequence of them executes it once for each."""
 
 
 async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
@@ -34,6 +34,10 @@ async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
 class Statements(Protocol):
     """What executes statements."""
 
+    @property
+    def dialect(self) -> str:
+        """Which database it is, by SQLAlchemy's name."""
+
     async def execute(self, statement: Executable, values: Values = None) -> CursorResult[Any]:
         """Execute a statement."""
 
@@ -46,6 +50,11 @@ class LoneStatements:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+
+    @property
+    def dialect(self) -> str:
+        """Which database it is, by SQLAlchemy's name."""
+        return self._engine.dialect.name
 
     async def execute(self, statement: Executable, values: Values = None) -> CursorResult[Any]:
         """Connect, execute a statement and let go of the connection."""
@@ -69,6 +78,11 @@ class SteadyConnection:
     def __init__(self, engine: AsyncEngine, options: dict[str, Any], beginning: str | None = None) -> None:
         self._engine, self._options, self._beginning = engine, options, beginning
         self._connection: AsyncConnection | None = None
+
+    @property
+    def dialect(self) -> str:
+        """Which database it is, by SQLAlchemy's name."""
+        return self._engine.dialect.name
 
     async def __aenter__(self) -> Self:
         """Connect and begin."""
