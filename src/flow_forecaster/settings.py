@@ -110,6 +110,7 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=100_000, description="Event streams and waiting requests that a process keeps open.")
     ] = 1_000
     max_body_bytes: Annotated[int, Field(ge=1024, le=2**27, description="Largest request body.")] = 1_048_576
+    max_import_bytes: Annotated[int, Field(ge=1024, le=2**30, description="Largest file to import.")] = 52_428_800
     inline_draws: Annotated[
         float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")
     ] = 50_000_000
@@ -130,6 +131,9 @@ class Settings(BaseSettings):
     metrics_port: Annotated[
         int | None, Field(ge=0, le=65535, description="Port on which a worker serves its metrics; without it, nowhere.")
     ] = None
+    tracing: Annotated[
+        bool, Field(description="Send traces by OpenTelemetry, if the extra otel is installed; its OTEL_… say where.")
+    ] = False
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least severe log level.")] = (
         "info"
     )

@@ -6,18 +6,23 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from flow_forecaster.persistence.origins import Origin
+from flow_forecaster.routers.once import within
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.following import Following, StillIn
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
+from flow_forecaster.services.imports import Imports
+from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.webhooks import Webhooks
+from flow_forecaster.services.work_items import WorkItems
 
 
 async def _forecasts(request: Request) -> Forecasts:
     forecasts: Forecasts = request.app.state.forecasts
-    return forecasts
+    return within(request, forecasts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +44,32 @@ async def _once_only(request: Request) -> OnceOnly:
 
 async def _api_keys(request: Request) -> ApiKeys:
     api_keys: ApiKeys = request.app.state.api_keys
-    return api_keys
+    return within(request, api_keys)
 
 
 async def _webhooks(request: Request) -> Webhooks:
     webhooks: Webhooks = request.app.state.webhooks
-    return webhooks
+    return within(request, webhooks)
+
+
+async def _projects(request: Request) -> Projects:
+    projects: Projects = request.app.state.projects
+    return within(request, projects)
+
+
+async def _work_items(request: Request) -> WorkItems:
+    work_items: WorkItems = request.app.state.work_items
+    return work_items
+
+
+async def _throughputs(request: Request) -> Throughputs:
+    throughputs: Throughputs = request.app.state.throughputs
+    return throughputs
+
+
+async def _imports(request: Request) -> Imports:
+    imports: Imports = request.app.state.imports
+    return imports
 
 
 async def _caller(request: Request) -> Caller:
@@ -59,13 +84,18 @@ async def _readiness(request: Request) -> Readiness:
 
 def origin_of(request: Request) -> Origin:
     """Say where what a request begins comes from."""
-    return Origin(request_id=request.state.request_id)
+    state = request.scope["state"]
+    return Origin(request_id=state["request_id"], traceparent=state.get("traceparent"))
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
 ApiKeysDep = Annotated[ApiKeys, Depends(_api_keys)]
 LookingDep = Annotated[Looking, Depends(_looking)]
 ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
+ProjectsDep = Annotated[Projects, Depends(_projects)]
+WorkItemsDep = Annotated[WorkItems, Depends(_work_items)]
+ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
+ImportsDep = Annotated[Imports, Depends(_imports)]
 OnceOnlyDep = Annotated[OnceOnly, Depends(_once_only)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
