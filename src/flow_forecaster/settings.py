@@ -110,6 +110,7 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=100_000, description="Event streams and waiting requests that a process keeps open.")
     ] = 1_000
     max_body_bytes: Annotated[int, Field(ge=1024, le=2**27, description="Largest request body.")] = 1_048_576
+    max_import_bytes: Annotated[int, Field(ge=1024, le=2**30, description="Largest file to import.")] = 52_428_800
     inline_draws: Annotated[
         float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")
     ] = 50_000_000

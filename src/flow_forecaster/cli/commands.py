@@ -4,11 +4,15 @@ import inspect
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, NoReturn, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
 from flow_forecaster import __version__
+from flow_forecaster.cli.endings import USAGE
+from flow_forecaster.cli.endings import leave as _exit
+from flow_forecaster.cli.endings import settled as _settled
+from flow_forecaster.cli.project_commands import import_file, projects
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,8 +24,7 @@ app = typer.Typer(
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
 app.add_typer(keys, name="keys")
-
-USAGE = 2
+app.add_typer(projects, name="projects")
 
 Fields: TypeAlias = dict[str, object]
 """Fields of a request."""
@@ -33,6 +36,11 @@ File = Annotated[
 Request = Annotated[str, typer.Argument(metavar="FILE", help="JSON, as the API takes it. - reads stdin.")]
 Git = Annotated[
     str | None, typer.Option("--git", metavar="PATH", help="Count what was finished on this repository's main branch.")
+]
+Project = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Take the history from this project.")]
+Select = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="KEY=VALUE", help="What of the project's past: periods=12, tag=web; repeat."),
 ]
 PeriodName = Annotated[
     str | None,
@@ -134,6 +142,8 @@ def _every_question(  # noqa: PLR0913 - the options of a question
     *,
     file: File = None,
     git: Git = None,
+    project: Project = None,
+    select: Select = None,
     period: PeriodName = None,
     start: Start = None,
     confidence: Confidence = None,
@@ -192,10 +202,12 @@ def cost(
     return fields | modelling.costs(rate, fixed, delay)
 
 
-def _every_test(
+def _every_test(  # noqa: PLR0913 - the options of a question
     *,
     file: File = None,
     git: Git = None,
+    project: Project = None,
+    select: Select = None,
     period: PeriodName = None,
     trials: Trials = 2_000,
     seed: Seed = None,
@@ -244,6 +256,9 @@ def history(
 
     chosen = period or (None if git is None else "day")
     _settled(lambda: export(file=file, git=git, period=chosen, json=json))
+
+
+app.command(name="import")(import_file)
 
 
 @app.command()
@@ -350,25 +365,3 @@ def _forecast(options: dict[str, object], question: Fields) -> None:
     from flow_forecaster.cli.forecasting import Asked, forecast
 
     forecast(Asked.of(options, question))
-
-
-def _settled(run: Callable[[], None]) -> None:
-    """Run a command; what the user can mend is told in one line with exit code 2."""
-    from flow_forecaster.cli.texts import Refused
-
-    try:
-        run()
-    except Refused as error:  # told without importing what words the others
-        _exit(str(error))
-    except Exception as error:
-        from flow_forecaster.cli.complaints import complaint
-
-        line = complaint(error)
-        if line is None:
-            raise
-        _exit(line)
-
-
-def _exit(line: str) -> NoReturn:
-    sys.stderr.write(f"error: {line}\n")
-    sys.exit(USAGE)
