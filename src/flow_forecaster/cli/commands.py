@@ -235,7 +235,7 @@ def from_request(file: Request, json: Json = False) -> None:
     """Answer a request of the API that stands in a file, of whatever kind."""
     from flow_forecaster.cli.requests import forecast
 
-    _settled(lambda: forecast(file, json=json))
+    settled(lambda: forecast(file, json=json))
 
 
 @app.command()
@@ -249,7 +249,7 @@ def history(
     from flow_forecaster.cli.exporting import export
 
     chosen = period or (None if git is None else "day")
-    _settled(lambda: export(file=file, git=git, period=chosen, json=json))
+    settled(lambda: export(file=file, git=git, period=chosen, json=json))
 
 
 app.command(name="import")(import_file)
@@ -264,7 +264,7 @@ def serve(
     """Serve the API; without FLOW_FORECASTER_REDIS_URL it computes large forecasts itself."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.serve(host=host, port=port, json=json))
+    settled(lambda: running.serve(host=host, port=port, json=json))
 
 
 @app.command()
@@ -272,7 +272,7 @@ def worker(json: Annotated[bool, typer.Option("--json", help="Write the log as J
     """Compute large forecasts that the API accepted; needs FLOW_FORECASTER_REDIS_URL."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.worker(json=json))
+    settled(lambda: running.worker(json=json))
 
 
 @app.command()
@@ -280,7 +280,7 @@ def migrate(json: Json = False) -> None:
     """Bring the database's schema up to date."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.migrate(json=json))
+    settled(lambda: running.migrate(json=json))
 
 
 @app.command()
@@ -288,7 +288,7 @@ def kernels(json: Json = False) -> None:
     """Compile the kernels into their cache, as an image's build does."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.kernels(json=json))
+    settled(lambda: running.kernels(json=json))
 
 
 @keys.command(name="create")
@@ -303,7 +303,7 @@ def create_key(
     from flow_forecaster.cli import keys as room
 
     asked = {"name": name, "scopes": scopes.split(","), "expires_in_days": days}
-    _settled(lambda: room.create(asked, tenant=tenant, json=json))
+    settled(lambda: room.create(asked, tenant=tenant, json=json))
 
 
 @keys.command(name="list")
@@ -311,7 +311,7 @@ def list_keys(json: Json = False) -> None:
     """List the keys of all tenants, newest first."""
     from flow_forecaster.cli import keys as room
 
-    _settled(lambda: room.show(json=json))
+    settled(lambda: room.show(json=json))
 
 
 @keys.command(name="rotate")
@@ -323,7 +323,7 @@ def rotate_key(
     """Give a key another secret and print it, this once."""
     from flow_forecaster.cli import keys as room
 
-    _settled(lambda: room.rotate(key, {"overlap_hours": hours}, json=json))
+    settled(lambda: room.rotate(key, {"overlap_hours": hours}, json=json))
 
 
 @keys.command(name="revoke")
@@ -331,7 +331,7 @@ def revoke_key(key: KeyId, json: Json = False) -> None:
     """End a key for good; within five seconds it is accepted nowhere."""
     from flow_forecaster.cli import keys as room
 
-    _settled(lambda: room.revoke(key, json=json))
+    settled(lambda: room.revoke(key, json=json))
 
 
 @app.command()
@@ -342,7 +342,7 @@ def openapi(
     """Print the OpenAPI document."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.openapi(check=check))
+    settled(lambda: running.openapi(check=check))
 
 
 def main() -> None:
