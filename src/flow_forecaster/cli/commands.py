@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from flow_forecaster import __version__
-from flow_forecaster.cli.options import Fields, calendar, surroundings
+from flow_forecaster.cli.options import AROUND, Fields, calendar
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -109,7 +109,7 @@ def root(
 def _asks(
     question: Callable[..., Fields],
     every: Callable[..., None] | None = None,
-    around: tuple[Callable[..., Fields], ...] = (surroundings, calendar),
+    around: tuple[Callable[..., Fields], ...] = AROUND,
 ) -> Callable[..., None]:
     """Make a command of a question: its own options, those of what is `around` it, and those of `every` one."""
 
@@ -143,13 +143,21 @@ def _every_question(  # noqa: PLR0913 - the options of a question
     """Options that every question has; only the signature is used."""
 
 
-@app.command()
-@_asks
-def when(items: Items, split: Split = None, growth: Growth = None) -> Fields:
-    """When will so many items be done?"""
+def scope(items: Items, split: Split = None, growth: Growth = None) -> Fields:
+    """Write the scope of a request."""
     from flow_forecaster.cli import modelling
 
-    return {"kind": "when", "scope": modelling.scope(items, split, growth)}
+    return {"scope": modelling.scope(items, split, growth)}
+
+
+_of_scope = partial(_asks, around=(scope, *AROUND))
+
+
+@app.command()
+@_of_scope
+def when() -> Fields:
+    """When will so many items be done?"""
+    return {"kind": "when"}
 
 
 @app.command(name="how-many")
@@ -160,21 +168,15 @@ def how_many(until: Until = None, periods: Periods = None) -> Fields:
 
 
 @app.command()
-@_asks
-def deadline(items: Items, by: By, split: Split = None, growth: Growth = None) -> Fields:
+@_of_scope
+def deadline(by: By) -> Fields:
     """Will so many items be done by a date?"""
-    from flow_forecaster.cli import modelling
-
-    return {"kind": "deadline", "scope": modelling.scope(items, split, growth), "deadline": by}
+    return {"kind": "deadline", "deadline": by}
 
 
 @app.command()
-@_asks
-def cost(  # noqa: PLR0913 - the options of a question
-    *,
-    items: Items,
-    split: Split = None,
-    growth: Growth = None,
+@_of_scope
+def cost(
     rate: Rate = None,
     fixed: Fixed = 0.0,
     delay: Delay = None,
@@ -184,8 +186,7 @@ def cost(  # noqa: PLR0913 - the options of a question
     """What do so many items cost, and is it within the budget?"""
     from flow_forecaster.cli import modelling
 
-    fields = {"kind": "cost", "scope": modelling.scope(items, split, growth), "budget": budget, "deadline": by}
-    return fields | modelling.costs(rate, fixed, delay)
+    return {"kind": "cost", "budget": budget, "deadline": by} | modelling.costs(rate, fixed, delay)
 
 
 def _every_test(
