@@ -5,12 +5,14 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from flow_forecaster import __version__
+from flow_forecaster.cli.endings import USAGE, leave, settled
 from flow_forecaster.cli.options import AROUND, Fields, calendar
+from flow_forecaster.cli.project_commands import import_file, projects
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,8 +24,7 @@ app = typer.Typer(
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
 app.add_typer(keys, name="keys")
-
-USAGE = 2
+app.add_typer(projects, name="projects")
 
 File = Annotated[
     str | None,
@@ -32,6 +33,11 @@ File = Annotated[
 Request = Annotated[str, typer.Argument(metavar="FILE", help="JSON, as the API takes it. - reads stdin.")]
 Git = Annotated[
     str | None, typer.Option("--git", metavar="PATH", help="Count what was finished on this repository's main branch.")
+]
+Project = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Take the history from this project.")]
+Select = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="KEY=VALUE", help="What of the project's past: periods=12, tag=web; repeat."),
 ]
 PeriodName = Annotated[
     str | None,
@@ -115,7 +121,7 @@ def _asks(
 
     def command(**options: object) -> None:
         parts = [(part, {name: options.pop(name) for name in inspect.signature(part).parameters}) for part in makers]
-        _settled(lambda: _forecast(options, [part(**mine) for part, mine in parts]))
+        settled(lambda: _forecast(options, [part(**mine) for part, mine in parts]))
 
     makers = (question, *around)
     known = [inspect.signature(each).parameters.values() for each in (*makers, every or _every_question)]
@@ -130,6 +136,8 @@ def _every_question(  # noqa: PLR0913 - the options of a question
     *,
     file: File = None,
     git: Git = None,
+    project: Project = None,
+    select: Select = None,
     period: PeriodName = None,
     start: Start = None,
     confidence: Confidence = None,
@@ -189,10 +197,12 @@ def cost(
     return {"kind": "cost", "budget": budget, "deadline": by} | modelling.costs(rate, fixed, delay)
 
 
-def _every_test(
+def _every_test(  # noqa: PLR0913 - the options of a question
     *,
     file: File = None,
     git: Git = None,
+    project: Project = None,
+    select: Select = None,
     period: PeriodName = None,
     trials: Trials = 2_000,
     seed: Seed = None,
@@ -226,7 +236,7 @@ def from_request(file: Request, json: Json = False) -> None:
     """Answer a request of the API that stands in a file, of whatever kind."""
     from flow_forecaster.cli.requests import forecast
 
-    _settled(lambda: forecast(file, json=json))
+    settled(lambda: forecast(file, json=json))
 
 
 @app.command()
@@ -240,7 +250,10 @@ def history(
     from flow_forecaster.cli.exporting import export
 
     chosen = period or (None if git is None else "day")
-    _settled(lambda: export(file=file, git=git, period=chosen, json=json))
+    settled(lambda: export(file=file, git=git, period=chosen, json=json))
+
+
+app.command(name="import")(import_file)
 
 
 @app.command()
@@ -252,7 +265,7 @@ def serve(
     """Serve the API; without FLOW_FORECASTER_REDIS_URL it computes large forecasts itself."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.serve(host=host, port=port, json=json))
+    settled(lambda: running.serve(host=host, port=port, json=json))
 
 
 @app.command()
@@ -260,7 +273,7 @@ def worker(json: Annotated[bool, typer.Option("--json", help="Write the log as J
     """Compute large forecasts that the API accepted; needs FLOW_FORECASTER_REDIS_URL."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.worker(json=json))
+    settled(lambda: running.worker(json=json))
 
 
 @app.command()
@@ -268,7 +281,7 @@ def migrate(json: Json = False) -> None:
     """Bring the database's schema up to date."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.migrate(json=json))
+    settled(lambda: running.migrate(json=json))
 
 
 @app.command()
@@ -276,7 +289,7 @@ def kernels(json: Json = False) -> None:
     """Compile the kernels into their cache, as an image's build does."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.kernels(json=json))
+    settled(lambda: running.kernels(json=json))
 
 
 @keys.command(name="create")
@@ -291,7 +304,7 @@ def create_key(
     from flow_forecaster.cli import keys as room
 
     asked = {"name": name, "scopes": scopes.split(","), "expires_in_days": days}
-    _settled(lambda: room.create(asked, tenant=tenant, json=json))
+    settled(lambda: room.create(asked, tenant=tenant, json=json))
 
 
 @keys.command(name="list")
@@ -299,7 +312,7 @@ def list_keys(json: Json = False) -> None:
     """List the keys of all tenants, newest first."""
     from flow_forecaster.cli import keys as room
 
-    _settled(lambda: room.show(json=json))
+    settled(lambda: room.show(json=json))
 
 
 @keys.command(name="rotate")
@@ -311,7 +324,7 @@ def rotate_key(
     """Give a key another secret and print it, this once."""
     from flow_forecaster.cli import keys as room
 
-    _settled(lambda: room.rotate(key, {"overlap_hours": hours}, json=json))
+    settled(lambda: room.rotate(key, {"overlap_hours": hours}, json=json))
 
 
 @keys.command(name="revoke")
@@ -319,7 +332,7 @@ def revoke_key(key: KeyId, json: Json = False) -> None:
     """End a key for good; within five seconds it is accepted nowhere."""
     from flow_forecaster.cli import keys as room
 
-    _settled(lambda: room.revoke(key, json=json))
+    settled(lambda: room.revoke(key, json=json))
 
 
 @app.command()
@@ -330,7 +343,7 @@ def openapi(
     """Print the OpenAPI document."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.openapi(check=check))
+    settled(lambda: running.openapi(check=check))
 
 
 def main() -> None:
@@ -339,7 +352,7 @@ def main() -> None:
         sys.exit(app(standalone_mode=False))  # an interruption is returned as its exit code
     except typer.TyperException as error:
         if message := error.format_message():
-            _exit(message)
+            leave(message)
         sys.exit(USAGE)  # without a command the help has been printed
 
 
@@ -348,25 +361,3 @@ def _forecast(options: dict[str, object], parts: list[Fields]) -> None:
     from flow_forecaster.cli.modelling import together
 
     forecast(Asked.of(options, together(parts)))
-
-
-def _settled(run: Callable[[], None]) -> None:
-    """Run a command; what the user can mend is told in one line with exit code 2."""
-    from flow_forecaster.cli.texts import Refused
-
-    try:
-        run()
-    except Refused as error:  # told without importing what words the others
-        _exit(str(error))
-    except Exception as error:
-        from flow_forecaster.cli.complaints import complaint
-
-        line = complaint(error)
-        if line is None:
-            raise
-        _exit(line)
-
-
-def _exit(line: str) -> NoReturn:
-    sys.stderr.write(f"error: {line}\n")
-    sys.exit(USAGE)

@@ -33,6 +33,9 @@ _OPTIONS = {
     "per_contributor_period": "--rate",
     "team_size": "--rate",
     "delay": "--delay",
+    "phases": "--phase",
+    "baseline": "--baseline",
+    "form": "--median",
     "weekdays": "--weekdays",
     "days_off": "--day-off",
     "shutdowns": "--shutdown",
@@ -62,7 +65,8 @@ def _first(error: ValidationError) -> str:
         reason = str(first["msg"]).removeprefix("Value error, ")
         name = "_".join(str(part) for part in first["loc"]).upper()
         return f"{PREFIX}{name}: {reason}" if name else f"{PREFIX}{reason}"
-    return _at(first["loc"][1:], field_detail(first))  # the first part is the kind of forecast
+    is_of_a_kind = error.title.startswith("tagged-union")  # then the first part is the kind of forecast
+    return _at(first["loc"][1:] if is_of_a_kind else first["loc"], field_detail(first))
 
 
 def _at(path: tuple[str | int, ...], detail: str) -> str:
