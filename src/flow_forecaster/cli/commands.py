@@ -11,7 +11,7 @@ import typer
 
 from flow_forecaster import __version__
 from flow_forecaster.cli.endings import USAGE, leave, settled
-from flow_forecaster.cli.options import Fields, calendar, surroundings
+from flow_forecaster.cli.options import AROUND, Fields, calendar
 from flow_forecaster.cli.project_commands import import_file, projects
 
 app = typer.Typer(
@@ -115,7 +115,7 @@ def root(
 def _asks(
     question: Callable[..., Fields],
     every: Callable[..., None] | None = None,
-    around: tuple[Callable[..., Fields], ...] = (surroundings, calendar),
+    around: tuple[Callable[..., Fields], ...] = AROUND,
 ) -> Callable[..., None]:
     """Make a command of a question: its own options, those of what is `around` it, and those of `every` one."""
 
@@ -151,13 +151,21 @@ def _every_question(  # noqa: PLR0913 - the options of a question
     """Options that every question has; only the signature is used."""
 
 
-@app.command()
-@_asks
-def when(items: Items, split: Split = None, growth: Growth = None) -> Fields:
-    """When will so many items be done?"""
+def scope(items: Items, split: Split = None, growth: Growth = None) -> Fields:
+    """Write the scope of a request."""
     from flow_forecaster.cli import modelling
 
-    return {"kind": "when", "scope": modelling.scope(items, split, growth)}
+    return {"scope": modelling.scope(items, split, growth)}
+
+
+_of_scope = partial(_asks, around=(scope, *AROUND))
+
+
+@app.command()
+@_of_scope
+def when() -> Fields:
+    """When will so many items be done?"""
+    return {"kind": "when"}
 
 
 @app.command(name="how-many")
@@ -168,21 +176,15 @@ def how_many(until: Until = None, periods: Periods = None) -> Fields:
 
 
 @app.command()
-@_asks
-def deadline(items: Items, by: By, split: Split = None, growth: Growth = None) -> Fields:
+@_of_scope
+def deadline(by: By) -> Fields:
     """Will so many items be done by a date?"""
-    from flow_forecaster.cli import modelling
-
-    return {"kind": "deadline", "scope": modelling.scope(items, split, growth), "deadline": by}
+    return {"kind": "deadline", "deadline": by}
 
 
 @app.command()
-@_asks
-def cost(  # noqa: PLR0913 - the options of a question
-    *,
-    items: Items,
-    split: Split = None,
-    growth: Growth = None,
+@_of_scope
+def cost(
     rate: Rate = None,
     fixed: Fixed = 0.0,
     delay: Delay = None,
@@ -192,8 +194,7 @@ def cost(  # noqa: PLR0913 - the options of a question
     """What do so many items cost, and is it within the budget?"""
     from flow_forecaster.cli import modelling
 
-    fields = {"kind": "cost", "scope": modelling.scope(items, split, growth), "budget": budget, "deadline": by}
-    return fields | modelling.costs(rate, fixed, delay)
+    return {"kind": "cost", "budget": budget, "deadline": by} | modelling.costs(rate, fixed, delay)
 
 
 def _every_test(  # noqa: PLR0913 - the options of a question

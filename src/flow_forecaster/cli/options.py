@@ -62,19 +62,22 @@ def calendar(
     return working_days(weekdays, day_off or [], shutdown or [], country)
 
 
-def surroundings(  # noqa: PLR0913 - the options of a question
-    *,
-    risk: Risk = None,
-    focus: Focus = None,
-    team: Team = None,
-    change: Change = None,
-    ramp: Ramp = None,
-    month: Month = None,
-    cold_start: ColdStart = None,
-    tail: Tail = None,
+def capacity(
+    *, focus: Focus = None, team: Team = None, change: Change = None, ramp: Ramp = None, month: Month = None
 ) -> Fields:
-    """Write what surrounds the scope of a request: risks, capacity, lead time."""
-    from flow_forecaster.cli import surroundings as room
+    """Write how the team of a request differs from that of the history."""
+    from flow_forecaster.cli import surroundings
 
-    capacity = room.capacity(focus=focus, team=team, changes=change or [], ramp=ramp, months=month or [])
-    return {"risks": room.risks(risk or []), "capacity": capacity, "lead_time": room.lead_time(cold_start, tail)}
+    found = surroundings.capacity(focus=focus, team=team, changes=change or [], ramp=ramp, months=month or [])
+    return {"capacity": found}
+
+
+def events(*, risk: Risk = None, cold_start: ColdStart = None, tail: Tail = None) -> Fields:
+    """Write the risks of a request, and its lead time."""
+    from flow_forecaster.cli import surroundings
+
+    return {"risks": surroundings.risks(risk or []), "lead_time": surroundings.lead_time(cold_start, tail)}
+
+
+AROUND = (events, capacity, calendar)
+"""What surrounds the scope of a forecast."""
