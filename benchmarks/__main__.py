@@ -18,6 +18,7 @@ from benchmarks import (
     reliability_page,
     reliability_plot,
     reporting,
+    shares,
     start,
     what_ifs,
 )
@@ -34,6 +35,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         "backtests": backtests.figures,
         "what-if": what_ifs.figures,
         "memory": memory.figures,
+        "workers": shares.figures,
         "imports": importing.figures,
         "http": posts.figures,
         "start": start.figures,

@@ -26,7 +26,7 @@ class Plan:
     launcher: Sequence[str] = MODULE
     seed: int = SEED
     say: Callable[[str], None] = print
-    patience_seconds: float = 60.0
+    patience_seconds: float = 300.0
     """How long nothing may happen before what is not there counts as lost."""
     postgres: PostgresServer | None = None
     """A server to be ill-treated; without, one of its own."""

@@ -36,7 +36,10 @@ class Interruption:
 
 
 async def killed(plan: Plan) -> Verdict:
-    """SIGKILL a random worker every 2 to 5 seconds, a busy one if there is one; `size` counts forecasts."""
+    """SIGKILL a random worker every 2 to 5 seconds, a busy one if there is one; `size` counts forecasts.
+
+    On a machine that is so busy that a worker takes long to start, the next kill waits until two are there again.
+    """
     verdict = Verdict(fault="worker-kill")
     async with prepared(plan, max_attempts=100, inline_draws=0) as ground:
         _, client = await ground.serve()
@@ -104,12 +107,16 @@ async def _kill(ground: Ground, kills: int) -> list[Interruption]:
 
 
 async def _victim(crew: Crew, dice: Random, *, patient: bool) -> ServiceProcess:
-    """Choose who is to be killed; who is patient waits for somebody at work."""
+    """Choose who is to be killed, once another is ready to take over; who is patient waits for somebody at work."""
 
     async def busy() -> list[ServiceProcess]:
         return crew.busy()
 
-    return dice.choice(await until(busy) if patient else crew.busy() or crew.living)
+    async def two_ready() -> bool:
+        return sum(bool(one.events()) for one in crew.living) > 1
+
+    await until(two_ready, seconds=300)
+    return dice.choice(await until(busy, seconds=120) if patient else crew.busy() or crew.living)
 
 
 async def _freeze(pair: list[ServiceProcess], ledger: Ledger, client: httpx2.AsyncClient) -> int:

@@ -52,7 +52,7 @@ from flow_forecaster.services.work_items import WorkItems
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.buckets import RedisBuckets
 from flow_forecaster.workers.delivery import delivering, keyring_of, policy_of
-from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, running
+from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, forget_forever, running
 from flow_forecaster.workers.redis import RedisBell
 from flow_forecaster.workers.telemetry import tracer_of
 from flow_forecaster.workers.workshop import Workshop
@@ -116,7 +116,8 @@ def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = U
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, tracer.close)
-            await _open(api, Workshop.of(settings, api.state.metrics, tracer), stack, start or Start())
+            workshop = Workshop.of(settings, _doorbell(settings, stack), api.state.metrics, tracer)
+            await _open(api, workshop, stack, start or Start())
             yield
 
     api = FastAPI(
@@ -143,9 +144,8 @@ def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = U
 
 async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: Start) -> None:
     """Start answering at once; work begins when the schema is current and the kernels are compiled."""
-    settings = workshop.settings
+    settings, bell = workshop.settings, workshop.jobs.doorbell
     stack.push_async_callback(workshop.close)
-    bell = _doorbell(settings, stack)
     api.state.readiness = workshop.readiness
     if isinstance(bell, RedisBell):
         workshop.readiness.redis = bell.answers
@@ -230,5 +230,6 @@ async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     if isinstance(bell, EmbeddedBell):
         worker = EmbeddedWorker(jobs=workshop.jobs, bell=bell)
         async with _delivering(workshop), asyncio.TaskGroup() as group:
+            group.create_task(forget_forever(workshop.retention))
             for _ in range(workshop.settings.slots):
                 group.create_task(worker.run())

@@ -14,6 +14,7 @@ from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.errors import DatabaseUnavailable, ForecastNotFound, InvalidCursor, NotReady
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.computing import Computer
 from flow_forecaster.services.forecasts import Forecasts
@@ -183,7 +184,7 @@ async def test_cancel_ends_a_waiting_forecast_and_leaves_a_finished_one(forecast
     assert (await forecasts.cancel(ANYBODY, waiting.id)).status == "canceled"
     assert await forecasts.cancel(ANYBODY, done.id) == done
     async with forecasts.database.working() as work:
-        assert await work.claims.claim(lease_seconds=AN_HOUR) is None
+        assert await work.claims.claim(OPEN_TENANT, lease_seconds=AN_HOUR) is None
 
 
 @pytest.mark.parametrize("respond_async", [False, True])

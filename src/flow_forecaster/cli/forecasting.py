@@ -85,6 +85,9 @@ def forecast(asked: Asked) -> None:
         answer(asked.fields | from_project(asked.project, asked.select, asked.period), notes=(), json=asked.json)
         return
     history = None if asked.guessed else read(file=asked.file, git=asked.git, period=asked.period)
+    if history is not None and isinstance(history.period, int) and "calendar" in asked.fields:
+        detail = "with a calendar, count days or weeks: an iteration of working days is told in a request (`forecast`)"
+        raise Refused(f"--period: {detail}")
     past = {} if history is None else {"history": as_field(history)}
     answer(asked.fields | past, notes=() if history is None else history.notes, json=asked.json)
 

@@ -24,10 +24,13 @@ from flow_forecaster.persistence.forecasts import ForecastRepository
 from flow_forecaster.persistence.history_rows import HistoryRepository
 from flow_forecaster.persistence.idempotency import IdempotencyRepository, OldKeys
 from flow_forecaster.persistence.projects import ProjectRepository
+from flow_forecaster.persistence.ranges import RangeRepository
 from flow_forecaster.persistence.reach import beginning
+from flow_forecaster.persistence.retention import OldForecasts
 from flow_forecaster.persistence.standings import Standings
 from flow_forecaster.persistence.steadiness import LoneStatements, Statements, SteadyConnection, to_the_end
 from flow_forecaster.persistence.tenants import TenantRepository
+from flow_forecaster.persistence.turns import Turns
 from flow_forecaster.persistence.webhooks import WebhookRepository
 from flow_forecaster.persistence.work_items import WorkItemRepository
 
@@ -55,8 +58,11 @@ class Work:
 
     claims: ClaimRepository
     deliveries: DeliveryRepository
+    old_forecasts: OldForecasts
     old_keys: OldKeys
+    ranges: RangeRepository
     standings: Standings
+    turns: Turns
     backlog: BacklogRepository
 
 
@@ -125,6 +131,16 @@ class Database:
         """
         async with _translated(), self._steady(None, read_only=read_only) as connection:
             yield _work(connection)
+
+    @asynccontextmanager
+    async def turning(self) -> AsyncIterator[Turns]:
+        """Open for charges, each a transaction of its own: nobody waits for a worker that freezes in the middle of one.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        """
+        async with _translated():
+            yield Turns(LoneStatements(self._lone))
 
     @asynccontextmanager
     async def admitting(self, *, read_only: bool = True) -> AsyncIterator[Admission]:
@@ -198,8 +214,11 @@ def _work(connection: Statements) -> Work:
     return Work(
         claims=ClaimRepository(connection),
         deliveries=DeliveryRepository(connection),
+        old_forecasts=OldForecasts(connection),
         old_keys=OldKeys(connection),
+        ranges=RangeRepository(connection),
         standings=Standings(connection),
+        turns=Turns(connection),
         backlog=BacklogRepository(connection),
     )
 

@@ -1,7 +1,7 @@
 """What every kind of forecast is asked with, and how it is resolved: nothing left to default."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
@@ -63,10 +63,18 @@ class HistoryFields(Request):
         return self.model_copy(update={"calendar": self.calendar.resolved(min(known or start, start), start)})
 
     def in_time(self, capacity: engine_capacity.Capacity, start: date | None) -> engine_capacity.Capacity:
-        """Let weeks from `start` on count by the share of their working days that are worked, where these differ."""
+        """Let weeks from `start` on count by the share of their working days that are worked, where these differ.
+
+        Raises:
+            InvalidInput: no day of the longest horizon is worked.
+        """
         if self.calendar is None or start is None or (self._counted_in or "week") != "week":
             return capacity
-        return replace(capacity, calendar=self.calendar.value().since(start))
+        working = self.calendar.value().since(start)
+        if working is not None and working.count(start, start + timedelta(weeks=MOST_HORIZON)) == 0:
+            detail = f"No day of the {MOST_HORIZON} weeks from the start on is a working day of the calendar."
+            raise InvalidInput("calendar", code="no_working_day", detail=detail)
+        return replace(capacity, calendar=working)
 
     @property
     def _left_out(self) -> tuple[Caveat, ...]:
@@ -166,7 +174,7 @@ class ForecastFields(AheadFields, HistoryFields):
 class ModelFields(ForecastFields):
     """What every kind of forecast is asked with that simulates a team at work."""
 
-    risks: Risks = Field(default=[], description="What adds items or loses periods, if it happens.")
+    risks: Risks = Field(default=[], description="What adds items, or loses periods at the beginning, if it happens.")
     capacity: Capacity | None = Field(default=None, description="How the team differs from that of the history.")
     lead_time: LeadTime | None = Field(default=None, description="Cycle times, where throughput does not tell.")
     fan: bool = Field(default=False, description="Answer with the items done by period, too.")

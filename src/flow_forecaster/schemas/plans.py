@@ -27,7 +27,7 @@ _NOT_USABLE = {"empty_history", "all_zero_history"}
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Waits = Annotated[list[Name], Field(max_length=MOST_WAITS)]
 WipLimit = Annotated[Count, Field(ge=1, le=MOST_WIP)]
-_DELAYS = "What loses periods, if it happens; risks that add items belong to a feature."
+_DELAYS = "What loses periods at the beginning of the team's work, if it happens; items belong to a feature."
 _WIP = "How many features are worked on at once; 1 is strictly in order."
 
 

@@ -150,6 +150,7 @@ def _new(job: Job, origin: Origin) -> NewForecast:
         seed=job.request.seed or 0,
         engine_version=job.engine_version,
         callback_url=job.request.callback_url,
+        cost=job.cost,
         origin=origin,
     )
 

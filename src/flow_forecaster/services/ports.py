@@ -11,6 +11,13 @@ class Doorbell(Protocol):
         """Say that a forecast is waiting. Never raises."""
 
 
+class NoDoorbell:
+    """Wakes nobody: for a worker that has no colleagues."""
+
+    async def ring(self) -> None:
+        """Do nothing."""
+
+
 class Clock(Protocol):
     """Tells the day."""
 
