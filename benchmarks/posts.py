@@ -81,6 +81,6 @@ def postgres() -> Iterator[str]:
     tests = str(ROOT / "tests")
     if tests not in sys.path:
         sys.path.append(tests)
-    with importlib.import_module("servers.postgres").runningpostgres() as server:
+    with importlib.import_module("servers.postgres").running_postgres() as server:
         server.create_database("benchmark")
         yield str(server.url("benchmark"))

@@ -31,7 +31,7 @@ def test_what_is_not_taken_is_told_in_a_line(line: Line, tmp_path: Path) -> None
     file = tmp_path / "a.csv"
     file.write_text("id,finished\n1,01/02/2026\n", encoding="utf-8")
     for arguments, said in (
-        ([str(file), "--project", "x"], "date_format"),
+        ([str(file), "--project", "x"], f"{file}: All dates could begin"),
         ([str(file), "--project", "new", "--dry-run"], "no project 'new'"),
         ([str(file), "--project", "y", "--date-format", "us"], "--date-format"),
         ([str(file), "--project", "y", "--column", "x"], "--column"),

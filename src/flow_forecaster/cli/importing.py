@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
@@ -66,18 +66,17 @@ async def _project(database: Database, name: str, options: Mapping[str, Any], *,
 @contextmanager
 def _opened(source: str) -> Iterator[BinaryIO]:
     """Open a file; standard input is kept in a file of its own, because it is read twice."""
-    most = Settings().max_import_bytes
-    try:
-        if source == "-":
-            with TemporaryFile() as kept:
-                copyfileobj(sys.stdin.buffer, kept)
-                yield _bounded(kept, source, most)
-            return
-        with Path(source).open("rb") as file:
-            yield _bounded(file, source, most)
-    except (OSError, ValueError) as error:
-        detail = f"cannot be read: {str(getattr(error, 'strerror', None) or error).lower()}"
-        raise InputError(detail, source=_name(source)) from None
+    with ExitStack() as stack:
+        try:
+            if source == "-":
+                file: Any = stack.enter_context(TemporaryFile())
+                copyfileobj(sys.stdin.buffer, file)
+            else:
+                file = stack.enter_context(Path(source).open("rb"))
+        except (OSError, ValueError) as error:  # ValueError: a path with a NUL, a stream that is closed
+            detail = f"cannot be read: {str(getattr(error, 'strerror', None) or error).lower()}"
+            raise InputError(detail, source=_name(source)) from None
+        yield _bounded(file, source, Settings().max_import_bytes)
 
 
 def _bounded(file: Any, source: str, most: int) -> BinaryIO:
