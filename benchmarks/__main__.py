@@ -10,6 +10,7 @@ from benchmarks import (
     backtests,
     calibration,
     engine,
+    importing,
     memory,
     models,
     posts,
@@ -17,6 +18,7 @@ from benchmarks import (
     reliability_page,
     reliability_plot,
     reporting,
+    shares,
     start,
     what_ifs,
 )
@@ -33,6 +35,8 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         "backtests": backtests.figures,
         "what-if": what_ifs.figures,
         "memory": memory.figures,
+        "workers": shares.figures,
+        "imports": importing.figures,
         "http": posts.figures,
         "start": start.figures,
     }

@@ -7,13 +7,27 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from flow_forecaster import __version__
-from flow_forecaster.routers import access, api_keys, docs, events, forecasts, health, openapi, problems, webhooks
+from flow_forecaster.routers import (
+    access,
+    api_keys,
+    docs,
+    events,
+    forecasts,
+    health,
+    imports,
+    openapi,
+    problems,
+    projects,
+    webhooks,
+    work_items,
+)
 from flow_forecaster.routers.browsers import CROSS_ORIGIN
 from flow_forecaster.routers.limits import BodyLimit
 from flow_forecaster.routers.observing import Observing
@@ -24,23 +38,28 @@ from flow_forecaster.services.backlog import Backlog
 from flow_forecaster.services.following import Following
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
+from flow_forecaster.services.imports import Imports
 from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.ports import Doorbell
+from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
 from flow_forecaster.services.repeating import Repeating
+from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.services.watching import Watcher
 from flow_forecaster.services.webhooks import Webhooks
+from flow_forecaster.services.work_items import WorkItems
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.buckets import RedisBuckets
 from flow_forecaster.workers.delivery import delivering, keyring_of, policy_of
-from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, running
+from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, forget_forever, running
 from flow_forecaster.workers.redis import RedisBell
 from flow_forecaster.workers.telemetry import tracer_of
 from flow_forecaster.workers.workshop import Workshop
 
 TAGS = [
     {"name": "forecasts", "description": "Ask, look, list, cancel, delete."},
+    {"name": "projects", "description": "A team's data, which forecasts take their history from."},
     {"name": "webhooks", "description": "Who is told when a forecast ends, and what came of telling."},
     {"name": "api keys", "description": "Who may ask, and what for."},
     {"name": "operations", "description": "Is it alive, is it ready, what does it count."},
@@ -53,6 +72,10 @@ class SystemClock:
     def today(self) -> date:
         """Today, UTC."""
         return datetime.now(UTC).date()
+
+    def today_in(self, time_zone: str) -> date:
+        """Today in a time zone, by its IANA name."""
+        return datetime.now(ZoneInfo(time_zone)).date()
 
 
 class SystemDice:
@@ -93,7 +116,8 @@ def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = U
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, tracer.close)
-            await _open(api, Workshop.of(settings, api.state.metrics, tracer), stack, start or Start())
+            workshop = Workshop.of(settings, _doorbell(settings, stack), api.state.metrics, tracer)
+            await _open(api, workshop, stack, start or Start())
             yield
 
     api = FastAPI(
@@ -105,13 +129,13 @@ def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = U
         lifespan=lifespan,
         openapi_tags=TAGS,
     )
-    api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
+    api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes, most_import_bytes=settings.max_import_bytes)
     if settings.cors_origins is not None:
         origins = [origin.strip() for origin in settings.cors_origins.split(",")]
         api.add_middleware(CORSMiddleware, allow_origins=origins, **CROSS_ORIGIN)
     api.state.metrics = Metrics()
     access.hold(api)
-    for module in (forecasts, events, webhooks, api_keys, health):
+    for module in (forecasts, events, projects, work_items, imports, webhooks, api_keys, health):
         access.include(api, module.router)
     for install in (docs.install, problems.install, openapi.install):
         install(api)
@@ -120,9 +144,8 @@ def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = U
 
 async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: Start) -> None:
     """Start answering at once; work begins when the schema is current and the kernels are compiled."""
-    settings = workshop.settings
+    settings, bell = workshop.settings, workshop.jobs.doorbell
     stack.push_async_callback(workshop.close)
-    bell = _doorbell(settings, stack)
     api.state.readiness = workshop.readiness
     if isinstance(bell, RedisBell):
         workshop.readiness.redis = bell.answers
@@ -130,13 +153,19 @@ async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: 
     api.state.api_keys = ApiKeys(database=workshop.database, environment=settings.key_environment)
     policy = policy_of(settings)
     api.state.webhooks = Webhooks(database=workshop.database, keyring=keyring_of(settings), policy=policy)
+    clock = SystemClock()
+    api.state.projects = Projects(database=workshop.database, clock=clock)
+    api.state.work_items = WorkItems(database=workshop.database, clock=clock)
+    api.state.throughputs = Throughputs(database=workshop.database, clock=clock)
+    api.state.imports = Imports(database=workshop.database, clock=clock)
+    stack.callback(api.state.imports.close)
     api.state.meter = _meter(settings, stack)
     api.state.forecasts = Forecasts(
         database=workshop.database,
         computer=workshop.computer,
         readiness=workshop.readiness,
         doorbell=bell,
-        clock=SystemClock(),
+        clock=clock,
         dice=SystemDice(),
         meter=api.state.meter,
         inline_draws=settings.inline_draws,
@@ -201,5 +230,6 @@ async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     if isinstance(bell, EmbeddedBell):
         worker = EmbeddedWorker(jobs=workshop.jobs, bell=bell)
         async with _delivering(workshop), asyncio.TaskGroup() as group:
+            group.create_task(forget_forever(workshop.retention))
             for _ in range(workshop.settings.slots):
                 group.create_task(worker.run())

@@ -19,6 +19,14 @@ ServiceError
 ├── AnswerNotKept
 ├── TooManyWatches
 ├── ProjectNotFound
+├── ProjectExists
+├── TimeZoneFixed
+├── WorkItemNotFound
+├── TooManyImports
+├── TooManyWorkItems
+├── ImportTypeNotSupported
+├── PreconditionRequired
+├── PreconditionFailed
 ├── InvalidCursor
 ├── NotReady
 ├── DatabaseUnavailable
@@ -170,6 +178,62 @@ class ProjectNotFound(ServiceError):
 
     code = "project_not_found"
     detail = "There is no project with this id."
+
+
+class ProjectExists(ServiceError):
+    """Another project of the tenant has this name."""
+
+    code = "project_exists"
+    detail = "There is another project of this name; names of projects are told apart."
+
+
+class TimeZoneFixed(ServiceError):
+    """The days of stored work items are days in the project's time zone."""
+
+    code = "time_zone_fixed"
+    detail = "The project has work items, whose days are those of its time zone; delete them first, and import again."
+
+
+class WorkItemNotFound(ServiceError):
+    """No work item of this project has this id."""
+
+    code = "work_item_not_found"
+    detail = "The project has no work item with this id."
+
+
+class TooManyImports(ServiceError):
+    """As many files wait to be imported as may."""
+
+    code = "too_many_imports"
+    detail = "Other files are being imported and wait already; try again when some are done."
+
+
+class TooManyWorkItems(ServiceError):
+    """A project would have more work items than any may have."""
+
+    code = "too_many_work_items"
+    detail = "A project has at most 1,000,000 work items; nothing was stored."
+
+
+class ImportTypeNotSupported(ServiceError):
+    """A file in a form that no tracker exports."""
+
+    code = "unsupported_import_type"
+    detail = "Send the file itself as text/csv, text/tab-separated-values, text/plain or application/json."
+
+
+class PreconditionRequired(ServiceError):
+    """Nobody changes what they have not seen."""
+
+    code = "precondition_required"
+    detail = "Send If-Match with the ETag of what you are changing, so that nobody else's change is lost."
+
+
+class PreconditionFailed(ServiceError):
+    """It was changed since the caller saw it."""
+
+    code = "precondition_failed"
+    detail = "It has been changed since; look at it again, and send If-Match with its ETag of now."
 
 
 class InvalidCursor(ServiceError):

@@ -110,6 +110,7 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=100_000, description="Event streams and waiting requests that a process keeps open.")
     ] = 1_000
     max_body_bytes: Annotated[int, Field(ge=1024, le=2**27, description="Largest request body.")] = 1_048_576
+    max_import_bytes: Annotated[int, Field(ge=1024, le=2**30, description="Largest file to import.")] = 52_428_800
     inline_draws: Annotated[
         float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")
     ] = 50_000_000
@@ -119,12 +120,22 @@ class Settings(BaseSettings):
     threads: Annotated[
         int, Field(ge=1, le=256, default_factory=_cores, description="Threads that one large forecast is computed on.")
     ]
+    range_draws: Annotated[
+        float,
+        Field(ge=1_000, description="A forecast of 8 times as many draws and more is divided into ranges of so many."),
+    ] = 500_000_000.0
+    max_running: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Forecasts and ranges of one tenant that workers compute at once.")
+    ] = 1_000
     slots: Annotated[int, Field(ge=1, le=64, description="Large forecasts that a worker process computes at once.")] = 1
     lease_seconds: Annotated[
         float, Field(ge=1, le=3600, description="How long a worker's claim lasts without a heartbeat.")
     ] = 10.0
     heartbeat_seconds: Annotated[float, Field(ge=0.1, le=600, description="How often a worker renews its claim.")] = 2.5
     max_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts before a forecast is given up.")] = 3
+    retention_days: Annotated[
+        float | None, Field(ge=1, le=36_500, description="Days that finished forecasts are kept; if absent, for ever.")
+    ] = None
     kernel_cache_dir: Annotated[Path, Field(default_factory=_cache, description="Where compiled kernels are kept.")]
     metrics_host: Annotated[str, Field(description="Address on which a worker serves its metrics.")] = "127.0.0.1"
     metrics_port: Annotated[

@@ -14,7 +14,12 @@ FOLDERS = ("src", "alembic", "scripts", "benchmarks", "chaos", "tests")
 MOST_LINES, MOST_FUNCTION_LINES, MOST_PARAMETERS = 400, 40, 6
 
 # The options that every question has are a signature for typer to read; nobody calls it.
-WITH_MANY_PARAMETERS = {"src/flow_forecaster/cli/commands.py:_every_question"}
+WITH_MANY_PARAMETERS = {
+    *(f"src/flow_forecaster/cli/commands.py:{name}" for name in ("_every_question", "_every_test", "cost")),
+    "src/flow_forecaster/cli/options.py:surroundings",
+    "src/flow_forecaster/cli/observing.py:chart",
+    "src/flow_forecaster/cli/project_commands.py:import_file",
+}
 KERNELS = "src/flow_forecaster/engine/kernels/"  # numba compiles functions of arrays, not of objects
 VAGUE = {"util", "utils", "helper", "helpers", "common", "misc", "shared", "stuff", "base_utils"}
 # Written in halves, so that this module does not hold what it looks for.

@@ -33,7 +33,7 @@ from pages import ROOT, codes, text
 from persistence.rows import until
 from servers.postgres import DatabaseServer
 from servers.valkey import RedisServer
-from workers.processes import WorkerProcess, worker_process
+from workers.processes import ServiceProcess, worker_process
 from workers.receivers import OK, receiver
 
 FOLDER = ROOT / "deploy/monitoring"
@@ -80,6 +80,7 @@ async def scrape(
         "webhook_loopback": True,
     }
     with worker_process(tmp_path_factory.mktemp("worker"), **ground, metrics_port=0) as worker:
+        await worker.has_told("worker_ready")
         async with serving(Settings(**ground)) as client, receiver(OK) as listening:
             await work(client, listening.url())
             await worker.has_told("webhook_attempt")
@@ -100,7 +101,7 @@ async def ended(client: httpx2.AsyncClient, location: str) -> bool:
     return (await client.get(location)).json()["status"] == "succeeded"
 
 
-def told_by(worker: WorkerProcess) -> str:
+def told_by(worker: ServiceProcess) -> str:
     (told,) = [event for event in worker.events() if event["event"] == "metrics_served"]
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
         f"http://127.0.0.1:{told['port']}/metrics", timeout=10

@@ -72,10 +72,11 @@ def throughputs(tables: UrnTables, seed: int, trial: int) -> Iterator[float]:
 
 def progress(tables: TrialTables, drawn: Drawn, seed: int, trial: int) -> Iterator[tuple[float, float]]:
     """Items done, half an item ahead, and who contributed, by the end of period 1, 2, ..."""
-    done = 0.5
+    done, passed = 0.5, 0
     for period, throughput in enumerate(throughputs(tables.pace, seed, trial)):
         people = contributors(tables, period, (done - 0.5) * (1 / drawn.goal(period)))
-        worked = min(max(period + 1 - drawn.delay, 0.0), 1.0)
+        passed += bool(people * float(tables.capacity[period]))
+        worked = min(max(passed - drawn.delay, 0.0), 1.0)
         done += throughput * (float(tables.capacity[period]) * drawn.focus * worked) * people
         yield done, people
 

@@ -1,6 +1,6 @@
 """A slow twin of plans: one trial, one step, one team after the other, in fractions and dictionaries of names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from itertools import islice
 from math import floor
@@ -26,12 +26,24 @@ def before(law: LawTable, seed: int, trial: int, words: int) -> float:
     return value_of(law, word_at((trial_counter(seed, trial) - words * STEP) % WORD))
 
 
-def paces(tables: TrialTables, pace_seed: int, own_seed: int, trial: int) -> Iterator[Fraction]:
-    """What a team finishes in its period 0, 1, 2, ..."""
-    focus, delay = before(tables.focus, own_seed, trial, 2), before(tables.delay, own_seed, trial, 4)
-    for period, throughput in enumerate(throughputs(tables.pace, pace_seed, trial)):
-        worked = min(max(period + 1.0 - delay, 0.0), 1.0)
-        yield Fraction(float(throughput * tables.capacity[period] * tables.people[period] * focus * worked))
+class Pace:
+    """What a team finishes in its period 0, 1, 2, ..., once it has begun its own work."""
+
+    def __init__(self, team: Team, tables: TrialTables, pace_seed: int, own_seed: int, trial: int) -> None:
+        self.tables, self.ramps = tables, team.capacity.ramp is not None
+        self.focus, self.delay = before(tables.focus, own_seed, trial, 2), before(tables.delay, own_seed, trial, 4)
+        self.drawn = enumerate(throughputs(tables.pace, pace_seed, trial))
+        self.worked = self.able = 0
+
+    def next(self, *, has_begun: bool) -> Fraction:
+        """What it finishes in the next period: nothing of its delay or its ramp passes before it has begun."""
+        period, throughput = next(self.drawn)
+        people = self.tables.people[self.worked if self.ramps else period]
+        self.worked += has_begun
+        self.able += has_begun and people * self.tables.capacity[period] > 0
+        worked = min(max(self.able - self.delay, 0.0), 1.0)
+        pace = throughput * self.tables.capacity[period] * people * self.focus * worked
+        return Fraction(float(pace)) if has_begun else Fraction(0)
 
 
 def spans(team: Team, common: Timeline, horizon: int) -> dict[int, int]:
@@ -60,6 +72,7 @@ class Trial:
         self.finished: dict[str, int] = {}
         self.ahead = {team.name: HALF for team in plan.teams}
         self.periods = {team.name: 0 for team in plan.teams}
+        self.begun: set[str] = set()
 
     def waits_for(self, team: Team, name: str, begin: int) -> bool:
         """Whether a feature of a team waits for anything at the step in which the team's period began."""
@@ -78,17 +91,23 @@ class Trial:
         scope, growth = self.needs[name]
         return Fraction(scope + floor(growth * self.periods[team.name] + 0.5))
 
-    def work(self, team: Team, pace: Fraction, step: int, begin: int) -> None:
+    def ready(self, team: Team, begin: int) -> list[str]:
+        """What a team works on."""
+        return [
+            each.name
+            for each in team.features
+            if each.name not in self.finished and not self.waits_for(team, each.name, begin)
+        ][: team.wip_limit]
+
+    def work(self, team: Team, pace: Pace, step: int, begin: int) -> None:
         """Pour a period's pace into the features that are worked on, level by level."""
         self.periods[team.name] += 1
-        available = pace + self.ahead[team.name]
+        if self.ready(team, begin):
+            self.begun.add(team.name)
+        available = pace.next(has_begun=team.name in self.begun) + self.ahead[team.name]
         self.ahead[team.name] = Fraction(0)
         while True:
-            ready = [
-                each.name
-                for each in team.features
-                if each.name not in self.finished and not self.waits_for(team, each.name, begin)
-            ][: team.wip_limit]
+            ready = self.ready(team, begin)
             if not ready:
                 self.ahead[team.name] = HALF
                 return
@@ -112,14 +131,14 @@ def ends(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, ho
     run = Trial(plan, needs)
     common = plan.draws == "same_periods"
     pace = [
-        None if each is None else paces(each, stream(seed, 0 if common else index), stream(seed, index), trial)
-        for index, each in enumerate(tables)
+        None if each is None else Pace(team, each, stream(seed, 0 if common else index), stream(seed, index), trial)
+        for index, (team, each) in enumerate(zip(plan.teams, tables, strict=True))
     ]
     ends_of = [spans(team, plan.timeline, horizon) for team in plan.teams]
     for step in range(horizon):
         for team, drawn, span in zip(plan.teams, pace, ends_of, strict=True):
             if drawn is not None and step in span:
-                run.work(team, next(drawn), step, span[step])
+                run.work(team, drawn, step, span[step])
     return [run.finished.get(feature.name, horizon + 1) for feature in plan.features]
 
 

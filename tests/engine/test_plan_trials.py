@@ -1,6 +1,7 @@
 """Trials of plans: a slow twin, what is counted, and what must hold whatever is drawn."""
 
 from dataclasses import replace
+from datetime import date
 from itertools import product
 
 import numpy as np
@@ -13,7 +14,7 @@ from engine.modelling import DIE, MONDAY, PRINTED, RISKS, UNSPLIT, asked, delaye
 from engine.naive import PATIENT
 from engine.planning import delivery, ends_of, feature, plan, team
 from flow_forecaster.engine.calendar import Timeline, WorkingCalendar
-from flow_forecaster.engine.capacity import Capacity
+from flow_forecaster.engine.capacity import Capacity, Ramp, TeamChange
 from flow_forecaster.engine.history import DAY, ThroughputHistory
 from flow_forecaster.engine.plan import Plan
 from flow_forecaster.engine.ranges import Range
@@ -34,8 +35,17 @@ SCOPES = st.one_of(
         lambda ends: Scope(items=Range(low=ends[0], high=sum(ends)), split=UNSPLIT, risks=RISKS[2:])
     ),
 )
+NO_JANUARY = (0.0, *[1.0] * 11)
 CAPACITIES = st.sampled_from(
-    [Capacity(), delayed(1, 3, probability=0.5), Capacity(focus=Range.exactly(0.75)), delayed(2, probability=1.0)]
+    [
+        Capacity(),
+        delayed(1, 3, probability=0.5),
+        Capacity(focus=Range.exactly(0.75)),
+        delayed(2, probability=1.0),
+        Capacity(ramp=Ramp(size=0.25, low=0.5, high=2.0, periods=7), delays=delayed(1.5).delays),
+        Capacity(months=NO_JANUARY, delays=delayed(1, 3).delays),
+        Capacity(changes=(TeamChange(day=date(2026, 1, 19), size=0.0), TeamChange(day=date(2026, 2, 4), size=2.0))),
+    ]
 )
 DAYS = Timeline(start=MONDAY, period=DAY, calendar=WorkingCalendar(weekdays=frozenset(range(5))))
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.persistence.claims import Claim
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, SummaryRecord
@@ -75,9 +76,11 @@ async def store(database: Database, **changes: Any) -> ForecastRecord:
 
 
 async def claim(database: Database, lease_seconds: float = AN_HOUR) -> Claim:
-    """Claim the oldest forecast that waits; there must be one."""
+    """Claim the oldest forecast of the tenant whose turn it is; there must be one."""
     async with database.working() as work:
-        claimed = await work.claims.claim(lease_seconds=lease_seconds)
+        turn = await work.turns.next(engine_version=ENGINE_VERSION, most_running=1_000)
+        assert turn is not None
+        claimed = await work.claims.claim(turn.tenant_id, lease_seconds=lease_seconds)
     assert claimed is not None
     return claimed
 

@@ -47,7 +47,13 @@ async def test_what_runs_is_told_of_those_tenants_that_have_most(database: Datab
         for number in range(MOST_TENANTS + 3):
             for _ in range(1 + (number < 3)):
                 row = {"id": a_forecast().id, "tenant_id": UUID(int=number + 1), "status": "running", "attempt": 1}
-                rest = {"kind": "when", "request": "{}", "seed": 1, "engine_version": "1"}
+                rest = {
+                    "kind": "when",
+                    "request": "{}",
+                    "seed": 1,
+                    "engine_version": "1",
+                    "lease_expires_at": Later(60.0),
+                }
                 await connection.execute(ForecastRow.__table__.insert().values(**row, **rest))
     found = await standing(database)
     assert found.running == MOST_TENANTS + 6

@@ -39,7 +39,7 @@ async def other(database_url: str, database: Database) -> AsyncIterator[Database
 
 async def test_nothing_is_claimed_where_nothing_waits(database: Database) -> None:
     async with database.working() as work:
-        assert await work.claims.claim(lease_seconds=AN_HOUR) is None
+        assert await work.claims.claim(OPEN_TENANT, lease_seconds=AN_HOUR) is None
 
 
 async def test_the_oldest_forecast_is_claimed_first(database: Database) -> None:
@@ -88,7 +88,7 @@ async def test_a_worker_does_not_wait_for_another_that_is_just_claiming(
     database = Database(postgres_url, statement_timeout_seconds=5.0)
     first, second = [(await queue(database)).id for _ in range(2)]
     async with database.working() as work:
-        held = await work.claims.claim(lease_seconds=AN_HOUR)
+        held = await work.claims.claim(OPEN_TENANT, lease_seconds=AN_HOUR)
         assert held is not None
         assert {held.id, (await claim(database)).id} == {first, second}
     await database.close()
@@ -231,7 +231,7 @@ async def test_cancel_ends_what_waits_at_once(database: Database) -> None:
     canceled = await _cancel(database, stored.id)
     assert (canceled.status, canceled.is_finished, canceled.started_at) == ("canceled", True, None)
     async with database.working() as work:
-        assert await work.claims.claim(lease_seconds=AN_HOUR) is None
+        assert await work.claims.claim(OPEN_TENANT, lease_seconds=AN_HOUR) is None
 
 
 async def test_cancel_asks_the_worker_of_what_is_running(database: Database) -> None:
@@ -281,7 +281,7 @@ async def test_a_cancel_that_meets_a_worker_claiming_is_not_lost(postgres_url: s
     database = Database(postgres_url)
     await queue(database)
     async with database.working() as work:
-        claimed = await work.claims.claim(lease_seconds=AN_HOUR)
+        claimed = await work.claims.claim(OPEN_TENANT, lease_seconds=AN_HOUR)
         assert claimed is not None
         canceling = asyncio.create_task(_cancel(database, claimed.id))
         await _waits_for_a_lock(database)
@@ -302,7 +302,7 @@ async def _claim_all(database: Database) -> list[Claim]:
     taken: list[Claim] = []
     while True:
         async with database.working() as work:
-            claimed = await work.claims.claim(lease_seconds=AN_HOUR)
+            claimed = await work.claims.claim(OPEN_TENANT, lease_seconds=AN_HOUR)
         if claimed is None:
             return taken
         taken.append(claimed)

@@ -51,7 +51,7 @@ async def test_migrations_make_what_the_tables_say_to_the_last_constraint(databa
     assert migrated == declared
     assert {index["name"] for index in migrated["forecasts"]["indexes"]} >= {
         "ix_forecasts_lease",
-        "ix_forecasts_status_id",
+        "ix_forecasts_queued",
     }
 
 

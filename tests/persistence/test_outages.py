@@ -125,7 +125,7 @@ async def test_a_statement_that_waits_too_long_is_an_outage_and_changes_nothing(
     async with opened(postgres_url) as database, opened(postgres_url, seconds=0.2) as impatient:
         stored = await queue(database)
         async with database.working() as work:
-            assert await work.claims.claim(lease_seconds=60.0) is not None
+            assert await work.claims.claim(OPEN_TENANT, lease_seconds=60.0) is not None
             with pytest.raises(DatabaseUnavailable):
                 async with impatient.writing(OPEN_TENANT) as theirs:
                     await theirs.forecasts.delete(stored.id)

@@ -260,6 +260,13 @@ UNANSWERABLE = {
         ("until",),
         "beyond_horizon",
     ),
+    "nothing but weeks off to come": (
+        WHEN
+        | {"history": {"throughput": [1, 1], "start": "2025-01-06"}, "start": "2026-01-01"}
+        | {"calendar": {"shutdowns": [{"first": f"{y}-01-01", "last": f"{y}-12-31"} for y in range(2026, 2124)]}},
+        ("calendar",),
+        "no_working_day",
+    ),
     "a history of weeks off": (
         WHEN
         | {"history": {"throughput": [1, 1], "start": "2026-01-05"}}

@@ -160,7 +160,7 @@ def test_a_guess_by_the_week_counts_the_share_of_a_week_that_is_worked() -> None
 
 def test_a_guess_beside_a_history_is_refused() -> None:
     assert refused(sampler=GUESS, history=WEEKLY) == (("history",), "history_not_used")
-    assert refused(sampler=GUESS, project_id="0193f0a0-0000-7000-8000-000000000000")[1] == "history_missing"
+    assert refused(sampler=GUESS, project_id="0193f0a0-0000-7000-8000-000000000000")[1] == "project_not_found"
 
 
 @pytest.mark.parametrize(

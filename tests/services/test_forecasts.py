@@ -11,9 +11,10 @@ import pytest
 
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.version import ENGINE_VERSION
-from flow_forecaster.errors import DatabaseUnavailable, ForecastNotFound, InvalidCursor, NotReady, ProjectNotFound
+from flow_forecaster.errors import DatabaseUnavailable, ForecastNotFound, InvalidCursor, NotReady
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.computing import Computer
 from flow_forecaster.services.forecasts import Forecasts
@@ -128,7 +129,7 @@ async def test_what_a_worker_finds_is_what_was_asked(forecasts: Forecasts, datab
         ({"history": None}, InvalidInput),
         ({"history": {"throughput": [0, 0, 0]}}, InvalidInput),
         ({"project_id": str(uuid4())}, InvalidInput),
-        ({"history": None, "project_id": str(uuid4())}, ProjectNotFound),
+        ({"history": None, "project_id": str(uuid4())}, InvalidInput),
     ],
 )
 async def test_a_request_that_cannot_be_answered_is_not_stored(
@@ -183,7 +184,7 @@ async def test_cancel_ends_a_waiting_forecast_and_leaves_a_finished_one(forecast
     assert (await forecasts.cancel(ANYBODY, waiting.id)).status == "canceled"
     assert await forecasts.cancel(ANYBODY, done.id) == done
     async with forecasts.database.working() as work:
-        assert await work.claims.claim(lease_seconds=AN_HOUR) is None
+        assert await work.claims.claim(OPEN_TENANT, lease_seconds=AN_HOUR) is None
 
 
 @pytest.mark.parametrize("respond_async", [False, True])

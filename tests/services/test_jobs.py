@@ -14,7 +14,8 @@ from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import ForecastRecord
 from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.services.computing import Computer
-from flow_forecaster.services.jobs import EXHAUSTED, INTERNAL, Jobs, Terms
+from flow_forecaster.services.holding import Terms
+from flow_forecaster.services.jobs import EXHAUSTED, INTERNAL, Jobs
 from persistence.rows import AN_HOUR, LONG_AGO, claim, row_of, until
 from servers.postgres import PostgresServer
 from services import asking
@@ -276,7 +277,7 @@ async def _steal(database: Database, forecast_id: UUID) -> Claim:
     async with database.working() as work:
         await work.claims.keep(held, progress=0.0, lease_seconds=LONG_AGO)
         await work.claims.sweep(most_attempts=9, exhausted_error="{}")
-        taken = await work.claims.claim(lease_seconds=AN_HOUR)
+        taken = await work.claims.claim(OPEN_TENANT, lease_seconds=AN_HOUR)
     assert taken is not None
     return taken
 

@@ -16,7 +16,8 @@ from conftest import serving
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.services.computing import Computer
-from flow_forecaster.services.jobs import Jobs, Terms
+from flow_forecaster.services.holding import Terms
+from flow_forecaster.services.jobs import Jobs
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, drain, running, sweep_forever
 from persistence.rows import LONG_AGO, claim, row_of, unreachable, until

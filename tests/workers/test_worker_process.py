@@ -17,9 +17,11 @@ from flow_forecaster.settings import Settings
 from flow_forecaster.workers.redis import RedisBell
 from persistence.rows import row_of, until
 from servers.valkey import RedisServer, ValkeyServer, running_valkey
-from services.asking import ENDLESS, HISTORY, a_job, accept, answer_of, find
+from services.asking import ENDLESS, HISTORY, a_job, accept, answer_of, find, finished
 from workers.processes import worker_process
 
+WHOLE = 1e18
+"""Draws of a range, so that nothing is divided."""
 LARGE = 3_000_000
 LARGER = 25_000_000
 """Trials of a computation that lasts for seconds: long enough to be killed in, short enough to be done again."""
@@ -33,6 +35,7 @@ def ground(postgres_url: str, kernel_cache: Path) -> dict[str, Any]:
         "kernel_cache_dir": kernel_cache,
         "lease_seconds": 1.0,
         "heartbeat_seconds": 0.1,
+        "range_draws": WHOLE,
     }
 
 
@@ -114,6 +117,28 @@ async def test_a_worker_told_to_stop_while_redis_is_away_gives_its_forecast_back
         await until(partial(_is, database, record.id, "queued"))
         assert await worker.exit_code() == 0
     assert (await row_of(database, record.id))["attempt"] == 0
+
+
+async def test_workers_share_a_divided_forecast_and_one_that_is_killed_costs_its_range(
+    ground: dict[str, Any], valkey: RedisServer, database: Database, tmp_path: Path
+) -> None:
+    job = a_job(trials=LARGER)
+    shared = ground | {"redis_url": valkey.url, "threads": 1, "range_draws": job.cost / 30}
+    with worker_process(tmp_path, **shared) as doomed, worker_process(tmp_path, **shared) as other:
+        for worker in (doomed, other):
+            await worker.has_told("worker_ready")
+        record = await accept(database, job, cost=job.cost)
+        bell = RedisBell(valkey.url)
+        await bell.ring()
+        await bell.close()
+        for worker in (doomed, other):
+            await worker.has_told("range_claimed")
+        doomed.process.kill()
+        done = await until(partial(finished, database, record.id), seconds=60)
+        other.process.send_signal(signal.SIGTERM)
+        assert await other.exit_code() == 0
+    assert (done.status, done.result) == ("succeeded", answer_of(job))
+    assert (await row_of(database, record.id))["attempt"] == 1
 
 
 async def test_a_worker_without_redis_says_what_to_set(ground: dict[str, Any], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import newest_revision
+from flow_forecaster.services.ports import NoDoorbell
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.workshop import Workshop, open_database
 from servers.postgres import PostgresServer, running_postgres
@@ -100,7 +101,7 @@ def _settings(url: str, kernel_cache: Path, **changes: object) -> Settings:
 
 @asynccontextmanager
 async def _workshop(url: str, kernel_cache: Path, **changes: object) -> AsyncIterator[Workshop]:
-    workshop = Workshop.of(_settings(url, kernel_cache, **changes))
+    workshop = Workshop.of(_settings(url, kernel_cache, **changes), NoDoorbell())
     try:
         yield workshop
     finally:

@@ -4,11 +4,15 @@ import inspect
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, NoReturn, TypeAlias
+from itertools import chain
+from typing import Annotated
 
 import typer
 
 from flow_forecaster import __version__
+from flow_forecaster.cli.endings import USAGE, leave, settled
+from flow_forecaster.cli.options import Fields, calendar, surroundings
+from flow_forecaster.cli.project_commands import import_file, projects
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,11 +24,7 @@ app = typer.Typer(
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
 app.add_typer(keys, name="keys")
-
-USAGE = 2
-
-Fields: TypeAlias = dict[str, object]
-"""Fields of a request."""
+app.add_typer(projects, name="projects")
 
 File = Annotated[
     str | None,
@@ -34,6 +34,11 @@ Request = Annotated[str, typer.Argument(metavar="FILE", help="JSON, as the API t
 Git = Annotated[
     str | None, typer.Option("--git", metavar="PATH", help="Count what was finished on this repository's main branch.")
 ]
+Project = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Take the history from this project.")]
+Select = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="KEY=VALUE", help="What of the project's past: periods=12, tag=web; repeat."),
+]
 PeriodName = Annotated[
     str | None,
     typer.Option("--period", metavar="day|week|DAYS", help="Sampling unit; read from the file if it can be."),
@@ -42,15 +47,10 @@ Items = Annotated[
     str, typer.Option("--items", "-n", metavar="N|LOW-HIGH", help="Items to finish; 40-45-60 has a likeliest.")
 ]
 Split = Annotated[
-    str | None, typer.Option("--split", metavar="RATE|LOW-HIGH", help="Items that an item turns out to be.")
+    str | None,
+    typer.Option("--split", metavar="RATE|LOW-HIGH|RATE,RATE", help="Items that an item turns out to be; or as seen."),
 ]
 Growth = Annotated[str | None, typer.Option("--growth", metavar="N|LOW-HIGH", help="Items added each period.")]
-Risk = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--risk", metavar="NAME:PERCENT:ITEMS", help="What adds items, or periods (2-4p), if it happens; repeat."
-    ),
-]
 Rate = Annotated[
     str | None,
     typer.Option("--rate", metavar="MONEY|NxMONEY", help="For each period and contributor; 6x4000 for a team of six."),
@@ -61,9 +61,6 @@ Delay = Annotated[
     typer.Option("--delay", metavar="MONEY[@DATE]", help="For each period that it takes, or takes after a day."),
 ]
 Budget = Annotated[float | None, typer.Option("--budget", metavar="MONEY", help="How sure is it to hold?")]
-Focus = Annotated[
-    str | None, typer.Option("--focus", metavar="SHARE|LOW-HIGH", help="Share of the pace for this scope.")
-]
 Hope = Annotated[
     str | None, typer.Option("--by", metavar="YYYY-MM-DD", help="The last day: how sure are we to make it?")
 ]
@@ -115,15 +112,20 @@ def root(
         raise typer.Exit
 
 
-def _asks(question: Callable[..., Fields], every: Callable[..., None] | None = None) -> Callable[..., None]:
-    """Make a command of a question: its own options, and those of `every` one, _every_question unless told."""
+def _asks(
+    question: Callable[..., Fields],
+    every: Callable[..., None] | None = None,
+    around: tuple[Callable[..., Fields], ...] = (surroundings, calendar),
+) -> Callable[..., None]:
+    """Make a command of a question: its own options, those of what is `around` it, and those of `every` one."""
 
     def command(**options: object) -> None:
-        mine = {name: options.pop(name) for name in own}
-        _settled(lambda: _forecast(options, question(**mine)))
+        parts = [(part, {name: options.pop(name) for name in inspect.signature(part).parameters}) for part in makers]
+        settled(lambda: _forecast(options, [part(**mine) for part, mine in parts]))
 
-    own, shared = (inspect.signature(each).parameters for each in (question, every or _every_question))
-    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own.values(), *shared.values())]
+    makers = (question, *around)
+    known = [inspect.signature(each).parameters.values() for each in (*makers, every or _every_question)]
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in chain(*known)]
     setattr(command, "__signature__", inspect.Signature(parameters))  # noqa: B010 - where inspect looks for it
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     command.__name__, command.__doc__ = question.__name__, question.__doc__
@@ -134,6 +136,8 @@ def _every_question(  # noqa: PLR0913 - the options of a question
     *,
     file: File = None,
     git: Git = None,
+    project: Project = None,
+    select: Select = None,
     period: PeriodName = None,
     start: Start = None,
     confidence: Confidence = None,
@@ -149,11 +153,11 @@ def _every_question(  # noqa: PLR0913 - the options of a question
 
 @app.command()
 @_asks
-def when(items: Items, split: Split = None, growth: Growth = None, risk: Risk = None, focus: Focus = None) -> Fields:
+def when(items: Items, split: Split = None, growth: Growth = None) -> Fields:
     """When will so many items be done?"""
     from flow_forecaster.cli import modelling
 
-    return {"kind": "when", "scope": modelling.scope(items, split, growth)} | modelling.around(risk, focus)
+    return {"kind": "when", "scope": modelling.scope(items, split, growth)}
 
 
 @app.command(name="how-many")
@@ -165,20 +169,20 @@ def how_many(until: Until = None, periods: Periods = None) -> Fields:
 
 @app.command()
 @_asks
-def deadline(
-    items: Items, by: By, split: Split = None, growth: Growth = None, risk: Risk = None, focus: Focus = None
-) -> Fields:
+def deadline(items: Items, by: By, split: Split = None, growth: Growth = None) -> Fields:
     """Will so many items be done by a date?"""
     from flow_forecaster.cli import modelling
 
-    fields = {"kind": "deadline", "scope": modelling.scope(items, split, growth), "deadline": by}
-    return fields | modelling.around(risk, focus)
+    return {"kind": "deadline", "scope": modelling.scope(items, split, growth), "deadline": by}
 
 
 @app.command()
 @_asks
-def cost(
+def cost(  # noqa: PLR0913 - the options of a question
+    *,
     items: Items,
+    split: Split = None,
+    growth: Growth = None,
     rate: Rate = None,
     fixed: Fixed = 0.0,
     delay: Delay = None,
@@ -188,14 +192,16 @@ def cost(
     """What do so many items cost, and is it within the budget?"""
     from flow_forecaster.cli import modelling
 
-    fields = {"kind": "cost", "scope": modelling.scope(items, None, None), "budget": budget, "deadline": by}
+    fields = {"kind": "cost", "scope": modelling.scope(items, split, growth), "budget": budget, "deadline": by}
     return fields | modelling.costs(rate, fixed, delay)
 
 
-def _every_test(
+def _every_test(  # noqa: PLR0913 - the options of a question
     *,
     file: File = None,
     git: Git = None,
+    project: Project = None,
+    select: Select = None,
     period: PeriodName = None,
     trials: Trials = 2_000,
     seed: Seed = None,
@@ -205,7 +211,7 @@ def _every_test(
 
 
 @app.command()
-@partial(_asks, every=_every_test)
+@partial(_asks, every=_every_test, around=(calendar,))
 def backtest(
     samplers: Samplers = None,
     horizons: Horizons = None,
@@ -229,7 +235,7 @@ def from_request(file: Request, json: Json = False) -> None:
     """Answer a request of the API that stands in a file, of whatever kind."""
     from flow_forecaster.cli.requests import forecast
 
-    _settled(lambda: forecast(file, json=json))
+    settled(lambda: forecast(file, json=json))
 
 
 @app.command()
@@ -243,7 +249,10 @@ def history(
     from flow_forecaster.cli.exporting import export
 
     chosen = period or (None if git is None else "day")
-    _settled(lambda: export(file=file, git=git, period=chosen, json=json))
+    settled(lambda: export(file=file, git=git, period=chosen, json=json))
+
+
+app.command(name="import")(import_file)
 
 
 @app.command()
@@ -255,7 +264,7 @@ def serve(
     """Serve the API; without FLOW_FORECASTER_REDIS_URL it computes large forecasts itself."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.serve(host=host, port=port, json=json))
+    settled(lambda: running.serve(host=host, port=port, json=json))
 
 
 @app.command()
@@ -263,7 +272,7 @@ def worker(json: Annotated[bool, typer.Option("--json", help="Write the log as J
     """Compute large forecasts that the API accepted; needs FLOW_FORECASTER_REDIS_URL."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.worker(json=json))
+    settled(lambda: running.worker(json=json))
 
 
 @app.command()
@@ -271,7 +280,7 @@ def migrate(json: Json = False) -> None:
     """Bring the database's schema up to date."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.migrate(json=json))
+    settled(lambda: running.migrate(json=json))
 
 
 @app.command()
@@ -279,7 +288,7 @@ def kernels(json: Json = False) -> None:
     """Compile the kernels into their cache, as an image's build does."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.kernels(json=json))
+    settled(lambda: running.kernels(json=json))
 
 
 @keys.command(name="create")
@@ -294,7 +303,7 @@ def create_key(
     from flow_forecaster.cli import keys as room
 
     asked = {"name": name, "scopes": scopes.split(","), "expires_in_days": days}
-    _settled(lambda: room.create(asked, tenant=tenant, json=json))
+    settled(lambda: room.create(asked, tenant=tenant, json=json))
 
 
 @keys.command(name="list")
@@ -302,7 +311,7 @@ def list_keys(json: Json = False) -> None:
     """List the keys of all tenants, newest first."""
     from flow_forecaster.cli import keys as room
 
-    _settled(lambda: room.show(json=json))
+    settled(lambda: room.show(json=json))
 
 
 @keys.command(name="rotate")
@@ -314,7 +323,7 @@ def rotate_key(
     """Give a key another secret and print it, this once."""
     from flow_forecaster.cli import keys as room
 
-    _settled(lambda: room.rotate(key, {"overlap_hours": hours}, json=json))
+    settled(lambda: room.rotate(key, {"overlap_hours": hours}, json=json))
 
 
 @keys.command(name="revoke")
@@ -322,7 +331,7 @@ def revoke_key(key: KeyId, json: Json = False) -> None:
     """End a key for good; within five seconds it is accepted nowhere."""
     from flow_forecaster.cli import keys as room
 
-    _settled(lambda: room.revoke(key, json=json))
+    settled(lambda: room.revoke(key, json=json))
 
 
 @app.command()
@@ -333,7 +342,7 @@ def openapi(
     """Print the OpenAPI document."""
     from flow_forecaster.cli import running
 
-    _settled(lambda: running.openapi(check=check))
+    settled(lambda: running.openapi(check=check))
 
 
 def main() -> None:
@@ -342,33 +351,12 @@ def main() -> None:
         sys.exit(app(standalone_mode=False))  # an interruption is returned as its exit code
     except typer.TyperException as error:
         if message := error.format_message():
-            _exit(message)
+            leave(message)
         sys.exit(USAGE)  # without a command the help has been printed
 
 
-def _forecast(options: dict[str, object], question: Fields) -> None:
+def _forecast(options: dict[str, object], parts: list[Fields]) -> None:
     from flow_forecaster.cli.forecasting import Asked, forecast
+    from flow_forecaster.cli.modelling import together
 
-    forecast(Asked.of(options, question))
-
-
-def _settled(run: Callable[[], None]) -> None:
-    """Run a command; what the user can mend is told in one line with exit code 2."""
-    from flow_forecaster.cli.texts import Refused
-
-    try:
-        run()
-    except Refused as error:  # told without importing what words the others
-        _exit(str(error))
-    except Exception as error:
-        from flow_forecaster.cli.complaints import complaint
-
-        line = complaint(error)
-        if line is None:
-            raise
-        _exit(line)
-
-
-def _exit(line: str) -> NoReturn:
-    sys.stderr.write(f"error: {line}\n")
-    sys.exit(USAGE)
+    forecast(Asked.of(options, together(parts)))

@@ -33,6 +33,18 @@ _OPTIONS = {
     "per_contributor_period": "--rate",
     "team_size": "--rate",
     "delay": "--delay",
+    "phases": "--phase",
+    "baseline": "--baseline",
+    "form": "--median",
+    "weekdays": "--weekdays",
+    "days_off": "--day-off",
+    "shutdowns": "--shutdown",
+    "country": "--country",
+    "subdivision": "--country",
+    "ramp": "--ramp",
+    "changes": "--change",
+    "months": "--month",
+    "lead_time": "--cold-start or --tail",
 }
 
 
@@ -53,10 +65,12 @@ def _first(error: ValidationError) -> str:
         reason = str(first["msg"]).removeprefix("Value error, ")
         name = "_".join(str(part) for part in first["loc"]).upper()
         return f"{PREFIX}{name}: {reason}" if name else f"{PREFIX}{reason}"
-    return _at(first["loc"][1:], field_detail(first))  # the first part is the kind of forecast
+    is_of_a_kind = error.title.startswith("tagged-union")  # then the first part is the kind of forecast
+    return _at(first["loc"][1:] if is_of_a_kind else first["loc"], field_detail(first))
 
 
 def _at(path: tuple[str | int, ...], detail: str) -> str:
     names = [str(part) for part in path]
     known = [_OPTIONS[name] for name in names if name in _OPTIONS]
-    return f"{known[-1] if known else '.'.join(names)}: {detail}" if names else detail
+    option = known[0] if names[:1] == ["risks"] else known[-1] if known else ".".join(names)
+    return f"{option}: {detail}" if names else detail

@@ -1,6 +1,7 @@
 """Options for what is known only roughly: 40-60, or 40-45-60 with the likeliest in the middle; risks with a name."""
 
 import re
+from collections.abc import Mapping, Sequence
 
 from flow_forecaster.cli.texts import Refused
 
@@ -41,22 +42,40 @@ def risk(text: str) -> dict[str, object]:
     return {"name": found["name"].strip(), "probability": chance, "delay" if found["delay"] else "items": impact}
 
 
+def observed(text: str) -> dict[str, object]:
+    """Read split rates of the past, with commas between them.
+
+    Raises:
+        Refused: one is no number.
+    """
+    if not re.fullmatch(rf" *{_NUMBER}( *, *{_NUMBER})* *", text, re.ASCII):
+        raise Refused(f"--split: '{text}' is no list of rates such as 1.2,1,1.4")
+    return {"observed": [float(part) for part in text.split(",")]}
+
+
 def scope(items: str, split: str | None, growth: str | None) -> dict[str, object]:
     """Write the scope of a request."""
     fields: dict[str, object] = {"items": number_or_range(items, "--items", whole=True)}
     if split is not None:
-        fields["split_rate"] = number_or_range(split, "--split")
+        fields["split_rate"] = observed(split) if "," in split else number_or_range(split, "--split")
     if growth is not None:
         fields["growth"] = number_or_range(growth, "--growth")
     return fields
 
 
-def around(risks: list[str] | None, focus: str | None) -> dict[str, object]:
-    """Write what surrounds the scope: the risk register, and the share of the pace that is for it."""
-    fields: dict[str, object] = {"risks": [risk(text) for text in risks or ()]}
-    if focus is not None:
-        fields["capacity"] = {"focus": number_or_range(focus, "--focus")}
-    return fields
+def together(parts: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """Join the parts of a request; what two of them say of the capacity is one capacity.
+
+    Raises:
+        Refused: --rate and --team give the team different sizes.
+    """
+    capacities = [dict(found) for part in parts if isinstance(found := part.get("capacity"), Mapping)]
+    sizes = {found["team_size"] for found in capacities if "team_size" in found}
+    if len(sizes) > 1:
+        raise Refused("--team: --rate says another number of contributors")
+    fields = {name: value for part in parts for name, value in part.items() if name != "capacity"}
+    capacity = {name: value for found in capacities for name, value in found.items()}
+    return fields | ({"capacity": capacity} if capacity else {})
 
 
 def costs(rate: str | None, fixed: float, delay: str | None) -> dict[str, object]:

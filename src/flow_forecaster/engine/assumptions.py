@@ -62,7 +62,7 @@ def _capacity(model: Model) -> Iterator[Caveat]:
         yield Caveat(code="focus", detail=f"Of the pace, {_words(capacity.focus)} goes into this scope.")
     if capacity.ramp is not None:
         ramp = capacity.ramp
-        way = "scope" if ramp.periods is None else f"first {ramp.periods} periods"
+        way = "scope" if ramp.periods is None else f"first {ramp.periods} periods of its work"
         detail = (
             f"{ramp.low:g} contributors become {ramp.high:g} over the first {ramp.size:.0%} of the {way}, and "
             f"{ramp.low:g} again over the last; the history was made by {capacity.team_size:g}."
@@ -74,7 +74,8 @@ def _capacity(model: Model) -> Iterator[Caveat]:
     if capacity.months is not None:
         yield Caveat(code="months", detail="The pace differs by month as given.")
     for delay in capacity.delays:
-        detail = f"{delay.name} ({delay.probability:.0%}) loses {_words(delay.periods)} periods."
+        lost = f"{_words(delay.periods)} periods at the beginning of the work"
+        detail = f"{delay.name} ({delay.probability:.0%}) loses {lost}."
         yield Caveat(code="delay", detail=detail)
 
 

@@ -13,6 +13,7 @@ from flow_forecaster.engine.arrays import Floats
 from flow_forecaster.engine.calendar import Timeline, WorkingCalendar
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.lattice import Lattice, observed, on_lattice, step_for
+from flow_forecaster.engine.laws import MOST_HORIZON
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.scope import check_impact, check_probability, is_uncertain
 
@@ -25,7 +26,7 @@ class Ramp:
     """A team that grows at the beginning and shrinks at the end; what it finishes in all is an S-curve.
 
     Over the first and the last `size` of the way, contributors go in a line from `low` to `high` and back. The way is
-    the share of the scope that is done, or the share of so many `periods`, after which `low` stay.
+    the share of the scope that is done, or the share of so many `periods` since the team began, after which `low` stay.
 
     Raises:
         InvalidInput: nobody at the beginning, so that it never finishes, or a size that is no share.
@@ -63,7 +64,10 @@ class TeamChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
-    """Periods that are lost, if something happens.
+    """Periods that are lost at the beginning of the work, if something happens.
+
+    They pass only once the team has begun, and only in periods in which anything could be done: one in a month of
+    share 0, or before anybody is there, has nothing to lose.
 
     Raises:
         InvalidInput: no probability, or periods that are no delay.
@@ -162,6 +166,14 @@ class Capacity:
         shares: Floats = np.asarray(self.months)[timeline.months(horizon)].mean(axis=1) / self.team_size
         return shares
 
+    def periods_for(self, lost: int, timeline: Timeline) -> int:
+        """Count the periods until so many have passed in which anything can be done; MOST_HORIZON if they never do."""
+        same_days = self.calendar is None and (self.months is None or all(self.months))
+        if same_days and all(change.size > 0 for change in self.changes):
+            return lost
+        passed = workable(self.contributors(timeline, MOST_HORIZON), self.shares(timeline, MOST_HORIZON))
+        return min(int(np.searchsorted(passed, lost)) + 1, MOST_HORIZON)
+
     def _of_working_days(self, calendar: WorkingCalendar, timeline: Timeline, horizon: int) -> Floats:
         """Sum the shares of the days that are worked, over the usual working days of a period; shape (horizon,)."""
         length = timeline.period.days
@@ -179,3 +191,8 @@ class Capacity:
             if any(worked):
                 return sum(worked[:days]) / sum(worked)
         return days / length
+
+
+def workable(people: Floats, shares: Floats) -> Floats:
+    """Count the periods, up to and with each, in which anybody brings anything; all of shape (horizon,)."""
+    return np.cumsum((people > 0.0) & (shares > 0.0)).astype(np.float64)

@@ -171,6 +171,7 @@ def _side_by_side(tables: Sequence[TrialTables]) -> CaseTables:
     return CaseTables(
         capacity=np.array([table.capacity for table in tables]),
         people=np.array([table.people for table in tables]),
+        workable=np.array([table.workable for table in tables]),
         ramp=np.array([table.ramp for table in tables]),
         walks=walks,
         leaders=leaders,

@@ -8,7 +8,7 @@ import numpy as np
 
 from flow_forecaster.engine.arrays import Floats
 from flow_forecaster.engine.calendar import Timeline
-from flow_forecaster.engine.capacity import Capacity
+from flow_forecaster.engine.capacity import Capacity, workable
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.kernels.adaptive import UrnTables
 from flow_forecaster.engine.kernels.trials import LawTable, TrialTables
@@ -110,7 +110,8 @@ class Model:
         """The most periods that delays and lead time can take together."""
         days = 0 if self.lead_time is None else max(self.lead_time.cycle_times)
         delays = sum(delay.periods.high for delay in self.capacity.delays)
-        return ceil(delays + days / (7 * timeline.weeks_per_period))
+        lost = ceil(delays + days / (7 * timeline.weeks_per_period))
+        return self.capacity.periods_for(lost, timeline) if lost else 0
 
     def tables(self, pace: UrnTables, timeline: Timeline) -> TrialTables:
         """Lay everything out for the kernels, over the periods that the sampler's tables cover."""
@@ -119,10 +120,12 @@ class Model:
         lead = self.lead_time
         ramp = self.capacity.ramp
         over_scope = ramp is not None and ramp.periods is None
+        people, shares = self.capacity.contributors(timeline, horizon), self.capacity.shares(timeline, horizon)
         return TrialTables(
             pace=pace,
-            capacity=self.capacity.shares(timeline, horizon),
-            people=self.capacity.contributors(timeline, horizon),
+            capacity=shares,
+            people=people,
+            workable=workable(people, shares),
             ramp=np.array(
                 [1.0 / ramp.size, ramp.low, ramp.high] if ramp is not None and over_scope else [0.0, 0.0, 0.0]
             ),

@@ -10,10 +10,10 @@ import numpy as np
 
 from flow_forecaster.engine.arrays import Counts
 from flow_forecaster.engine.calendar import Timeline
-from flow_forecaster.engine.capacity import Capacity
+from flow_forecaster.engine.capacity import Capacity, workable
 from flow_forecaster.engine.history import DAY
 from flow_forecaster.engine.invalid import InvalidInput, inside
-from flow_forecaster.engine.kernels.plan import PlanTables
+from flow_forecaster.engine.kernels.plan import Beginnings, PlanTables
 from flow_forecaster.engine.laws import Basis
 from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.pace import known
@@ -158,6 +158,11 @@ class Plan:
         pairs = ((self.owner[feature], self.owner[before]) for feature, before in self.waits)
         return any(after == team != before for after, before in pairs)
 
+    def is_late(self, team: int) -> bool:
+        """Whether a team may begin later than the plan, and has a delay or a ramp, which begins with its own work."""
+        capacity = self.teams[team].capacity
+        return bool(capacity.delays or capacity.ramp is not None) and self.hears(team)
+
     @property
     def waits_across(self) -> bool:
         """Whether any team waits for another."""
@@ -209,6 +214,23 @@ class Plan:
     def of(self, team: int) -> list[int]:
         """List the features of a team."""
         return [number for number, owner in enumerate(self.owner) if owner == team]
+
+    def beginnings(self, begins: Counts) -> Beginnings:
+        """Lay out for the kernels what late teams count from their beginning; `begins` of shape (K, horizon)."""
+        late = [self.is_late(index) for index in range(len(self.teams))]
+        number = np.zeros(begins.shape, dtype=np.int64)
+        able, ramp = np.zeros(begins.shape), np.ones(begins.shape)
+        for index, team in enumerate(self.teams):
+            ends = np.flatnonzero(begins[index] >= 0)
+            if late[index] and ends.size:
+                people = team.capacity.contributors(team.timeline, ends.size)
+                passed = workable(people, team.capacity.shares(team.timeline, ends.size))
+                number[index, ends] = np.arange(ends.size)
+                able[index, ends] = np.concatenate([[0.0], passed[:-1]])
+                if team.capacity.ramp is not None:
+                    ramp[index, : ends.size] = people
+        began = np.zeros(len(late), dtype=np.int64)
+        return Beginnings(late=np.array(late, dtype=np.int64), number=number, workable=able, ramp=ramp, began=began)
 
     @property
     def _places(self) -> Iterator[tuple[Place, Feature]]:

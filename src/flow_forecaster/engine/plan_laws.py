@@ -15,7 +15,7 @@ from flow_forecaster.engine.distribution import ROUNDING, Distribution
 from flow_forecaster.engine.forecasts import basis_caveats, horizon_caveats, partial_period
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.kernels import plan as kernels
-from flow_forecaster.engine.kernels.plan import PlanTables
+from flow_forecaster.engine.kernels.plan import Beginnings, PlanTables
 from flow_forecaster.engine.kernels.trials import LawTable, TrialTables
 from flow_forecaster.engine.lattice import Lattice, on_lattice, step_for
 from flow_forecaster.engine.laws import MOST_HORIZON, OPERATIONS_PER_DRAW, Basis, Method, default_horizon
@@ -244,17 +244,46 @@ class Simulation:
         common = self.plan.draws == "same_periods"
         scope = self._values(self.scopes, kernels.SCOPE, trials)
         growth = self._values(self.growths, kernels.GROWTH, trials)
-        for index, tables in enumerate(self.teams):
+        for index, tables in enumerate(self._filled):
             if tables is not None:
                 seeds = self._stream(0 if common else index), self._stream(index)
                 enough = self._enough(index, scope)
                 kernels.fill(tables, seeds, trials, enough, self.tables.begins[index], pace[index])
+        delay = self._values(self._delays, kernels.DELAY, trials)
         ends = np.zeros((trials.size, len(self.scopes)), dtype=np.int64)
-        kernels.allocate(self.tables, scope, growth, pace, ends)
+        beginnings = self._beginnings._replace(began=np.empty(len(self.teams), dtype=np.int64))
+        kernels.allocate(self.tables, beginnings, kernels.Drawn(scope, growth, delay, pace), ends)
         return ends
 
-    def _values(self, laws: Iterable[LawTable], word: int, trials: Counts) -> Floats:
-        drawn = np.zeros((len(self.scopes), trials.size))
+    @cached_property
+    def _beginnings(self) -> Beginnings:
+        """What late teams count from their beginning."""
+        return self.plan.beginnings(self.tables.begins)
+
+    @property
+    def _late(self) -> list[int]:
+        late: list[int] = self._beginnings.late.tolist()
+        return late
+
+    @cached_property
+    def _filled(self) -> list[TrialTables | None]:
+        """What the pace is filled in by: without the delay and the ramp of a late team, which begin with its work."""
+        return [
+            tables if tables is None or not is_late else _from_the_start(tables, ramps=team.capacity.ramp is not None)
+            for team, tables, is_late in zip(self.plan.teams, self.teams, self._late, strict=True)
+        ]
+
+    @cached_property
+    def _delays(self) -> list[LawTable]:
+        """What a late team loses once it has begun."""
+        nothing = Lattice.exactly(0.0).table()
+        return [
+            tables.delay if tables is not None and is_late else nothing
+            for tables, is_late in zip(self.teams, self._late, strict=True)
+        ]
+
+    def _values(self, laws: Sequence[LawTable], word: int, trials: Counts) -> Floats:
+        drawn = np.zeros((len(laws), trials.size))
         for index, law in enumerate(laws):
             if law.cumulative.size == 1:
                 drawn[index] = law.first
@@ -318,6 +347,11 @@ def _team_tables(plan: Plan, index: int, horizon: int) -> TrialTables | None:
         return None
     periods = max(1, int((plan.begins(index, horizon) >= 0).sum()))
     return team.model.tables(team.basis.sampler.tables(team.basis.history, team.timeline, periods), team.timeline)
+
+
+def _from_the_start(tables: TrialTables, *, ramps: bool) -> TrialTables:
+    people = np.ones(tables.people.size) if ramps else tables.people
+    return tables._replace(delay=Lattice.exactly(0.0).table(), people=people)
 
 
 def _caveats(asked: Delivery, found: DeliveryAnswer) -> Iterable[Caveat]:

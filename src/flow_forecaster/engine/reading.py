@@ -14,10 +14,10 @@ from flow_forecaster.engine.history import Period, Rate, ThroughputHistory
 
 _COVERAGE = 0.80
 _FEWEST_BUSY = 5
-_STABILITY_FROM = 10
+STABILITY_FROM = 10
 _LEVEL = 0.01
 
-_PAIRS_UP_TO = 260
+PAIRS_UP_TO = 260
 """Five years of weeks. Up to here a loop counts pairs sooner than arrays do, and all slopes take under 2 ms."""
 
 
@@ -50,10 +50,10 @@ def stationarity(history: ThroughputHistory) -> tuple[Caveat, ...]:
     It never says that a pace is stable: what a test does not see may still be there, most of all in short histories.
     """
     period, n = history.period, len(history)
-    if n < _STABILITY_FROM:
+    if n < STABILITY_FROM:
         detail = (
             f"Whether the pace has a trend or changed its level cannot be told from {_periods(n, period)}; it takes "
-            f"{_STABILITY_FROM}."
+            f"{STABILITY_FROM}."
         )
         return (Caveat(code="stationarity", detail=detail),)
     trend, shift = _tested(history)[1:]
@@ -116,7 +116,7 @@ def mann_kendall(ranks: Ranks) -> MannKendall:
     periods are equal. References: Mann (1945), Kendall (1975) for ties and continuity.
     """
     n = len(ranks.excess)
-    score = _score_by_loop(ranks.excess) if n <= _PAIRS_UP_TO else _score_by_bits(ranks.excess)
+    score = _score_by_loop(ranks.excess) if n <= PAIRS_UP_TO else _score_by_bits(ranks.excess)
     variance = (n * (n - 1) * (2 * n + 5) - ranks.tied) / 18
     p = erfc((abs(score) - 1) / sqrt(2 * variance)) if score else 1.0
     return MannKendall(score=score, variance=variance, p=p)
@@ -142,8 +142,8 @@ def slope(counts: Numbers) -> float:
     Theil-Sen: the median of (x_j - x_i) / (j - i) over all pairs, up to 260 periods. Beyond, over the pairs half a
     history apart (Theil's incomplete method, 1950): it uses every period too, and 50 million pairs would take a second.
     """
-    if len(counts) <= _PAIRS_UP_TO:
-        return _median(_slopes(counts))
+    if len(counts) <= PAIRS_UP_TO:
+        return _median(slopes(counts))
     half = len(counts) // 2
     return _median((counts[half:] - counts[:-half]) / half)
 
@@ -174,10 +174,10 @@ def _few_nonzero_periods(history: ThroughputHistory) -> tuple[Caveat, ...]:
 
 
 def _instability(history: ThroughputHistory, calendar: WorkingCalendar | None) -> tuple[Caveat, ...]:
-    if len(history) < _STABILITY_FROM:
+    if len(history) < STABILITY_FROM:
         return ()
     ranks, trend, shift = _tested(history)
-    if shift.p < _LEVEL and (trend.p >= _LEVEL or _is_rather_a_step(ranks, shift)):
+    if shift.p < _LEVEL and (trend.p >= _LEVEL or is_rather_a_step(ranks, shift)):
         return (_level_shift(history, shift, calendar),)
     if trend.p < _LEVEL:
         return (_trend(history, trend),)
@@ -190,7 +190,7 @@ def _tested(history: ThroughputHistory) -> tuple[Ranks, MannKendall, Pettitt]:
     return ranks, mann_kendall(ranks), pettitt(ranks)
 
 
-def _is_rather_a_step(ranks: Ranks, shift: Pettitt) -> bool:
+def is_rather_a_step(ranks: Ranks, shift: Pettitt) -> bool:
     """Compare the variance of the ranks that a step at the change point and a straight line explain.
 
     Step: K^2 n / (t (n - t)). Line: (sum of i * excess_i)^2 / ((n^3 - n) / 12), where the sum is minus that of U.
@@ -275,13 +275,13 @@ def _score_by_bits(excess: Counts) -> int:
     return score
 
 
-def _slopes(counts: Numbers) -> Floats:
+def slopes(counts: Numbers) -> Floats:
     """List (x_j - x_i) / (j - i) of all i < j, shape (n (n - 1) / 2,)."""
     times = np.arange(len(counts))
     runs = np.subtract.outer(times, times)
     later = runs > 0
-    slopes: Floats = np.subtract.outer(counts, counts)[later] / runs[later]
-    return slopes
+    found: Floats = np.subtract.outer(counts, counts)[later] / runs[later]
+    return found
 
 
 def _median(values: Floats) -> float:

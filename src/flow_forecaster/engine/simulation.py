@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 from time import perf_counter
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -27,23 +27,36 @@ def unwatched(_share: float) -> None:
     """Watch nothing."""
 
 
+class Divider(Protocol):
+    """Decides who counts the trials of a computation that many may share."""
+
+    def tally(self, trials: Trials, *, count: int, bins: int, machine: "Machine") -> Counts:
+        """Find the counts of trials 0 .. count-1, or end the computation because others are to count them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """How to compute: on how many threads, in chunks of how many trials, under whose watch.
+    """How to compute: on how many threads, in chunks of how many trials, under whose watch, divided by whom.
 
     Without `chunk_trials` the chunks grow or shrink until each takes about CHUNK_SECONDS, so that the watch is called
-    often enough however long a trial turns out to be.
+    often enough however long a trial turns out to be. `span` is which part of the whole the watch's 0 .. 1 stands for.
     """
 
     threads: int = 1
     chunk_trials: int | None = None
     watch: Watch = unwatched
+    divider: Divider | None = None
+    span: tuple[float, float] = (0.0, 1.0)
 
     def part(self, first: float, last: float) -> "Machine":
         """The same machine, whose 0 .. 1 is reported as first .. last of the whole."""
-        watch, size = self.watch, last - first
+        watch, size, (start, end) = self.watch, last - first, self.span
         return Machine(
-            threads=self.threads, chunk_trials=self.chunk_trials, watch=lambda share: watch(first + share * size)
+            threads=self.threads,
+            chunk_trials=self.chunk_trials,
+            watch=lambda share: watch(first + share * size),
+            divider=self.divider,
+            span=(start + first * (end - start), start + last * (end - start)),
         )
 
     def parts(self, *costs: float) -> "list[Machine]":
@@ -58,7 +71,14 @@ def histogram(trials: Trials, *, count: int, bins: int, machine: Machine) -> Cou
     A kernel holds no interpreter lock, so plain threads share the ranges; histograms are integers and add up in any
     order to the same bytes. Memory: one histogram a thread, whatever the number of trials.
     """
-    ranges = _Ranges(count, machine)
+    if machine.divider is not None:
+        return machine.divider.tally(trials, count=count, bins=bins, machine=machine)
+    return count_trials(trials, first=0, count=count, bins=bins, machine=machine)
+
+
+def count_trials(trials: Trials, *, first: int, count: int, bins: int, machine: Machine) -> Counts:
+    """Count the outcomes of `count` trials from `first` on, here and now."""
+    ranges = _Ranges(first, count, machine)
     if machine.threads == 1 or count <= ranges.first_size:
         return _take(ranges, trials, bins)
     with ThreadPoolExecutor(machine.threads, thread_name_prefix="trials") as pool:
@@ -90,9 +110,9 @@ def _take(ranges: "_Ranges", trials: Trials, bins: int) -> Counts:
 class _Ranges:
     """Hands out each range of trials once, to whichever thread asks next, and reports the share that is done."""
 
-    def __init__(self, count: int, machine: Machine) -> None:
+    def __init__(self, first: int, count: int, machine: Machine) -> None:
         self._count, self._fixed, self._watch = count, machine.chunk_trials, machine.watch
-        self._next = self._finished = 0
+        self._next, self._end, self._finished = first, first + count, 0
         self._lock = Lock()
         self.first_size = self._fixed or FIRST_CHUNK
 
@@ -100,7 +120,7 @@ class _Ranges:
         """Take the next `size` trials, fewer at the end; None when there are no more."""
         with self._lock:
             first = self._next
-            self._next = min(first + size, self._count)
+            self._next = min(first + size, self._end)
             return (first, self._next) if first < self._next else None
 
     def next_size(self, size: int, seconds: float) -> int:
@@ -118,4 +138,4 @@ class _Ranges:
     def close(self) -> None:
         """Let the other threads end after the range they are in."""
         with self._lock:
-            self._next = self._count
+            self._next = self._end

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, type_coerce
+from sqlalchemy import Select, func, or_, select, type_coerce, union_all
 
 from flow_forecaster.persistence.clock import now
 from flow_forecaster.persistence.steadiness import Statements
-from flow_forecaster.persistence.tables import ForecastRow, Moment
+from flow_forecaster.persistence.tables import IS_QUEUED, IS_RUNNING, ForecastRow, Moment, RangeRow
 from flow_forecaster.persistence.webhook_tables import DeliveryRow
 
 MOST_COUNTED = 100_000
@@ -37,14 +37,16 @@ class BacklogRepository:
 
     async def standing(self) -> Standing:
         """Count and date what waits and what runs."""
-        queued = ForecastRow.status == "queued"
-        oldest = select(ForecastRow.created_at).where(queued).order_by(ForecastRow.id).limit(1)
+        queued = select(ForecastRow.id).where(IS_QUEUED)
+        some = select(ForecastRow.created_at).where(IS_QUEUED).limit(MOST_COUNTED).subquery()
+        oldest = select(func.min(some.c.created_at).label("created_at"))
+        ranges = select(RangeRow.number).where(RangeRow.counts.is_(None), RangeRow.lease_expires_at.is_(None))
         free = or_(DeliveryRow.lease_expires_at.is_(None), DeliveryRow.lease_expires_at < now())
         due = DeliveryRow.status == "pending", DeliveryRow.due_at <= now(), free
         longest = select(DeliveryRow.due_at).where(*due).order_by(DeliveryRow.due_at).limit(1)
         tenants = await self._tenants()
         return Standing(
-            queued=await self._count(select(ForecastRow.id).where(queued)),
+            queued=await self._count(queued) + await self._count(ranges),
             queued_seconds=await self._age(oldest),
             running=sum(running for _, running in tenants),
             tenants=tenants,
@@ -53,9 +55,13 @@ class BacklogRepository:
         )
 
     async def _tenants(self) -> tuple[tuple[str, int], ...]:
+        held = union_all(
+            select(ForecastRow.tenant_id).where(IS_RUNNING, ForecastRow.lease_expires_at.is_not(None)),
+            select(RangeRow.tenant_id).where(RangeRow.lease_expires_at.is_not(None)),
+        ).subquery()
         running = func.count().label("running")
-        query = select(ForecastRow.tenant_id, running).where(ForecastRow.status == "running")
-        query = query.group_by(ForecastRow.tenant_id).order_by(running.desc(), ForecastRow.tenant_id)
+        query = select(held.c.tenant_id, running).group_by(held.c.tenant_id)
+        query = query.order_by(running.desc(), held.c.tenant_id)
         found = [(str(row.tenant_id), int(row.running)) for row in await self._connection.execute(query)]
         rest = sum(count for _, count in found[MOST_TENANTS:])
         return (*found[:MOST_TENANTS], (OTHERS, rest))

@@ -4,29 +4,58 @@ Every write of a worker names the attempt under which it claimed the row, so tha
 nothing any more. Times are the database's.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import Update, select, update
+from sqlalchemy import ColumnElement, Row, Update, case, delete, select, update
 
 from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.steadiness import Statements
-from flow_forecaster.persistence.tables import ForecastRow
+from flow_forecaster.persistence.tables import IS_QUEUED, IS_RUNNING, ForecastRow, RangeRow
 
-_ORIGIN = (ForecastRow.request_id, ForecastRow.traceparent)
+_WHOLE = ForecastRow.steps == 0
+CLAIMED = (
+    *(ForecastRow.id, ForecastRow.attempt, ForecastRow.kind, ForecastRow.request),
+    *(ForecastRow.steps, ForecastRow.cost, ForecastRow.progress),
+    *(ForecastRow.request_id, ForecastRow.traceparent),
+)
+"""What a worker reads of a forecast that it holds."""
+_RESUMED = case((_WHOLE, 0.0), else_=ForecastRow.progress)
+"""What remains of the progress when a worker is gone: what was counted of a divided forecast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A forecast that a worker holds: only writes that name this attempt count."""
+    """A forecast that a worker holds: only writes that name this attempt count.
+
+    `steps` counts how often it was divided; `cost` are its estimated draws.
+    """
 
     id: UUID
     attempt: int
     kind: str
     request: str
+    steps: int = 0
+    cost: float = 0.0
+    progress: float = 0.0
     origin: Origin = field(default=UNKNOWN, compare=False)
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """Read what CLAIMED selects."""
+        return cls(
+            id=row.id,
+            attempt=row.attempt,
+            kind=row.kind,
+            request=row.request,
+            steps=row.steps,
+            cost=row.cost or 0.0,
+            progress=row.progress,
+            origin=Origin(request_id=row.request_id, traceparent=row.traceparent),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,32 +73,32 @@ class ClaimRepository:
     def __init__(self, connection: Statements) -> None:
         self._connection = connection
 
-    async def claim(self, *, lease_seconds: float) -> Claim | None:
-        """Take the oldest queued forecast under the next attempt number."""
+    async def claim(self, tenant_id: UUID, *, lease_seconds: float) -> Claim | None:
+        """Take the oldest queued forecast of a tenant under the next attempt number.
+
+        One that was divided keeps its progress, and the moment at which it began.
+        """
         oldest = (
             select(ForecastRow.id)
-            .where(ForecastRow.status == "queued")
+            .where(ForecastRow.tenant_id == tenant_id, IS_QUEUED)
             .order_by(ForecastRow.id)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
         taken = (
             update(ForecastRow)
-            .where(ForecastRow.id == oldest.scalar_subquery(), ForecastRow.status == "queued")
+            .where(ForecastRow.id == oldest.scalar_subquery(), IS_QUEUED)
             .values(
                 status="running",
                 attempt=ForecastRow.attempt + 1,
                 lease_expires_at=Later(lease_seconds),
-                started_at=now(),
-                progress=0.0,
+                started_at=case((_WHOLE, now()), else_=ForecastRow.started_at),
+                progress=_RESUMED,
             )
-            .returning(ForecastRow.id, ForecastRow.attempt, ForecastRow.kind, ForecastRow.request, *_ORIGIN)
+            .returning(*CLAIMED)
         )
         row = (await self._connection.execute(taken)).one_or_none()
-        if row is None:
-            return None
-        origin = Origin(request_id=row.request_id, traceparent=row.traceparent)
-        return Claim(id=row.id, attempt=row.attempt, kind=row.kind, request=row.request, origin=origin)
+        return None if row is None else Claim.of(row)
 
     async def keep(self, claim: Claim, *, progress: float, lease_seconds: float) -> bool | None:
         """Extend the lease and note the progress; tell whether to cancel, or None if the claim is lost."""
@@ -79,6 +108,11 @@ class ClaimRepository:
             .returning(ForecastRow.cancel_requested)
         )
         return (await self._connection.execute(kept)).scalar_one_or_none()
+
+    async def look(self, claim: Claim) -> bool | None:
+        """Tell whether to cancel, or None if the claim is lost, and write nothing."""
+        asked = select(ForecastRow.cancel_requested).where(*is_held(claim))
+        return (await self._connection.execute(asked)).scalar_one_or_none()
 
     async def succeed(self, claim: Claim, result: str) -> bool:
         """Store the result; False if the claim is lost."""
@@ -94,11 +128,9 @@ class ClaimRepository:
 
     async def release(self, claim: Claim) -> bool:
         """Give a claimed forecast back unspent: this attempt is not counted. One that is to be canceled is."""
-        canceled = _held(claim).where(ForecastRow.cancel_requested)
-        ended = canceled.values(status="canceled", finished_at=now(), lease_expires_at=None)
-        if (await self._connection.execute(ended)).rowcount > 0:
+        if await end_if_canceled(self._connection, claim):
             return True
-        values = {"status": "queued", "attempt": claim.attempt - 1, "lease_expires_at": None, "progress": 0.0}
+        values = {"status": "queued", "attempt": claim.attempt - 1, "lease_expires_at": None, "progress": _RESUMED}
         return (await self._connection.execute(_held(claim).values(**values))).rowcount > 0
 
     async def sweep(self, *, most_attempts: int, exhausted_error: str) -> Swept:
@@ -110,22 +142,53 @@ class ClaimRepository:
         exhausted = expired.where(ForecastRow.attempt >= most_attempts).values(
             status="failed", error=exhausted_error, finished_at=now(), lease_expires_at=None
         )
-        requeued = expired.values(status="queued", lease_expires_at=None, progress=0.0)
-        await self._connection.execute(canceled)
-        failed = (await self._connection.execute(exhausted)).rowcount
+        requeued = expired.values(status="queued", lease_expires_at=None, progress=_RESUMED)
+        ended = [await self._end(canceled), await self._end(exhausted)]
+        await forget_ranges(self._connection, set().union(*ended))
         again = (await self._connection.execute(requeued)).rowcount
-        return Swept(requeued=again, exhausted=failed, waiting=await self._waiting())
+        return Swept(requeued=again, exhausted=len(ended[1]), waiting=await self._waiting())
+
+    async def _end(self, ending: Update) -> set[UUID]:
+        return set((await self._connection.execute(ending.returning(ForecastRow.id))).scalars())
 
     async def _waiting(self) -> int:
-        queued = select(ForecastRow.id).where(ForecastRow.status == "queued").limit(1_000)
+        queued = select(ForecastRow.id).where(IS_QUEUED).limit(1_000)
         return len((await self._connection.execute(queued)).all())
 
     async def _finish(self, claim: Claim, **values: Any) -> bool:
         finished = _held(claim).values(finished_at=now(), lease_expires_at=None, **values)
-        return (await self._connection.execute(finished)).rowcount > 0
+        if (await self._connection.execute(finished)).rowcount == 0:
+            return False
+        await self._forget_ranges(claim)
+        return True
+
+    async def _forget_ranges(self, claim: Claim) -> None:
+        if claim.steps:
+            await forget_ranges(self._connection, {claim.id})
+
+
+async def end_if_canceled(connection: Statements, claim: Claim) -> bool:
+    """End a forecast that is to be canceled, before it is let go of: later nobody would hear of it."""
+    canceled = _held(claim).where(ForecastRow.cancel_requested)
+    ended = canceled.values(status="canceled", finished_at=now(), lease_expires_at=None)
+    if (await connection.execute(ended)).rowcount == 0:
+        return False
+    if claim.steps:
+        await forget_ranges(connection, {claim.id})
+    return True
+
+
+async def forget_ranges(connection: Statements, forecast_ids: Collection[UUID]) -> None:
+    """Forget what was counted of forecasts that have ended."""
+    if forecast_ids:
+        await connection.execute(delete(RangeRow).where(RangeRow.forecast_id.in_(forecast_ids)))
+
+
+def is_held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    """Say that the claim stands. A forecast that is running without a lease is divided, and nobody holds it."""
+    is_leased = ForecastRow.lease_expires_at.is_not(None)
+    return ForecastRow.id == claim.id, IS_RUNNING, is_leased, ForecastRow.attempt == claim.attempt
 
 
 def _held(claim: Claim) -> Update:
-    return update(ForecastRow).where(
-        ForecastRow.id == claim.id, ForecastRow.status == "running", ForecastRow.attempt == claim.attempt
-    )
+    return update(ForecastRow).where(*is_held(claim))

@@ -21,12 +21,18 @@ from flow_forecaster.persistence.backlog import BacklogRepository
 from flow_forecaster.persistence.claims import ClaimRepository
 from flow_forecaster.persistence.deliveries import DeliveryRepository
 from flow_forecaster.persistence.forecasts import ForecastRepository
+from flow_forecaster.persistence.history_rows import HistoryRepository
 from flow_forecaster.persistence.idempotency import IdempotencyRepository, OldKeys
+from flow_forecaster.persistence.projects import ProjectRepository
+from flow_forecaster.persistence.ranges import RangeRepository
 from flow_forecaster.persistence.reach import beginning
+from flow_forecaster.persistence.retention import OldForecasts
 from flow_forecaster.persistence.standings import Standings
 from flow_forecaster.persistence.steadiness import LoneStatements, Statements, SteadyConnection, to_the_end
 from flow_forecaster.persistence.tenants import TenantRepository
+from flow_forecaster.persistence.turns import Turns
 from flow_forecaster.persistence.webhooks import WebhookRepository
+from flow_forecaster.persistence.work_items import WorkItemRepository
 
 _PASSES = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
 _READ_ONLY = "flow_forecaster_read_only"
@@ -41,6 +47,9 @@ class Transaction:
     idempotency: IdempotencyRepository
     keys: KeyRepository
     webhooks: WebhookRepository
+    projects: ProjectRepository
+    work_items: WorkItemRepository
+    histories: HistoryRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +58,11 @@ class Work:
 
     claims: ClaimRepository
     deliveries: DeliveryRepository
+    old_forecasts: OldForecasts
     old_keys: OldKeys
+    ranges: RangeRepository
     standings: Standings
+    turns: Turns
     backlog: BacklogRepository
 
 
@@ -121,6 +133,16 @@ class Database:
             yield _work(connection)
 
     @asynccontextmanager
+    async def turning(self) -> AsyncIterator[Turns]:
+        """Open for charges, each a transaction of its own: nobody waits for a worker that freezes in the middle of one.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        """
+        async with _translated():
+            yield Turns(LoneStatements(self._lone))
+
+    @asynccontextmanager
     async def admitting(self, *, read_only: bool = True) -> AsyncIterator[Admission]:
         """Open a transaction that finds out who is asking, which is why it sees every tenant's keys.
 
@@ -182,6 +204,9 @@ def _transaction(connection: Statements, tenant_id: UUID) -> Transaction:
         idempotency=IdempotencyRepository(connection, tenant_id),
         keys=KeyRepository(connection, tenant_id),
         webhooks=WebhookRepository(connection, tenant_id),
+        projects=ProjectRepository(connection, tenant_id),
+        work_items=WorkItemRepository(connection, tenant_id),
+        histories=HistoryRepository(connection, tenant_id),
     )
 
 
@@ -189,8 +214,11 @@ def _work(connection: Statements) -> Work:
     return Work(
         claims=ClaimRepository(connection),
         deliveries=DeliveryRepository(connection),
+        old_forecasts=OldForecasts(connection),
         old_keys=OldKeys(connection),
+        ranges=RangeRepository(connection),
         standings=Standings(connection),
+        turns=Turns(connection),
         backlog=BacklogRepository(connection),
     )
 

@@ -12,7 +12,7 @@ from flow_forecaster.persistence.clock import now
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.reach import Declared
 from flow_forecaster.persistence.steadiness import Statements
-from flow_forecaster.persistence.tables import ForecastRow
+from flow_forecaster.persistence.tables import ForecastRow, RangeRow
 
 SUMMARY = (
     ForecastRow.id,
@@ -44,6 +44,8 @@ class NewForecast:
     seed: int
     engine_version: str
     callback_url: str | None = None
+    cost: float = 0.0
+    """Estimated draws: what it takes of the workers, if it is left to them."""
     origin: Origin = UNKNOWN
 
 
@@ -82,7 +84,7 @@ class ForecastRepository:
 
     async def add_queued(self, new: NewForecast) -> ForecastRecord:
         """Accept a forecast for a worker."""
-        return await self._add(_QUEUED, new, status="queued", progress=0.0)
+        return await self._add(_QUEUED, new, status="queued", progress=0.0, cost=new.cost)
 
     async def add_succeeded(self, new: NewForecast, result: str) -> ForecastRecord:
         """Store a forecast that was computed at once."""
@@ -114,18 +116,22 @@ class ForecastRepository:
         return int(counted.scalar_one())
 
     async def cancel(self, forecast_id: UUID) -> ForecastRecord | None:
-        """Cancel at once what is queued, ask the worker of what is running, leave what is finished as it is."""
-        queued = ForecastRow.status == "queued"
+        """Cancel at once what is queued or divided, ask the worker of what is held, leave what is finished as it is."""
+        is_held = ForecastRow.lease_expires_at.is_not(None)
         canceled = (
             update(ForecastRow)
             .where(*self._mine(forecast_id), ForecastRow.finished_at.is_(None))
             .values(
-                status=case((queued, "canceled"), else_=ForecastRow.status),
-                finished_at=case((queued, now()), else_=None),
+                status=case((is_held, ForecastRow.status), else_="canceled"),
+                finished_at=case((is_held, None), else_=now()),
                 cancel_requested=True,
             )
+            .returning(ForecastRow.finished_at, ForecastRow.steps)
         )
-        await self._connection.execute(canceled)
+        row = (await self._connection.execute(canceled)).one_or_none()
+        if row is not None and row.steps and row.finished_at is not None:
+            mine = RangeRow.tenant_id == self._tenant_id, RangeRow.forecast_id == forecast_id
+            await self._connection.execute(delete(RangeRow).where(*mine))
         return await self.get(forecast_id)
 
     async def delete(self, forecast_id: UUID) -> bool:
@@ -148,8 +154,10 @@ class ForecastRepository:
         status: str,
         progress: float,
         result: str | None = None,
+        **more: float,
     ) -> ForecastRecord:
         values = {
+            **more,
             "id": new.id,
             _OWNER: self._tenant_id,
             "kind": new.kind,

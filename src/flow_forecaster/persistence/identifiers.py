@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from uuid import UUID
 
 
@@ -11,3 +12,8 @@ def new_id() -> UUID:
     random = int.from_bytes(os.urandom(10), "big")
     value = (stamp & (2**48 - 1)) << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & (2**62 - 1)
     return UUID(int=value)
+
+
+def first_id(moment: datetime) -> UUID:
+    """Find the lowest id that could be made at a moment: what was made before has a lower one."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

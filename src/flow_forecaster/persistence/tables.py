@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     Uuid,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -54,7 +55,10 @@ class Base(DeclarativeBase):
 
 
 class ForecastRow(Base):
-    """One forecast. `request`, `result` and `error` are JSON texts, kept to the byte."""
+    """One forecast. `request`, `result` and `error` are JSON texts, kept to the byte.
+
+    A running one without a lease is divided: its ranges are what workers hold. `steps` counts how often it was.
+    """
 
     __tablename__ = "forecasts"
     __table_args__ = (
@@ -64,7 +68,13 @@ class ForecastRow(Base):
         Index("ix_forecasts_tenant_id_id", "tenant_id", "id"),
         Index("ix_forecasts_tenant_id_kind_id", "tenant_id", "kind", "id"),
         Index("ix_forecasts_tenant_id_status_id", "tenant_id", "status", "id"),
-        Index("ix_forecasts_status_id", "status", "id"),
+        Index(
+            "ix_forecasts_queued",
+            "tenant_id",
+            "id",
+            sqlite_where=text("status = 'queued'"),
+            postgresql_where=text("status = 'queued'"),
+        ),
         Index(
             "ix_forecasts_lease",
             "lease_expires_at",
@@ -91,8 +101,63 @@ class ForecastRow(Base):
     # Without a foreign key, whose check would lock the tenant's row at each insertion; that of its key has one.
     tenant_id: Mapped[UUID] = mapped_column(Uuid)
     callback_url: Mapped[str | None] = mapped_column(String(2000))
+    steps: Mapped[int] = mapped_column(server_default="0")
+    cost: Mapped[float | None] = mapped_column(Double)
     request_id: Mapped[str | None] = mapped_column(String(32))
     traceparent: Mapped[str | None] = mapped_column(String(55))
+
+
+# Written out: a partial index serves no statement whose condition is a parameter.
+IS_QUEUED = ForecastRow.status == literal_column("'queued'")
+IS_RUNNING = ForecastRow.status == literal_column("'running'")
+
+
+class RangeRow(Base):
+    """Some trials of one step of a divided forecast; `counts`, packed, once they are counted."""
+
+    __tablename__ = "forecast_ranges"
+    __table_args__ = (
+        CheckConstraint("first_trial < end_trial", name="trials"),
+        CheckConstraint("attempt >= 0", name="attempt"),
+        Index(
+            "ix_forecast_ranges_waiting",
+            *("tenant_id", "forecast_id", "step", "number"),
+            sqlite_where=text("counts IS NULL AND lease_expires_at IS NULL"),
+            postgresql_where=text("counts IS NULL AND lease_expires_at IS NULL"),
+        ),
+        Index(
+            "ix_forecast_ranges_lease",
+            "lease_expires_at",
+            sqlite_where=text("lease_expires_at IS NOT NULL"),
+            postgresql_where=text("lease_expires_at IS NOT NULL"),
+        ),
+    )
+
+    forecast_id: Mapped[UUID] = mapped_column(ForeignKey(ForecastRow.id, ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(Uuid)
+    engine_version: Mapped[str] = mapped_column(String(32))
+    first_trial: Mapped[int] = mapped_column(BigInteger)
+    end_trial: Mapped[int] = mapped_column(BigInteger)
+    share: Mapped[float] = mapped_column(Double)
+    attempt: Mapped[int] = mapped_column(default=0)
+    lease_expires_at: Mapped[datetime | None] = mapped_column(Moment)
+    counts: Mapped[bytes | None]
+
+
+class TurnRow(Base):
+    """How much of the workers a tenant has had, in draws: where its last turn began, and where it ended.
+
+    Read and written for all tenants at once, by workers only, and it tells nothing of what is a tenant's own.
+    """
+
+    __tablename__ = "turns"
+    __table_args__ = (Index("ix_turns_began", "began"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    began: Mapped[float] = mapped_column(Double)
+    ended: Mapped[float] = mapped_column(Double)
 
 
 class TenantRow(Base):

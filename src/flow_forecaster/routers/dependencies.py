@@ -12,8 +12,12 @@ from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.following import Following, StillIn
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
+from flow_forecaster.services.imports import Imports
+from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.webhooks import Webhooks
+from flow_forecaster.services.work_items import WorkItems
 
 
 async def _forecasts(request: Request) -> Forecasts:
@@ -48,6 +52,26 @@ async def _webhooks(request: Request) -> Webhooks:
     return within(request, webhooks)
 
 
+async def _projects(request: Request) -> Projects:
+    projects: Projects = request.app.state.projects
+    return within(request, projects)
+
+
+async def _work_items(request: Request) -> WorkItems:
+    work_items: WorkItems = request.app.state.work_items
+    return work_items
+
+
+async def _throughputs(request: Request) -> Throughputs:
+    throughputs: Throughputs = request.app.state.throughputs
+    return throughputs
+
+
+async def _imports(request: Request) -> Imports:
+    imports: Imports = request.app.state.imports
+    return imports
+
+
 async def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller  # put there by the gate, without which no route is reached
     return caller
@@ -68,6 +92,10 @@ CallerDep = Annotated[Caller, Depends(_caller)]
 ApiKeysDep = Annotated[ApiKeys, Depends(_api_keys)]
 LookingDep = Annotated[Looking, Depends(_looking)]
 ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
+ProjectsDep = Annotated[Projects, Depends(_projects)]
+WorkItemsDep = Annotated[WorkItems, Depends(_work_items)]
+ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
+ImportsDep = Annotated[Imports, Depends(_imports)]
 OnceOnlyDep = Annotated[OnceOnly, Depends(_once_only)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

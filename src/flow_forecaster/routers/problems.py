@@ -22,20 +22,28 @@ from flow_forecaster.errors import (
     EndpointDisabled,
     EndpointNotFound,
     ForecastNotFound,
+    ImportTypeNotSupported,
     InvalidCursor,
     KeptForecastDeleted,
     KeyInFlight,
     KeyReused,
     MediaTypeNotSupported,
     NotReady,
+    PreconditionFailed,
+    PreconditionRequired,
+    ProjectExists,
     ProjectNotFound,
     QueueFull,
     RateLimited,
     ScopeMissing,
     ServiceError,
+    TimeZoneFixed,
     TooManyEndpoints,
+    TooManyImports,
     TooManyWatches,
+    TooManyWorkItems,
     TooManyWrongKeys,
+    WorkItemNotFound,
 )
 from flow_forecaster.routers.allowances import limited
 from flow_forecaster.routers.pointers import field_errors, pointer
@@ -61,14 +69,23 @@ STATUSES: Mapping[type[ServiceError], int] = {
     AnswerNotKept: HTTPStatus.CONFLICT,
     KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooManyEndpoints: HTTPStatus.CONFLICT,
-    ProjectNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ProjectNotFound: HTTPStatus.NOT_FOUND,
+    ProjectExists: HTTPStatus.CONFLICT,
+    TimeZoneFixed: HTTPStatus.CONFLICT,
+    WorkItemNotFound: HTTPStatus.NOT_FOUND,
+    TooManyImports: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyWorkItems: HTTPStatus.CONFLICT,
+    ImportTypeNotSupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     InvalidCursor: HTTPStatus.UNPROCESSABLE_ENTITY,
     MediaTypeNotSupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 POINTERS: Mapping[type[ServiceError], str] = {
-    ProjectNotFound: "/project_id",
+    ProjectExists: "/name",
+    TimeZoneFixed: "/time_zone",
     InvalidCursor: "/cursor",
     KeyReused: "/idempotency-key",
 }
@@ -152,7 +169,8 @@ async def _invalid_input(request: Request, error: Exception) -> Response:
 async def _invalid_request(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    if _has_body(request) and not _is_json(request):
+    of_the_body = any(item["loc"][:1] == ("body",) for item in error.errors())
+    if of_the_body and _has_body(request) and not _is_json(request):
         return await _service_error(request, MediaTypeNotSupported())
     if any(item["type"] == "json_invalid" for item in error.errors()):
         detail = "The body is not JSON."

@@ -122,10 +122,10 @@ class BacktestRequest(HistoryFields):
         """
         history, calendar = self._history(), self._working()
         if calendar is None:
-            return history, timeline_of(history, None), ()
+            return history, timeline_of(history, None), self._left_out
         working, caveats = working_history(history, calendar)
         past = history if history.period == WEEK else working
-        return past, timeline_of(past, calendar), caveats
+        return past, timeline_of(past, calendar), caveats + self._left_out
 
 
 def _samplers_for(history: ThroughputHistory, timeline: Timeline) -> list[Sampler]:

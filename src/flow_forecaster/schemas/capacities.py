@@ -41,7 +41,7 @@ class Ramp(Request):
     min_contributors: Contributors
     max_contributors: Contributors
     periods: Annotated[Count, Field(ge=1, le=MOST_HORIZON)] | None = Field(
-        default=None, description="The way in periods; the share of the scope that is done, if absent."
+        default=None, description="The way in periods of its work; the share of the scope that is done, if absent."
     )
 
     def value(self) -> engine.Ramp:

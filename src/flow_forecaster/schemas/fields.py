@@ -1,7 +1,7 @@
 """What every kind of forecast is asked with, and how it is resolved: nothing left to default."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from flow_forecaster.schemas.histories import (
     period_value,
 )
 from flow_forecaster.schemas.scopes import Risks, Scope, risk_values
+from flow_forecaster.schemas.selections import Selection, TakenFrom
 from flow_forecaster.schemas.webhooks import CallbackUrl
 
 MOST_TRIALS = 1_000_000_000
@@ -46,6 +47,8 @@ class HistoryFields(Request):
 
     history: History | None = Field(default=None, description="The team's throughput; or name a project.")
     project_id: UUID | None = Field(default=None, description="The project to take the history from.")
+    selection: Selection | None = Field(default=None, description="What of the project's past to take.")
+    taken_from: TakenFrom | None = Field(default=None, description="Where the service took the history from.")
     calendar: Calendar | None = Field(default=None, description="Working days; every day counts if absent.")
 
     def with_holidays(self, start: date) -> Self:
@@ -60,10 +63,22 @@ class HistoryFields(Request):
         return self.model_copy(update={"calendar": self.calendar.resolved(min(known or start, start), start)})
 
     def in_time(self, capacity: engine_capacity.Capacity, start: date | None) -> engine_capacity.Capacity:
-        """Let weeks from `start` on count by the share of their working days that are worked, where these differ."""
+        """Let weeks from `start` on count by the share of their working days that are worked, where these differ.
+
+        Raises:
+            InvalidInput: no day of the longest horizon is worked.
+        """
         if self.calendar is None or start is None or (self._counted_in or "week") != "week":
             return capacity
-        return replace(capacity, calendar=self.calendar.value().since(start))
+        working = self.calendar.value().since(start)
+        if working is not None and working.count(start, start + timedelta(weeks=MOST_HORIZON)) == 0:
+            detail = f"No day of the {MOST_HORIZON} weeks from the start on is a working day of the calendar."
+            raise InvalidInput("calendar", code="no_working_day", detail=detail)
+        return replace(capacity, calendar=working)
+
+    @property
+    def _left_out(self) -> tuple[Caveat, ...]:
+        return () if self.taken_from is None else tuple(self.taken_from.caveats())
 
     @property
     def _counted_in(self) -> PeriodName | Iteration | None:
@@ -71,10 +86,16 @@ class HistoryFields(Request):
 
     def _history(self) -> ThroughputHistory:
         if self.history is None:
+            if self.project_id is not None:
+                detail = "There is no project with this id."
+                raise InvalidInput("project_id", code="project_not_found", detail=detail)
             raise InvalidInput("history", code="history_missing", detail="Give either a history or a project_id.")
         if self.project_id is not None:
             detail = "Give either a history or a project_id, not both."
             raise InvalidInput("project_id", code="history_or_project", detail=detail)
+        if self.selection is not None:
+            detail = "A selection is made from a project's past; this history is given."
+            raise InvalidInput("selection", code="selection_without_project", detail=detail)
         return self.history.value()
 
     def _timeline(self, start: date, working: WorkingCalendar | None) -> Timeline:
@@ -128,6 +149,7 @@ class ForecastFields(AheadFields, HistoryFields):
         working, caveats = self._working(), tuple[Caveat, ...]()
         if history is not None and working is not None:
             history, caveats = working_history(history, working)
+        caveats += self._left_out
         return Basis(
             history=history,
             timeline=self._timeline(self.start, working),
@@ -152,7 +174,7 @@ class ForecastFields(AheadFields, HistoryFields):
 class ModelFields(ForecastFields):
     """What every kind of forecast is asked with that simulates a team at work."""
 
-    risks: Risks = Field(default=[], description="What adds items or loses periods, if it happens.")
+    risks: Risks = Field(default=[], description="What adds items, or loses periods at the beginning, if it happens.")
     capacity: Capacity | None = Field(default=None, description="How the team differs from that of the history.")
     lead_time: LeadTime | None = Field(default=None, description="Cycle times, where throughput does not tell.")
     fan: bool = Field(default=False, description="Answer with the items done by period, too.")

@@ -158,3 +158,10 @@ def period_value(period: PeriodName | Iteration) -> engine_history.Period:
     if isinstance(period, Iteration):
         return engine_history.Period(days=period.days)
     return {"day": engine_history.DAY, "week": engine_history.WEEK}[period]
+
+
+def period_name(period: engine_history.Period) -> PeriodName | Iteration:
+    """Write a period of the engine as the API does."""
+    if period == engine_history.DAY:
+        return "day"
+    return "week" if period == engine_history.WEEK else Iteration(days=period.days)

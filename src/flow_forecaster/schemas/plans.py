@@ -27,7 +27,7 @@ _NOT_USABLE = {"empty_history", "all_zero_history"}
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Waits = Annotated[list[Name], Field(max_length=MOST_WAITS)]
 WipLimit = Annotated[Count, Field(ge=1, le=MOST_WIP)]
-_DELAYS = "What loses periods, if it happens; risks that add items belong to a feature."
+_DELAYS = "What loses periods at the beginning of the team's work, if it happens; items belong to a feature."
 _WIP = "How many features are worked on at once; 1 is strictly in order."
 
 
@@ -120,8 +120,6 @@ class TeamFields(HistoryFields):
 
     def _basis(self, request: "TeamsRequest") -> Basis | None:
         """Map the history; None if nothing was ever finished."""
-        if self.project_id is not None and self.history is None:
-            raise InvalidInput("project_id", code="project_not_found", detail="There is no project with this id.")
         own = {name: getattr(self, name) for name in HistoryFields.model_fields}
         shared = {name: getattr(request, name) for name in AheadFields.model_fields}
         try:

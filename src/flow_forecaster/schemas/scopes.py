@@ -69,12 +69,12 @@ class Scope(Request):
 
 
 class Risk(Request):
-    """Something that adds items, or loses periods, if it happens. Items come after the split."""
+    """Something that adds items, or loses periods, if it happens: items after the split, periods at the beginning."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     probability: Probability
     items: NumberOrRange | None = Field(default=None, description="Items that it adds.")
-    delay: NumberOrRange | None = Field(default=None, description="Periods that it loses.")
+    delay: NumberOrRange | None = Field(default=None, description="Periods that it loses at the beginning of the work.")
 
     def value(self) -> engine.Risk | engine_capacity.Delay:
         """Map to the engine's risk or delay."""

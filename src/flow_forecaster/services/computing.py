@@ -1,19 +1,21 @@
 """Computations off the event loop: kernels hold no interpreter lock, so plain threads do."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypeVar
 
-from flow_forecaster.engine.simulation import Machine, Stopped
+from flow_forecaster.engine.division import Counted, Part, pack
+from flow_forecaster.engine.simulation import Divider, Machine, Stopped
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.services.catalogue import Job
 from flow_forecaster.services.metrics import Metrics, Size
 from flow_forecaster.services.tracing import UNTRACED, Attributes, Tracer
 
+T = TypeVar("T")
 TINY_DRAWS = 50_000
 """A job that costs no more takes about a millisecond, little beside what it costs to wake a thread for it."""
 
@@ -71,18 +73,30 @@ class Computer:
         computing = self._tiny.compute(job, machine) if cost <= TINY_DRAWS else self._run(self._small, job, machine)
         return await self._counted(computing, job, "small", cost)
 
-    async def large(self, job: Job, vigil: Vigil) -> str:
-        """Compute a large job on all threads, in chunks, under a vigil; return its result as JSON text."""
-        cost = job.cost
-        computing = self._run(self._large, job, Machine(threads=self._threads, watch=vigil.watch))
-        return await self._counted(computing, job, "large", cost)
+    async def large(self, job: Job, vigil: Vigil, divider: Divider | None = None, draws: float | None = None) -> str:
+        """Compute a large job on all threads, in chunks, under a vigil; return its result as JSON text.
+
+        `draws` are those that are left to do, if some were done before.
+
+        Raises:
+            Divided: the divider wants its next step to be counted by ranges.
+        """
+        cost = job.cost if draws is None else draws
+        machine = Machine(threads=self._threads, watch=vigil.watch, divider=divider)
+        return await self._counted(self._run(self._large, job, machine), job, "large", cost)
+
+    async def part(self, job: Job, vigil: Vigil, part: Part, *, draws: float) -> bytes:
+        """Count a range of the trials of a large job on all threads, under a vigil; return the counts, packed."""
+        machine = Machine(threads=self._threads, watch=vigil.watch, divider=part)
+        counting = asyncio.get_running_loop().run_in_executor(self._large, _part, job, machine)
+        return await self._counted(counting, job, "large", draws)
 
     def close(self) -> None:
         """Let the threads end."""
         for pool in (self._small, self._large):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _counted(self, computing: Coroutine[Any, Any, str], job: Job, size: Size, draws: float) -> str:
+    async def _counted(self, computing: Awaitable[T], job: Job, size: Size, draws: float) -> T:
         said: Attributes = {"forecast.kind": job.kind.name, "forecast.draws": draws}
         started = monotonic()
         with self._tracer.span(f"compute {job.kind.name}", "internal", said):
@@ -149,6 +163,14 @@ class _Patience:
 def _result(job: Job, machine: Machine) -> str:
     result: Response = job.compute(machine)
     return result.model_dump_json()
+
+
+def _part(job: Job, machine: Machine) -> bytes:
+    try:
+        job.question.answer(machine)
+    except Counted as counted:
+        return pack(counted.counts)
+    raise ValueError("The question has no such step.")
 
 
 def _outcomes(asked: list[_Asked]) -> list[str | Exception]:

@@ -10,7 +10,7 @@ from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, S
 from flow_forecaster.persistence.idempotency import Reservation
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
-from flow_forecaster.schemas.kinds import AnyRequest
+from flow_forecaster.schemas.kinds import AnyRequest, names_project
 from flow_forecaster.services import cursors
 from flow_forecaster.services.addresses import AddressPolicy
 from flow_forecaster.services.callers import Caller
@@ -20,6 +20,7 @@ from flow_forecaster.services.cursors import Page
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
 from flow_forecaster.services.rates import Meter
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.webhooks import allowed_target
 
 
@@ -52,8 +53,8 @@ class Forecasts:
         For the idempotency key that is `held`, the answer is kept with the forecast, and so is the `origin`.
 
         Raises:
-            InvalidInput: the request cannot be answered.
-            ProjectNotFound: it names an unknown project.
+            InvalidInput: the request cannot be answered, or names an unknown project.
+            ScopeMissing: it names a project, and the caller may not look at any.
             RateLimited: the caller's key has used up its draws for now.
             QueueFull: the caller's tenant has too many forecasts that are not finished.
             KeyInFlight: the idempotency key is held no longer; nothing was stored.
@@ -64,6 +65,8 @@ class Forecasts:
             raise NotReady
         if request.callback_url is not None:
             allowed_target(request.callback_url, self.policy, "callback_url")
+        if names_project(request):
+            request = await Throughputs(database=self.database, clock=self.clock).resolved(caller, request)
         job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
         await self.meter.charge_draws(caller, job.cost)
         new = _new(job, origin)
@@ -147,6 +150,7 @@ def _new(job: Job, origin: Origin) -> NewForecast:
         seed=job.request.seed or 0,
         engine_version=job.engine_version,
         callback_url=job.request.callback_url,
+        cost=job.cost,
         origin=origin,
     )
 

@@ -1,40 +1,63 @@
-"""Accepted forecasts as a worker meets them: claim one, compute it under a vigil, bring it back, sweep.
+"""Accepted forecasts as a worker meets them: claim one, or a range of one, compute it, bring it back, sweep.
 
 Every accepted forecast reaches a terminal, visible outcome: it is computed, fails with a reason, is canceled or
 deleted by its owner, or is given up after its last attempt.
+
+A forecast of very many draws is not computed by the worker that claims it, but divided: from then on its ranges are
+claimed like forecasts, by any number of workers, and whoever stores the last one merges them all.
 """
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
 
 from structlog import get_logger
 from structlog.contextvars import bound_contextvars
 from structlog.typing import FilteringBoundLogger
 
+from flow_forecaster.engine.arrays import Counts
+from flow_forecaster.engine.division import Divided, Part, Whole, merged, pack
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.simulation import Stopped
+from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.claims import Claim, Swept
-from flow_forecaster.persistence.database import Database
-from flow_forecaster.services.catalogue import restore
+from flow_forecaster.persistence.database import Database, Work
+from flow_forecaster.persistence.ranges import Layout, Partial, RangeClaim
+from flow_forecaster.persistence.turns import Turn
+from flow_forecaster.services.catalogue import Job, restore
 from flow_forecaster.services.computing import Computer, Vigil
-from flow_forecaster.services.metrics import Metrics
+from flow_forecaster.services.holding import Held, Holder, Reason, Terms, named
+from flow_forecaster.services.metrics import Metrics, Outcome
+from flow_forecaster.services.ports import Doorbell, NoDoorbell
 from flow_forecaster.services.tracing import UNTRACED, Attributes, Tracer
 
-Reason: TypeAlias = Literal["canceled", "lost"]
 EXHAUSTED = {"code": "attempts_exhausted", "detail": "The workers that computed this forecast ended, each time."}
 INTERNAL = {"code": "internal_error", "detail": "The computation failed; the service's log says why."}
+MOST_WOKEN = 64
+"""So many workers are woken for the ranges of a forecast; further ones find them by their sweep."""
+_PARTIALS_AT_ONCE = 16
+_TRIES = 3
+_BEGINNING = (-1, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """On what terms a worker holds a forecast."""
+class _Outcome:
+    """What came of a computation, how it is stored, and into how many ranges the forecast was divided, if it was."""
 
-    lease_seconds: float = 10.0
-    heartbeat_seconds: float = 2.5
-    most_attempts: int = 3
+    verb: Outcome
+    put: Callable[[Work], Awaitable[Claim | bool]]
+    ranges: int = 0
+
+
+@dataclass(slots=True)
+class _Hand:
+    """What a worker holds at the moment, and whose turn it was."""
+
+    held: Held | None = None
+    turn: Turn | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,80 +67,106 @@ class Jobs:
     database: Database
     computer: Computer
     terms: Terms = field(default_factory=Terms)
+    doorbell: Doorbell = field(default_factory=NoDoorbell)
     metrics: Metrics = field(default_factory=Metrics)
     tracer: Tracer = UNTRACED
 
     async def work(self) -> bool:
-        """Claim the oldest waiting forecast and bring it to its end; False if none waits.
+        """Claim what waits, a forecast or a range, and bring it to its end; False if nothing waits.
 
-        When it is cancelled, the forecast is given back and the attempt is not counted.
+        When it is cancelled, what is held is given back and the attempt is not counted.
         """
-        claim = None
+        hand = _Hand()
         try:
-            async with self.database.working() as work:
-                claim = await work.claims.claim(lease_seconds=self.terms.lease_seconds)
-            if claim is None:
+            if not await self._take(hand):
                 return False
-            log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt, kind=claim.kind)
-            said: Attributes = {
-                "forecast.id": str(claim.id),
-                "forecast.kind": claim.kind,
-                "forecast.attempt": claim.attempt,
-            }
-            span = self.tracer.span("work on a forecast", "consumer", said, parent=claim.origin.traceparent)
-            with bound_contextvars(**claim.origin.bound), span:
-                log.info("forecast_claimed")
-                await self._bring_back(claim, log)
+            while (held := hand.held) is not None:
+                with bound_contextvars(**held.origin.bound), self._span(held):
+                    await self._bring_back(hand, held)
         except asyncio.CancelledError:
-            if claim is not None:
-                await self._release(claim)
+            if hand.held is not None:
+                await self._release(hand.held)
             raise
         return True
 
     async def sweep(self) -> Swept:
         """Queue again what lost its worker, fail what has used up its attempts, count what waits; forget old keys."""
+        most, error = self.terms.most_attempts, json.dumps(EXHAUSTED)
         async with self.database.working() as work:
             await work.old_keys.forget()
-            swept = await work.claims.sweep(
-                most_attempts=self.terms.most_attempts, exhausted_error=json.dumps(EXHAUSTED)
-            )
+            wholes = await work.claims.sweep(most_attempts=most, exhausted_error=error)
+            ranges = await work.ranges.sweep(most_attempts=most, exhausted_error=error, engine_version=ENGINE_VERSION)
+        swept = Swept(
+            requeued=wholes.requeued + ranges.requeued,
+            exhausted=wholes.exhausted + ranges.exhausted,
+            waiting=wholes.waiting + ranges.waiting,
+        )
         self.metrics.expired(requeued=swept.requeued, exhausted=swept.exhausted)
         if swept.requeued or swept.exhausted:
             get_logger().warning("leases_expired", requeued=swept.requeued, exhausted=swept.exhausted)
         return swept
 
-    async def _bring_back(self, claim: Claim, log: FilteringBoundLogger) -> None:
-        vigil = Vigil()
-        keeper = asyncio.create_task(self._keep(claim, vigil))
-        try:
-            result = await self._compute(claim, vigil)
-        except Stopped:
-            await self._conclude_stopped(claim, await keeper, log)
-        except InvalidInput as error:
-            await self._fail(claim, {"code": error.code, "detail": error.detail}, log)
-        except Exception:
-            log.exception("forecast_crashed")
-            await self._fail(claim, INTERNAL, log)
-        else:
-            kept = await self._store(claim, result, log)
-            self.metrics.attempted(claim.kind, "succeeded" if kept else "lost")
-            log.info("forecast_succeeded" if kept else "forecast_lost")
-        finally:
-            keeper.cancel()
-            await asyncio.wait([keeper])
+    @property
+    def _holder(self) -> Holder:
+        return Holder(database=self.database, terms=self.terms)
 
-    async def _store(self, claim: Claim, result: str, log: FilteringBoundLogger) -> bool:
-        """Store a result; an outage of the database is waited for, while the keeper holds on to the claim."""
-        while True:
+    def _span(self, held: Held) -> AbstractContextManager[object]:
+        said: Attributes = {"forecast.id": str(held.id), "forecast.kind": held.kind, "forecast.attempt": held.attempt}
+        what = "a range of a forecast" if isinstance(held, RangeClaim) else "a forecast"
+        return self.tracer.span(f"work on {what}", "consumer", said, parent=held.origin.traceparent)
+
+    async def _take(self, hand: _Hand) -> bool:
+        """Claim the oldest work of the tenant whose turn it is; others may be quicker, but not for ever."""
+        for _ in range(_TRIES):
+            async with self.database.working() as work:
+                turn = await work.turns.next(engine_version=ENGINE_VERSION, most_running=self.terms.most_running)
+                if turn is None:
+                    return False
+                hand.turn, hand.held = turn, await self._claim(work, turn)
+            if hand.held is not None:
+                get_logger().info(_event(hand.held, "claimed"), **named(hand.held), **hand.held.origin.bound)
+                await self._charge(hand.held, turn)
+                return True
+        return False
+
+    async def _claim(self, work: Work, turn: Turn) -> Held | None:
+        lease = self.terms.lease_seconds
+        if turn.is_range:
+            return await work.ranges.claim(turn.tenant_id, lease_seconds=lease, engine_version=ENGINE_VERSION)
+        return await work.claims.claim(turn.tenant_id, lease_seconds=lease)
+
+    async def _charge(self, held: Held, turn: Turn) -> None:
+        """Charge a tenant for its turn, if it can be had: it is about fairness only.
+
+        A forecast that comes back to be merged was charged for range by range.
+        """
+        if isinstance(held, Claim) and held.steps:
+            return
+        with suppress(DatabaseUnavailable):
+            async with self.database.turning() as turns:
+                await turns.take(turn, held.cost)
+
+    async def _bring_back(self, hand: _Hand, held: Held) -> None:
+        log = get_logger().bind(**named(held))
+        vigil = Vigil(share=held.progress if isinstance(held, Claim) else 0.0)
+        async with self._holder.holding(held, vigil) as keeper:
             try:
-                async with self.database.working() as work:
-                    return await work.claims.succeed(claim, result)
-            except DatabaseUnavailable:
-                log.warning("result_not_yet_stored")
-                await asyncio.sleep(self.terms.heartbeat_seconds)
+                outcome = await self._compute(held, vigil)
+            except Stopped:
+                await self._conclude_stopped(held, await keeper, log)
+            except InvalidInput as error:
+                await self._fail(held, {"code": error.code, "detail": error.detail}, log)
+            except Exception:
+                log.exception("forecast_crashed")
+                await self._fail(held, INTERNAL, log)
+            else:
+                await self._store(hand, held, outcome, vigil)
+                return
+        hand.held = None
 
-    async def _compute(self, claim: Claim, vigil: Vigil) -> str:
-        computing = asyncio.ensure_future(self.computer.large(restore(claim.kind, claim.request), vigil))
+    async def _compute(self, held: Held, vigil: Vigil) -> _Outcome:
+        known = await self._known(held, vigil)
+        computing = asyncio.ensure_future(self._computed(held, vigil, known))
         try:
             return await asyncio.shield(computing)
         except asyncio.CancelledError:
@@ -126,46 +175,117 @@ class Jobs:
             computing.exception()  # looked at, so that asyncio does not complain; the cancellation goes before it
             raise
 
-    async def _keep(self, claim: Claim, vigil: Vigil) -> Reason:
-        """Extend the lease until there is a reason to stop, and say which."""
-        while True:
-            await asyncio.sleep(self.terms.heartbeat_seconds)
-            reason = await self._beat(claim, vigil)
-            if reason is not None:
-                vigil.stop.set()
-                return reason
+    async def _computed(self, held: Held, vigil: Vigil, known: dict[int, Counts]) -> _Outcome:
+        job = restore(held.kind, held.request)
+        if isinstance(held, RangeClaim):
+            return await self._range(held, job, vigil, known)
+        return await self._whole(held, job, vigil, known)
 
-    async def _beat(self, claim: Claim, vigil: Vigil) -> Reason | None:
+    async def _range(self, held: RangeClaim, job: Job, vigil: Vigil, known: dict[int, Counts]) -> _Outcome:
+        part = Part(step=held.step, first=held.first, last=held.end, known=known)
+        counts = await self.computer.part(job, vigil, part, draws=held.cost)
+        lease = self.terms.lease_seconds
+        return _Outcome(verb="counted", put=lambda work: work.ranges.store(held, counts, lease_seconds=lease))
+
+    async def _whole(self, held: Claim, job: Job, vigil: Vigil, known: dict[int, Counts]) -> _Outcome:
+        whole = Whole(cost=job.cost, range_cost=self.terms.range_draws, known=known)
         try:
-            async with self.database.working() as work:
-                cancel = await work.claims.keep(claim, progress=vigil.share, lease_seconds=self.terms.lease_seconds)
-        except Exception as error:  # noqa: BLE001 - the lease decides: if it runs out, a later beat finds it lost
-            get_logger().warning("heartbeat_failed", forecast_id=str(claim.id), error=type(error).__name__)
-            return None
-        if cancel is None:
-            return "lost"
-        return "canceled" if cancel else None
+            result = await self.computer.large(job, vigil, whole, draws=0.0 if known else job.cost)
+        except Divided as divided:
+            layout = await asyncio.to_thread(_layout, divided, known)
+            return _Outcome(
+                verb="divided", put=lambda work: work.ranges.lay_out(held, layout), ranges=len(layout.ranges)
+            )
+        return _Outcome(verb="succeeded", put=lambda work: work.claims.succeed(held, result))
 
-    async def _conclude_stopped(self, claim: Claim, reason: Reason, log: FilteringBoundLogger) -> None:
-        self.metrics.attempted(claim.kind, reason)
-        log.info("forecast_stopped", reason=reason)
-        if reason == "canceled":
-            async with self.database.working() as work:
-                await work.claims.cancel_claimed(claim)
+    async def _known(self, held: Held, vigil: Vigil) -> dict[int, Counts]:
+        """Read and merge the counts of steps: of those before a range, or of all that a forecast was divided into.
 
-    async def _fail(self, claim: Claim, error: dict[str, str], log: FilteringBoundLogger) -> None:
-        async with self.database.working() as work:
-            await work.claims.fail(claim, json.dumps(error))
-        self.metrics.attempted(claim.kind, "failed")
+        Counts of another engine are of no use, and everything is counted anew.
+        """
+        before = held.step if isinstance(held, RangeClaim) else None
+        known: dict[int, Counts] = {}
+        if before == 0 or (isinstance(held, Claim) and not held.steps):
+            return known
+        after = _BEGINNING
+        while partials := await self._some(held, before, after, vigil):
+            if any(partial.engine_version != ENGINE_VERSION for partial in partials):
+                return {}
+            known = await asyncio.to_thread(_merged, known, partials)
+            after = partials[-1].step, partials[-1].number
+        return known
+
+    async def _some(self, held: Held, before: int | None, after: tuple[int, int], vigil: Vigil) -> list[Partial]:
+        async def read(work: Work) -> list[Partial]:
+            return await work.ranges.counted(held.id, before=before, after=after, most=_PARTIALS_AT_ONCE)
+
+        return await self._holder.patiently(read, vigil, event="counts_not_yet_read")
+
+    async def _store(self, hand: _Hand, held: Held, outcome: _Outcome, vigil: Vigil) -> None:
+        """Store what was computed; an outage of the database is waited for, while the claim is held on to."""
+        kept: Claim | bool = False
+
+        async def put(work: Work) -> None:
+            nonlocal kept
+            kept = await outcome.put(work)
+            hand.held = kept if isinstance(kept, Claim) else held  # before the commit, which a stop may interrupt
+
+        try:
+            await self._holder.patiently(put, vigil, event="result_not_yet_stored")
+        except Stopped:
+            kept = False
+        hand.held = kept if isinstance(kept, Claim) else None
+        became: Outcome = outcome.verb if kept else "lost"
+        self.metrics.attempted(held.kind, became)
+        get_logger().info(_event(held, became), **named(held))
+        if kept and outcome.ranges:
+            await self._hand_out(outcome.ranges, held, hand.turn)
+
+    async def _hand_out(self, ranges: int, held: Held, turn: Turn | None) -> None:
+        """Wake those who may help, and charge for each range instead of for the whole."""
+        await asyncio.gather(*(self.doorbell.ring() for _ in range(min(ranges, MOST_WOKEN))))
+        if turn is not None and isinstance(held, Claim) and not held.steps:
+            with suppress(DatabaseUnavailable):
+                async with self.database.turning() as turns:
+                    await turns.give_back(turn, held.cost)
+
+    async def _conclude_stopped(self, held: Held, reason: Reason, log: FilteringBoundLogger) -> None:
+        self.metrics.attempted(held.kind, reason)
+        log.info(_event(held, "stopped"), reason=reason)
+        if reason == "canceled" and isinstance(held, Claim):
+            async with self.database.working() as work:
+                await work.claims.cancel_claimed(held)
+
+    async def _fail(self, held: Held, error: dict[str, str], log: FilteringBoundLogger) -> None:
+        await self._holder.fail(held, error)
+        self.metrics.attempted(held.kind, "failed")
         log.warning("forecast_failed", code=error["code"])
 
-    async def _release(self, claim: Claim) -> None:
-        log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt, **claim.origin.bound)
-        try:
-            async with self.database.working() as work:
-                released = await work.claims.release(claim)
-        except DatabaseUnavailable:
-            log.warning("forecast_not_released")  # its lease runs out instead
-        else:
-            self.metrics.attempted(claim.kind, "released")
-            log.info("forecast_released", kept=released)
+    async def _release(self, held: Held) -> None:
+        if await self._holder.release(held):
+            self.metrics.attempted(held.kind, "released")
+
+
+def _event(held: Held, verb: str) -> str:
+    return f"range_{verb}" if isinstance(held, RangeClaim) else f"forecast_{verb}"
+
+
+def _merged(known: dict[int, Counts], partials: list[Partial]) -> dict[int, Counts]:
+    total = dict(known)
+    for partial in partials:
+        found = merged(total.get(partial.step), [partial.counts])
+        if found is not None:
+            total[partial.step] = found
+    return total
+
+
+def _layout(divided: Divided, known: dict[int, Counts]) -> Layout:
+    step = divided.step
+    return Layout(
+        engine_version=ENGINE_VERSION,
+        step=step.number,
+        ranges=step.ranges(divided.ranges),
+        done=step.span[0],
+        share=step.share,
+        known={number: pack(counts) for number, counts in known.items()},
+    )

@@ -14,7 +14,7 @@ from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.persistence.backlog import Standing
 
 Size: TypeAlias = Literal["small", "large"]
-Outcome: TypeAlias = Literal["succeeded", "failed", "canceled", "lost", "released"]
+Outcome: TypeAlias = Literal["succeeded", "failed", "canceled", "lost", "released", "divided", "counted"]
 _PREFIX = "flow_forecaster"
 _COMPUTING = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _DELIVERING = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 20)
@@ -99,9 +99,9 @@ class _Backlog:
 
     def __init__(self, made: Callable[..., Any]) -> None:
         self._up = made(Gauge, "up", "Whether a part that this process rests on answers.", "part")
-        self._waiting = made(Gauge, "queue_depth", "Forecasts that wait for a worker.")
+        self._waiting = made(Gauge, "queue_depth", "Forecasts and ranges that wait for a worker.")
         self._age = made(Gauge, "queue_age_seconds", "How long the oldest forecast that waits has waited.")
-        self._running = made(Gauge, "running", "Forecasts that workers hold.")
+        self._running = made(Gauge, "running", "Forecasts and ranges that workers hold.")
         self._tenants = made(
             Gauge, "tenant_running", "The same of the tenants that have most, and the others.", "tenant"
         )

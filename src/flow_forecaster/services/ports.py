@@ -11,11 +11,21 @@ class Doorbell(Protocol):
         """Say that a forecast is waiting. Never raises."""
 
 
+class NoDoorbell:
+    """Wakes nobody: for a worker that has no colleagues."""
+
+    async def ring(self) -> None:
+        """Do nothing."""
+
+
 class Clock(Protocol):
     """Tells the day."""
 
     def today(self) -> date:
         """Today, UTC."""
+
+    def today_in(self, time_zone: str) -> date:
+        """Today in a time zone, by its IANA name."""
 
 
 class Dice(Protocol):

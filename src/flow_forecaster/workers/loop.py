@@ -11,8 +11,11 @@ from structlog import get_logger
 from flow_forecaster.errors import ServiceError
 from flow_forecaster.services.jobs import Jobs
 from flow_forecaster.services.ports import Doorbell
+from flow_forecaster.services.retention import Retention
 
 SWEEP_SECONDS = 5.0
+FORGET_SECONDS = 60.0
+BATCH_SECONDS = 0.2
 
 
 @asynccontextmanager
@@ -44,6 +47,19 @@ async def sweep_forever(jobs: Jobs, doorbell: Doorbell, *, every_seconds: float 
         except Exception:  # noqa: BLE001 - a sweep that fails today must be tried again
             get_logger().exception("sweep_crashed")
         await asyncio.sleep(every_seconds)
+
+
+async def forget_forever(retention: Retention, *, every_seconds: float = FORGET_SECONDS) -> None:
+    """Forget what was kept long enough, in batches between which others have their turn."""
+    while True:
+        more = False
+        try:
+            more = await retention.forget()
+        except ServiceError as error:
+            get_logger().warning("forgetting_failed", code=error.code)
+        except Exception:  # noqa: BLE001 - what is not forgotten today is tomorrow
+            get_logger().exception("forgetting_crashed")
+        await asyncio.sleep(BATCH_SECONDS if more else every_seconds)
 
 
 async def drain(jobs: Jobs) -> None:

@@ -21,7 +21,7 @@ from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.delivery import delivering
 from flow_forecaster.workers.exposing import exposed
-from flow_forecaster.workers.loop import drain, running, sweep_forever
+from flow_forecaster.workers.loop import drain, forget_forever, running, sweep_forever
 from flow_forecaster.workers.telemetry import tracer_of
 from flow_forecaster.workers.workshop import Workshop
 
@@ -129,20 +129,20 @@ def run_worker(settings: Settings, url: str) -> None:
 
     Each ring lets one of its slots work until nothing waits.
     """
-    metrics, tracer = Metrics(), tracer_of(settings)
-    workshop = Workshop.of(settings, metrics, tracer)
+    bell, metrics, tracer = RedisBell(url), Metrics(), tracer_of(settings)
+    workshop = Workshop.of(settings, bell, metrics, tracer)
     stack = AsyncExitStack()
 
     async def ring(ctx: dict[Any, Any]) -> None:  # noqa: ARG001 - arq hands it over
         await drain(workshop.jobs)
 
     async def start(ctx: dict[Any, Any]) -> None:  # noqa: ARG001
-        bell = RedisBell(url)
         stack.push_async_callback(asyncio.to_thread, tracer.close)
         stack.push_async_callback(workshop.close)
         stack.push_async_callback(bell.close)
         await workshop.make_ready()
         await stack.enter_async_context(running(sweep_forever(workshop.jobs, bell)))
+        await stack.enter_async_context(running(forget_forever(workshop.retention)))
         await stack.enter_async_context(delivering(settings, workshop.database, metrics, tracer))
         get_logger().info("worker_ready", slots=settings.slots, threads=settings.threads)
 

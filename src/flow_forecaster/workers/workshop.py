@@ -13,10 +13,13 @@ from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.services.computing import Computer
-from flow_forecaster.services.jobs import Jobs, Terms
+from flow_forecaster.services.holding import Terms
+from flow_forecaster.services.jobs import Jobs
 from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.services.metrics import Metrics
+from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.retention import Retention
 from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.settings import Settings
 
@@ -44,11 +47,14 @@ class Workshop:
     computer: Computer
     jobs: Jobs
     readiness: Readiness
+    retention: Retention
     metrics: Metrics
     tracer: Tracer
 
     @classmethod
-    def of(cls, settings: Settings, metrics: Metrics | None = None, tracer: Tracer = UNTRACED) -> Self:
+    def of(
+        cls, settings: Settings, doorbell: Doorbell, metrics: Metrics | None = None, tracer: Tracer = UNTRACED
+    ) -> Self:
         """Build the parts; nothing is connected or started yet."""
         database, metrics = open_database(settings), metrics or Metrics()
         computer = Computer(
@@ -62,13 +68,18 @@ class Workshop:
             lease_seconds=settings.lease_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
             most_attempts=settings.max_attempts,
+            most_running=settings.max_running,
+            range_draws=settings.range_draws,
         )
         return cls(
             settings=settings,
             database=database,
             computer=computer,
-            jobs=Jobs(database=database, computer=computer, terms=terms, metrics=metrics, tracer=tracer),
+            jobs=Jobs(
+                database=database, computer=computer, terms=terms, doorbell=doorbell, metrics=metrics, tracer=tracer
+            ),
             readiness=Readiness(database=database),
+            retention=Retention(database=database, days=settings.retention_days),
             metrics=metrics,
             tracer=tracer,
         )

@@ -3,6 +3,9 @@
 Stream 0 is the plain stream of a trial, so that one team with one feature draws what the model's kernel draws. Team i
 takes its pace from the words of stream i from its beginning on, its focus and delay from the words before it; feature
 i takes its scope and growth from the words before the beginning of stream i. No word serves twice.
+
+A team that waits for others may begin late. Its delay and its ramp begin with it, so they are no part of the pace that
+is filled in beforehand, but of what the team makes of it.
 """
 
 from typing import NamedTuple
@@ -13,10 +16,10 @@ from numba import njit
 from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.kernels.adaptive import draw, pool_of
 from flow_forecaster.engine.kernels.randomness import STEP, TRIAL_STEP, mix, trial_counter, word_at
-from flow_forecaster.engine.kernels.trials import LawTable, TrialTables, value_of
+from flow_forecaster.engine.kernels.trials import LawTable, TrialTables, share_of, value_of
 
-SCOPE, GROWTH = 1, 3
-_FOCUS, _DELAY = 2, 4
+SCOPE, GROWTH, DELAY = 1, 3, 4
+_FOCUS = 2
 _TWO = np.uint64(2)
 _HALF = 0.5
 _NONE = -1
@@ -47,6 +50,23 @@ class PlanTables(NamedTuple):
     hopeless: Counts
 
 
+class Beginnings(NamedTuple):
+    """What begins with the work of a team that may have to wait, apart from the plan, which is passed on so often.
+
+    late: (K,), whether the delay and the ramp of a team count from when it begins its work.
+    number: (K, S), the periods of a late team before the one that ends with this step.
+    workable: (K, S), those of them in which anything can be done.
+    ramp: (K, S), contributors so many periods after the beginning.
+    began: (K,), the step that ends the first period of a team's work in this trial, -1 before it.
+    """
+
+    late: Counts
+    number: Counts
+    workable: Floats
+    ramp: Floats
+    began: Counts
+
+
 @njit(nogil=True)
 def stream(seed: np.uint64, index: int) -> np.uint64:
     """Seed stream `index` of a plan; stream 0 has the plan's own seed."""
@@ -74,21 +94,35 @@ def fill(
     seeds: of the draws of the pace, and of all else. enough: (n,), what is finished by then needs no more pace.
     """
     pool = pool_of(tables.pace)
+    capacity, people, workable = tables.capacity, tables.people, tables.workable
     for index in range(trials.size):
         counter, own = trial_counter(seeds[0], trials[index]), trial_counter(seeds[1], trials[index])
         focus = value_of(tables.focus, word_at(own - np.uint64(_FOCUS) * STEP))
-        delay = value_of(tables.delay, word_at(own - np.uint64(_DELAY) * STEP))
+        delay = value_of(tables.delay, word_at(own - np.uint64(DELAY) * STEP))
         level, slot, period, total = 1.0, np.uint64(tables.pace.accept.size), 0, _HALF
         for step in range(pace.shape[1]):
             if total >= enough[index]:
                 break
             if begins[step] >= 0:
-                worked = min(max(period + 1.0 - delay, 0.0), 1.0)
+                worked = share_of(workable[period] - delay)
                 throughput, level, slot = draw(tables.pace, pool, counter, period, level, slot)
-                pace[index, step] = throughput * tables.capacity[period] * tables.people[period] * focus * worked
+                pace[index, step] = throughput * capacity[period] * people[period] * focus * worked
                 total += pace[index, step]
                 counter += _TWO * STEP
                 period += 1
+
+
+class Drawn(NamedTuple):
+    """What is drawn for n trials.
+
+    scope, growth: whole items and items a period, both of shape (F, n). delay: (K, n), periods that a late team loses
+    once it has begun. pace: (K, n, steps).
+    """
+
+    scope: Floats
+    growth: Floats
+    delay: Floats
+    pace: Floats
 
 
 class Work(NamedTuple):
@@ -226,8 +260,20 @@ def _finish(plan: PlanTables, work: Work, teams: Teams, team: int, step: int) ->
 
 
 @njit(inline="always")
-def _trial(plan: PlanTables, work: Work, teams: Teams, scope: Floats, growth: Floats, pace: Floats) -> None:
+def _own_share(beginnings: Beginnings, team: int, step: int, delay: float) -> float:
+    """What the delay and the ramp of a team leave of its pace, counted from the first period of its work."""
+    if beginnings.began[team] == _NONE:
+        beginnings.began[team] = step
+    began, number, workable = beginnings.began[team], beginnings.number, beginnings.workable
+    people = beginnings.ramp[team, number[team, step] - number[team, began]]
+    share: float = people * share_of(workable[team, step] + 1.0 - workable[team, began] - delay)
+    return share
+
+
+@njit(inline="always")
+def _trial(plan: PlanTables, work: Work, teams: Teams, beginnings: Beginnings, drawn: Drawn, trial: int) -> None:
     """Run one trial: between two changes of what it works on, a team's total is all that moves."""
+    pace, scope, growth = drawn.pace[:, trial], drawn.scope[:, trial], drawn.growth[:, trial]
     left, step = plan.owner.size - plan.hopeless.sum(), 0
     while left > 0 and step < pace.shape[1]:
         for team in range(pace.shape[0]):
@@ -239,18 +285,18 @@ def _trial(plan: PlanTables, work: Work, teams: Teams, scope: Floats, growth: Fl
             if teams.news[team] != _NONE or plan.grows[team]:
                 _hear(plan, work, teams, team, begin)
             if teams.counts[team] > 0:
-                teams.totals[team] += pace[team, step]
+                gain = pace[team, step]
+                if beginnings.late[team]:
+                    gain *= _own_share(beginnings, team, step, drawn.delay[team, trial])
+                teams.totals[team] += gain
                 if teams.totals[team] >= teams.limits[team]:
                     left -= _finish(plan, work, teams, team, step)
         step += 1
 
 
 @njit(nogil=True)
-def allocate(plan: PlanTables, scope: Floats, growth: Floats, pace: Floats, finish: Counts) -> None:
-    """Fill in after how many steps each feature of each trial is finished, 0 if it is not; `finish` of shape (n, F).
-
-    scope, growth: whole items and items a period, both of shape (F, n). pace: (K, n, steps).
-    """
+def allocate(plan: PlanTables, beginnings: Beginnings, drawn: Drawn, finish: Counts) -> None:
+    """Fill in after how many steps each feature of each trial is finished, 0 if it is not; `finish` of shape (n, F)."""
     features, count = plan.owner.size, plan.wip.size
     need, worked, active = np.zeros(features), np.zeros(features), np.zeros(features, np.int64)
     teams = Teams(
@@ -263,13 +309,14 @@ def allocate(plan: PlanTables, scope: Floats, growth: Floats, pace: Floats, fini
     )
     for trial in range(finish.shape[0]):
         for feature in range(features):
-            need[feature], worked[feature] = scope[feature, trial], 0.0
+            need[feature], worked[feature] = drawn.scope[feature, trial], 0.0
             active[feature] = finish[trial, feature] = 0
         for team in range(count):
             teams.totals[team], teams.open[team] = _HALF, plan.first[team + 1] - plan.first[team]
             teams.counts[team] = teams.news[team] = teams.periods[team] = 0
+            beginnings.began[team] = _NONE
         work = Work(need, worked, finish[trial], active)
-        _trial(plan, work, teams, scope[:, trial], growth[:, trial], pace[:, trial])
+        _trial(plan, work, teams, beginnings, drawn, trial)
 
 
 @njit(nogil=True)

@@ -43,6 +43,7 @@ class TrialTables(NamedTuple):
     pace: the sampler's tables.
     capacity: (H,), the share of the usual pace that one contributor of period t brings.
     people: (H,), contributors of period t.
+    workable: (H,), periods up to and with period t in which anything can be done: a delay takes none of the others.
     ramp: (3,), 1 / the share of the scope, as it has grown by then, that it takes at its beginning and end,
         contributors from, and to; 0 in place of the first where there is none.
     scope: whole items. focus: share of the capacity. growth: items a period. delay: periods lost at the beginning.
@@ -52,6 +53,7 @@ class TrialTables(NamedTuple):
     pace: UrnTables
     capacity: Floats
     people: Floats
+    workable: Floats
     ramp: Floats
     scope: LawTable
     focus: LawTable
@@ -102,6 +104,7 @@ def _values(tables: TrialTables, counter: np.uint64) -> tuple[float, float, floa
 def _trial(tables: TrialTables, pool: Floats, counter: np.uint64, horizon: int) -> tuple[int, float]:
     """Run one trial: the period that finishes it, horizon + 1 if none does, and the contributor-periods until then."""
     pace, capacity, people, ramp = tables.pace, tables.capacity, tables.people, tables.ramp
+    workable = tables.workable
     scope, focus, growth, delay = _values(tables, counter)
     tail = int(value_of(tables.tail, word_at(counter - _FIVE * STEP)))
     done, level, effort = _HALF, 1.0, 0.0
@@ -110,7 +113,7 @@ def _trial(tables: TrialTables, pool: Floats, counter: np.uint64, horizon: int) 
     while done < goal and period < horizon:
         who = contributors(ramp, people[period], (done - _HALF) * (1.0 / goal))
         throughput, level, slot = draw(pace, pool, counter, period, level, slot)
-        done += throughput * (capacity[period] * focus * share_of(period + 1.0 - delay)) * who
+        done += throughput * (capacity[period] * focus * share_of(workable[period] - delay)) * who
         effort += who
         counter += _TWO * STEP
         period += 1
@@ -143,6 +146,7 @@ def paths(tables: TrialTables, seed: np.uint64, first: int, items: Floats) -> No
     They stop at the scope of the trial, and carry half an item that rounding takes off.
     """
     pace, capacity, people, ramp = tables.pace, tables.capacity, tables.people, tables.ramp
+    workable = tables.workable
     pool = pool_of(pace)
     for index in range(items.shape[0]):
         counter = trial_counter(seed, first + index)
@@ -153,7 +157,7 @@ def paths(tables: TrialTables, seed: np.uint64, first: int, items: Floats) -> No
             if done < goal:
                 who = contributors(ramp, people[period], (done - _HALF) * (1.0 / goal))
                 throughput, level, slot = draw(pace, pool, counter, period, level, slot)
-                done += throughput * (capacity[period] * focus * share_of(period + 1.0 - delay)) * who
+                done += throughput * (capacity[period] * focus * share_of(workable[period] - delay)) * who
                 counter += _TWO * STEP
                 goal = scope + np.floor(growth * (period + 1) + _HALF)
             items[index, period] = min(done, goal + _HALF)
@@ -166,6 +170,7 @@ def produce(tables: TrialTables, seed: np.uint64, periods: int, first: int, last
     However many they are: the scope bounds nothing here.
     """
     pace, capacity, people, ramp = tables.pace, tables.capacity, tables.people, tables.ramp
+    workable = tables.workable
     beyond = counts.size - 1
     pool = pool_of(pace)
     for trial in range(first, last):
@@ -176,7 +181,7 @@ def produce(tables: TrialTables, seed: np.uint64, periods: int, first: int, last
         for period in range(periods):
             who = contributors(ramp, people[period], min((done - _HALF) * (1.0 / goal), 1.0))
             throughput, level, slot = draw(pace, pool, counter, period, level, slot)
-            done += throughput * (capacity[period] * focus * share_of(period + 1.0 - delay)) * who
+            done += throughput * (capacity[period] * focus * share_of(workable[period] - delay)) * who
             counter += _TWO * STEP
             goal = scope + np.floor(growth * (period + 1) + _HALF)
         counts[np.int64(min(done, float(beyond)))] += 1

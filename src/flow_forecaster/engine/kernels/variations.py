@@ -28,7 +28,7 @@ class CaseTables(NamedTuple):
 
     Cases that differ by their scope, growth or tail alone share a walk: what is done by when is the same for both.
 
-    capacity, people: (C, H). ramp: (C, 3). All as TrialTables has them for one model.
+    capacity, people, workable: (C, H). ramp: (C, 3). All as TrialTables has them for one model.
     walks: (C,), the walk of a case. leaders: (W,), the case whose capacity, focus and delay are those of a walk.
     laws: (C, 5), which law a case draws its scope, focus, growth, delay and tail from.
     cumulative: the laws' tables one after the other; starts: (L,), where each begins.
@@ -37,6 +37,7 @@ class CaseTables(NamedTuple):
 
     capacity: Floats
     people: Floats
+    workable: Floats
     ramp: Floats
     walks: Counts
     leaders: Counts
@@ -102,6 +103,7 @@ def _walk(
     done: (W, H + 1), its first column filled in. active: (W,), to work with.
     """
     capacity, people, ramp, leaders = cases.capacity, cases.people, cases.ramp, cases.leaders
+    workable = cases.workable
     level, slot, left = 1.0, np.uint64(pace.accept.size), leaders.size
     for walk in range(left):
         active[walk] = walk
@@ -115,7 +117,7 @@ def _walk(
             if before < _goal(goals[walk, 0], goals[walk, 1], period):
                 share = (before - _HALF) * (1.0 / _goal(values[case, 0], values[case, 2], period))
                 who = contributors(ramp[case], people[case, period], share)
-                worked = share_of(period + 1.0 - values[case, 3])
+                worked = share_of(workable[case, period] - values[case, 3])
                 done[walk, period + 1] = before + throughput * (capacity[case, period] * values[case, 1] * worked) * who
                 ends[walk] = period + 1
                 active[kept] = walk
