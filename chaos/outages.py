@@ -15,7 +15,7 @@ from persistence.rows import until
 
 RESUMES_SECONDS = 10.0
 TERMINATIONS_A_SECOND = 5
-_PAUSE_SECONDS = 0.1
+_PAUSE_SECONDS, _AWAY_SECONDS = 0.1, 1.0
 _LARGE = 1_000_000
 
 
@@ -55,7 +55,7 @@ async def postgres_lost(plan: Plan) -> Verdict:
                 if number % 25 == 0:
                     plan.say(f"{verdict.fault}: {number + 1} of {rounds} terminations")
             for number in range(plan.size):
-                await asyncio.to_thread(ground.postgres.restart)
+                await _restart(ground)
                 seconds.append(await _until_answered(ledger))
                 plan.say(f"{verdict.fault}: restart {number + 1} of {plan.size}, back after {seconds[-1]:.1f} s")
                 await asyncio.sleep(1.0)
@@ -104,6 +104,13 @@ async def _lose_redis(ground: Ground) -> float:
     with suppress(TimeoutError):
         return min(await until(claimed, seconds=ground.plan.patience_seconds))
     return float("inf")
+
+
+async def _restart(ground: Ground) -> None:
+    """Stop PostgreSQL at once, and start it when requests have met that."""
+    await asyncio.to_thread(ground.postgres.keeper.stop, "QUIT")
+    await asyncio.sleep(_AWAY_SECONDS)
+    await asyncio.to_thread(ground.postgres.keeper.start)
 
 
 async def _until_answered(ledger: Ledger) -> float:

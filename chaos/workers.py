@@ -21,7 +21,7 @@ from workers.processes import ServiceProcess
 WORKERS = 4
 FORECASTS_A_KILL = 5
 LONGEST_SECONDS = 15.0
-_TRIALS = 20_000_000
+_TRIALS, _LONG_TRIALS = 20_000_000, 80_000_000
 AT_ONCE = 4
 """Forecasts that a worker holds when it is made to sleep."""
 
@@ -63,12 +63,15 @@ async def killed(plan: Plan) -> Verdict:
 
 
 async def frozen(plan: Plan) -> Verdict:
-    """SIGSTOP a worker past its lease, let others take its work, SIGCONT it; `size` counts the claims it held."""
+    """SIGSTOP a worker past its lease, let others take its work, SIGCONT it; `size` counts the claims it held.
+
+    Forecasts last for seconds: the sleeper, who is ahead, comes to its end while the other still computes.
+    """
     verdict, stale = Verdict(fault="worker-freeze"), 0
     brief: dict[str, object] = {"lease_seconds": 2.0, "heartbeat_seconds": 0.3, "max_attempts": 100}
     async with prepared(plan, inline_draws=0, slots=AT_ONCE, **brief) as ground:
         _, client = await ground.serve()
-        ledger = Ledger(questions=Questions.of(_TRIALS))
+        ledger = Ledger(questions=Questions.of(_LONG_TRIALS))
         pair = [ground.crew.hire(), ground.crew.hire()]
         while stale < plan.size:
             stale += await _freeze(pair, ledger, client)
