@@ -51,7 +51,10 @@ def test_a_guess_of_the_triangular_sampler_may_name_it(line: Line) -> None:
 @pytest.mark.parametrize(
     ("options", "line_told"),
     [
-        ([TEAM, "--items", "5", *PACE], "--pace is for a team without a history: leave it out, or FILE and --git"),
+        (
+            [TEAM, "--items", "5", *PACE],
+            "--pace is for a team without a history: leave it out, or FILE, --git and",
+        ),
         (["--git", ".", "--items", "5", *PACE], "--pace is for a team without a history"),
         (["--items", "5", "--sampler", "triangular"], "--sampler triangular needs --pace LOW,LIKELY,HIGH"),
         (["--items", "5", *PACE, "--sampler", "weibull"], "--pace draws from a guess, and weibull from a history"),
