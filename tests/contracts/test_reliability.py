@@ -33,7 +33,7 @@ def run(*arguments: str | Path, cache: Path) -> "subprocess.CompletedProcess[str
 
 
 def write(file: Path, days: int) -> None:
-    dates = np.arange(np.datetime64("2021-01-04"), np.datetime64("2021-01-04") + days)
+    dates = np.arange(np.datetime64("2021-01-04"), np.datetime64("2021-01-04") + np.timedelta64(days, "D"))
     rows = [f"{day},{number * number % 7 % 3}" for number, day in enumerate(dates)]
     file.write_text("\n".join(["date,completed", *rows]) + "\n", encoding="utf-8")
 

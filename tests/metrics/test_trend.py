@@ -148,7 +148,7 @@ def test_idle_weekends_are_a_season_of_days() -> None:
 
 
 def test_a_quiet_december_is_a_season_of_months_even_while_the_team_grows() -> None:
-    days = np.datetime64(MONDAY) + 7 * np.arange(260) + 3
+    days = np.datetime64(MONDAY) + (7 * np.arange(260) + 3)
     months = days.astype("datetime64[M]").astype(int) % 12
     counts = np.where(months == 11, 1, 10 + np.arange(260) // 26)
     found = season(history(counts), "month")
