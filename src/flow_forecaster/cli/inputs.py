@@ -24,23 +24,10 @@ _COLUMNS = frozenset({"date", "completed"})
 _HISTORY_KEYS = frozenset({"throughput", "period", "start"})
 _NAMED_PERIODS: dict[object, Period] = {"day": "day", "week": "week"}
 _REQUEST_KEYS = frozenset(
-    {
-        "kind",
-        "history",
-        "project_id",
-        "selection",
-        "taken_from",
-        "scope",
-        "start",
-        "until",
-        "periods",
-        "deadline",
-        "calendar",
-        "confidence",
-    }
+    {"kind", "history", "project_id", "scope", "start", "until", "periods", "deadline", "calendar", "confidence"}
     | {"sampler", "method", "trials", "horizon", "seed", "samplers", "horizons", "window", "minimum", "step"}
     | {"risks", "capacity", "lead_time", "fan", "sample_paths", "features", "wip_limit", "teams", "draws"}
-    | {"cycle_times", "started", "age", "callback_url"}
+    | {"cycle_times", "started", "age", "callback_url", "selection", "taken_from"}
     | {"costs", "budget", "estimates", "variations", "sensitivity"}
 )
 
