@@ -51,11 +51,6 @@ async def test_a_worker_that_slept_past_its_lease_changes_nothing(planned: Plann
     await borne(workers.frozen, planned(2))
 
 
-async def test_without_attempt_numbers_a_sleeper_overwrites(planned: Planned) -> None:
-    unnumbered = Broken(module=CLAIMS, old="ForecastRow.attempt == claim", new="ForecastRow.attempt >= claim")
-    await seen(workers.frozen, planned(2, unnumbered), "stale writes that were accepted")
-
-
 async def test_nothing_is_lost_with_redis(planned: Planned) -> None:
     await borne(outages.redis_lost, planned(1))
 
