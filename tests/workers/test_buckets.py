@@ -109,9 +109,10 @@ async def test_while_redis_is_away_each_process_keeps_its_own_buckets(fragile_va
 
 
 async def test_a_redis_that_does_not_answer_costs_a_rush_one_wait() -> None:
+    accepted: list[asyncio.StreamWriter] = []
+
     async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(60)
-        writer.close()
+        accepted.append(writer)
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -122,3 +123,6 @@ async def test_a_redis_that_does_not_answer_costs_a_rush_one_wait() -> None:
     assert sum(not one.wait_seconds for one in given) == 20
     await buckets.close()
     server.close()
+    for writer in accepted:  # whoever accepted a connection ends it, while there is a loop to do so
+        writer.close()
+        await writer.wait_closed()
