@@ -6,7 +6,7 @@ import re
 import shutil
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ POST = b"POST /v1/forecasts HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: applica
 class Impatient(BoundedProtocol):
     """The same bounds, reached sooner."""
 
-    head_seconds, body_seconds, answer_seconds, closing_seconds = 0.4, 0.4, 0.4, 0.4
+    head_seconds, body_seconds, answer_seconds, closing_seconds = 1.0, 1.0, 1.0, 1.0
 
 
 class Announcing(uvicorn.Server):
@@ -180,7 +180,7 @@ async def test_who_does_not_read_is_hung_up_on(service: Service) -> None:
         raw.sendall(ALIVE.replace(b"/healthz", b"/openapi.json") * 30)
         raw.setblocking(False)
         read, loop = 0, asyncio.get_running_loop()
-        await asyncio.sleep(1)
+        await asyncio.sleep(2)
         try:
             while piece := await asyncio.wait_for(loop.sock_recv(raw, 2**16), PATIENCE_SECONDS):
                 read += len(piece)
@@ -266,7 +266,7 @@ async def test_an_answer_that_takes_its_time_is_not_cut_short(service: Service) 
         await caller.say(ALIVE)
         await caller.reader.readuntil(b'"ok"}')
         for _ in range(4):
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.4)
             await caller.say(ALIVE)
             await caller.reader.readuntil(b'"ok"}')
 
@@ -282,12 +282,16 @@ async def test_what_serves_is_not_named(service: Service) -> None:
 
 
 async def test_others_are_answered_while_many_drip(service: Service) -> None:
+    """On a busy machine a caller may be hung up on before it said its first word."""
+
     async def slow() -> bytes:
         async with service.called() as caller:
-            await caller.say(ALIVE[:10])
+            with suppress(ConnectionError):
+                await caller.say(ALIVE[:10])
             return await caller.rest()
 
     dripping = [asyncio.create_task(slow()) for _ in range(300)]
     await asyncio.sleep(0.1)
     assert statuses(await service.answers(ALIVE)) == [200]
-    assert {problem(answer) for answer in await asyncio.gather(*dripping)} == {(408, "request_timeout")}
+    answers = await asyncio.gather(*dripping)
+    assert {problem(answer) for answer in answers if answer} == {(408, "request_timeout")}

@@ -1,6 +1,5 @@
 """Keys on the command line, for whoever can reach the database: the first key has to come from somewhere."""
 
-import asyncio
 import json as jsons
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,17 +8,15 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
+from flow_forecaster.cli.databases import on_database
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.errors import ApiKeyNotFound
 from flow_forecaster.persistence.api_keys import KeyRecord
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.routers.pointers import field_detail
 from flow_forecaster.schemas.api_keys import SCOPES, ApiKeyRequest, RotationRequest
 from flow_forecaster.services.api_keys import ApiKeys, MadeKey
 from flow_forecaster.services.callers import Caller
-from flow_forecaster.settings import Settings
-from flow_forecaster.workers.workshop import open_database
 
 MOST_NAME = 64
 T = TypeVar("T")
@@ -82,17 +79,9 @@ def revoke(key: str, *, json: bool) -> None:
 
 
 def _run(work: Callable[[ApiKeys], Awaitable[T]]) -> T:
-    async def ran() -> T:
-        settings = Settings()
-        database = open_database(settings)
-        try:
-            if settings.migrate_on_start:
-                await migrate(database)
-            return await work(ApiKeys(database=database, environment=settings.key_environment))
-        finally:
-            await database.close()
-
-    return asyncio.run(ran())
+    return on_database(
+        lambda database, settings: work(ApiKeys(database=database, environment=settings.key_environment))
+    )
 
 
 async def _all(keys: ApiKeys, tenant_id: UUID) -> list[KeyRecord]:

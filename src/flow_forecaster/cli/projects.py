@@ -1,6 +1,5 @@
 """Projects on the command line: those of the tenant `default`, in the database that the settings name."""
 
-import asyncio
 import json as jsons
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from flow_forecaster.app import SystemClock
+from flow_forecaster.cli.databases import on_database
 from flow_forecaster.cli.exporting import lines
 from flow_forecaster.cli.inputs import parse_period
 from flow_forecaster.cli.texts import Refused
@@ -17,7 +17,6 @@ from flow_forecaster.engine.history import Period
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.errors import ProjectNotFound
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.persistence.projects import ProjectRecord
 from flow_forecaster.routers.pointers import field_detail
 from flow_forecaster.schemas.projects import ProjectRequest
@@ -25,8 +24,6 @@ from flow_forecaster.schemas.selections import Selection
 from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.throughputs import Past, Throughputs
-from flow_forecaster.settings import Settings
-from flow_forecaster.workers.workshop import open_database
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -138,20 +135,9 @@ def parsed(model: type[M], fields: Mapping[str, object], option: str = "--") -> 
 
 
 def run(work: Callable[[Database], Awaitable[T]]) -> T:
-    """Do some work on the database of the settings, whose schema is brought up to date first if it may be."""
-
-    async def ran() -> T:
-        settings = Settings()
-        database = open_database(settings)
-        try:
-            if settings.migrate_on_start:
-                await migrate(database)
-            return await work(database)
-        finally:
-            await database.close()
-
+    """Do some work on the database of the settings; what the engine refuses is told as it says it."""
     try:
-        return asyncio.run(ran())
+        return on_database(lambda database, _settings: work(database))
     except InvalidInput as error:
         raise Refused(error.detail) from error
 
