@@ -241,7 +241,9 @@ def test_a_simulated_answer_states_the_error_of_the_trials() -> None:
 
 def test_rows_are_at_most_200_and_add_up() -> None:
     ramp = {"size": 0.25, "min_contributors": 1, "max_contributors": 5}
-    told = result(COST | {"capacity": {"ramp": ramp}, "trials": 20_000, "sampler": {"kind": "adaptive"}})
+    told = result(
+        COST | {"capacity": {"team_size": 1, "ramp": ramp}, "trials": 20_000, "sampler": {"kind": "adaptive"}}
+    )
     rows = told.cost.distribution
     assert 50 < len(rows) <= 200
     assert sum(row.probability for row in rows) == pytest.approx(1)

@@ -51,7 +51,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (milestones(item("a", risks=[RISK])), "/features/0/risks/0", "items_or_delay"),
     (milestones(risks=[RISK | {"items": 2}]), "/risks", "risk_without_scope"),
     (
-        milestones(capacity={"ramp": {"size": 0.2, "min_contributors": 1, "max_contributors": 2}}),
+        milestones(capacity={"team_size": 1, "ramp": {"size": 0.2, "min_contributors": 1, "max_contributors": 2}}),
         "/capacity/ramp/periods",
         "ramp_needs_periods",
     ),
