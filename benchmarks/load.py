@@ -1,9 +1,11 @@
-"""Load on an HTTP server: so many connections, each sending the same request as soon as it has its answer."""
+"""Load on an HTTP server: so many connections, each sending the next request as soon as it has its answer."""
 
 import asyncio
 import re
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import uvloop
 
@@ -28,13 +30,13 @@ def ask(port: int, method: str, path: str, body: bytes = b"") -> Answer:
     return uvloop.run(_ask(port, _request(port, method, path, body)))
 
 
-def rate(port: int, path: str, body: bytes, *, seconds: float) -> float:
-    """Post the same body over and over for so long, on 16 connections; return answers a second.
+def rate(port: int, path: str, bodies: Sequence[bytes], *, seconds: float) -> float:
+    """Post one body after the other for so long, on 16 connections; return answers a second.
 
     Raises:
         UnexpectedAnswerError: an answer was not 201, or a connection was closed.
     """
-    return uvloop.run(_rate(port, _request(port, "POST", path, body), seconds))
+    return uvloop.run(_rate(port, [_request(port, "POST", path, body) for body in bodies], seconds))
 
 
 def _request(port: int, method: str, path: str, body: bytes) -> bytes:
@@ -47,17 +49,20 @@ async def _ask(port: int, message: bytes) -> Answer:
     return await connection.exchange(transport, message)
 
 
-async def _rate(port: int, message: bytes, seconds: float) -> float:
+async def _rate(port: int, messages: Sequence[bytes], seconds: float) -> float:
     connections = [await _open(port) for _ in range(CONNECTIONS)]
     started = time.perf_counter()
-    counts = await asyncio.gather(*(_post(*one, message, started + seconds) for one in connections))
+    turns = cycle(messages)  # shared: what one connection sent, the next one does not send again
+    counts = await asyncio.gather(*(_post(*one, turns, started + seconds) for one in connections))
     return sum(counts) / (time.perf_counter() - started)
 
 
-async def _post(transport: asyncio.WriteTransport, connection: "_Connection", message: bytes, until: float) -> int:
+async def _post(
+    transport: asyncio.WriteTransport, connection: "_Connection", turns: Iterator[bytes], until: float
+) -> int:
     count = 0
     while time.perf_counter() < until:
-        answer = await connection.exchange(transport, message)
+        answer = await connection.exchange(transport, next(turns))
         if answer.status != 201:
             raise UnexpectedAnswerError(f"{answer.status}: {answer.body[:500]!r}")
         count += 1

@@ -19,14 +19,17 @@ PATH = "/v1/forecasts"
 SERVE = ("-m", "flow_forecaster", "serve", "--port", "0")
 _RIVAL = "bare FastAPI route"
 _PROC = Path("/proc/self/stat")
-BODY = json.dumps(
-    {
-        "kind": "when",
-        "history": {"throughput": HISTORY.throughput, "period": "week"},
-        "scope": {"items": 50},
-        "sampler": {"kind": "bootstrap"},
-    }
-).encode()
+_HISTORIES = 512
+"""More than any memory of the service holds: each request is a question that it has not just answered."""
+
+
+def _body(number: int) -> bytes:
+    history = {"throughput": [*HISTORY.throughput[:-2], *divmod(number, 32)], "period": "week"}
+    asked = {"kind": "when", "history": history, "scope": {"items": 50}, "sampler": {"kind": "bootstrap"}}
+    return json.dumps(asked).encode()
+
+
+BODIES = [_body(number) for number in range(_HISTORIES)]
 
 
 def figures(plan: Plan) -> Iterator[Figure]:
@@ -40,7 +43,7 @@ def figures(plan: Plan) -> Iterator[Figure]:
 def _figures(plan: Plan, database: str, url: str) -> Iterator[Figure]:
     length, rounds = plan.either(2.0, 0.2), plan.either(9, 1)
     with running(SERVE, {"FLOW_FORECASTER_DATABASE_URL": url}) as service:
-        result = json.loads(ask(service.port, "POST", PATH, BODY).body)["result"]
+        result = json.loads(ask(service.port, "POST", PATH, BODIES[0]).body)["result"]
         size = len(json.dumps(result, separators=(",", ":")))
         with running(("-m", bare.__name__, url, str(size)), {}) as rival:
             ours, theirs = _Rounds(service, PATH, length), _Rounds(rival, bare.PATH, length)
@@ -63,7 +66,7 @@ class _Rounds:
         """Measure requests a second."""
         before = self._spent()
         started = time.perf_counter()
-        found = rate(self._server.port, self._path, BODY, seconds=self._seconds)
+        found = rate(self._server.port, self._path, BODIES, seconds=self._seconds)
         count = found * (time.perf_counter() - started)
         self.milliseconds.append((self._spent() - before) * 1000 / count)
         return found

@@ -61,6 +61,8 @@ BAD: dict[str, list[str]] = {
     "max_attempts": ["0", "101", "never"],
     "max_streams": ["0", "100001", "many"],
     "log_level": ["loud", "", "INFO "],
+    "rate_failures": ["-1", "nan", "1e10"],
+    "cors_origins": ["*", "", "app.example.org", "https://a.example/path", "https://a.example,"],
     "metrics_port": ["-1", "65536", "web"],
     "log_format": ["xml", ""],
 }

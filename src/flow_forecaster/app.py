@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from flow_forecaster import __version__
 from flow_forecaster.routers import access, api_keys, docs, events, forecasts, health, openapi, problems, webhooks
+from flow_forecaster.routers.browsers import CROSS_ORIGIN
 from flow_forecaster.routers.limits import BodyLimit
 from flow_forecaster.routers.observing import Observing
 from flow_forecaster.schemas.fields import MOST_SEED
@@ -96,6 +98,9 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
         openapi_tags=TAGS,
     )
     api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
+    if settings.cors_origins is not None:
+        origins = [origin.strip() for origin in settings.cors_origins.split(",")]
+        api.add_middleware(CORSMiddleware, allow_origins=origins, **CROSS_ORIGIN)
     api.state.metrics = Metrics()
     access.hold(api)
     for module in (forecasts, events, webhooks, api_keys, health):
@@ -141,7 +146,12 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
 
 async def _gate(workshop: Workshop, stack: AsyncExitStack) -> Gate:
     """Put up the gate, and note beside it now and then which keys were used; once more at the end."""
-    gate = Gate(database=workshop.database, clock=time.monotonic, open_to_everyone=workshop.settings.open_to_everyone)
+    gate = Gate(
+        database=workshop.database,
+        clock=time.monotonic,
+        open_to_everyone=workshop.settings.open_to_everyone,
+        rate_failures=workshop.settings.rate_failures,
+    )
     stack.push_async_callback(gate.note_uses)
     await stack.enter_async_context(running(gate.note_uses_forever()))
     return gate

@@ -4,6 +4,7 @@ ServiceError
 ├── ApiKeyMissing
 ├── ApiKeyInvalid
 ├── ScopeMissing
+├── TooManyWrongKeys
 ├── ApiKeyNotFound
 ├── RateLimited
 ├── QueueFull
@@ -55,6 +56,17 @@ class ScopeMissing(ServiceError):
 
     code = "scope_missing"
     detail = "This API key does not allow that."
+
+
+class TooManyWrongKeys(ServiceError):
+    """From one address came too many keys that were not accepted; when the next may come."""
+
+    code = "too_many_wrong_keys"
+    detail = "Too many keys from this address were not accepted; try again after Retry-After."
+
+    def __init__(self, *, wait_seconds: float = 1.0) -> None:
+        super().__init__()
+        self.wait_seconds = wait_seconds
 
 
 class ApiKeyNotFound(ServiceError):

@@ -1,6 +1,7 @@
 """Settings, from the environment: each variable is the field's name in capitals after FLOW_FORECASTER_."""
 
 import os
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 PREFIX = "FLOW_FORECASTER_"
 LEAST_KEY = 32
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?")
 _ASYNC_DRIVERS = {
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
@@ -94,6 +96,13 @@ class Settings(BaseSettings):
     rate_draws: Annotated[
         float, Field(ge=0, le=1e15, description="Draws that a key may have computed a minute; 0 for any number.")
     ] = 10_000_000_000.0
+    rate_failures: Annotated[
+        float, Field(ge=0, le=1e9, description="Wrong keys that may come from one address a minute; 0 for any number.")
+    ] = 60.0
+    cors_origins: Annotated[
+        str | None,
+        Field(description="Origins whose pages may ask from a browser, with commas between; none if absent."),
+    ] = None
     max_unfinished: Annotated[
         int, Field(ge=1, le=10_000_000, description="Forecasts of one tenant that may wait or run at once.")
     ] = 10_000
@@ -149,6 +158,14 @@ class Settings(BaseSettings):
         for part in (text or "").split(","):
             if part.strip():
                 ip_network(part.strip())
+        return text
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, text: str | None) -> str | None:
+        for part in (text or "").split(","):
+            if text is not None and not _ORIGIN.fullmatch(part.strip()):
+                raise ValueError("is no list of origins such as https://app.example.org")
         return text
 
     @field_validator("webhook_key")

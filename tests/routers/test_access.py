@@ -98,7 +98,7 @@ class House:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house(own_url: str, kernel_cache: Path) -> AsyncIterator[House]:
-    settings = Settings(database_url=own_url, kernel_cache_dir=kernel_cache, threads=2)
+    settings = Settings(database_url=own_url, kernel_cache_dir=kernel_cache, threads=2, rate_failures=0)
     async with keyring(own_url) as keys, serving(settings) as client:
         hers, his = await tenant_named(keys, "hers"), await tenant_named(keys, "his")
         good = await a_key(keys, tenant_id=hers)

@@ -72,8 +72,11 @@ def test_cost_of_delay_begins_at_the_start_unless_told_otherwise() -> None:
 
 
 def test_a_deadline_is_counted_in_whole_periods_and_within_the_horizon() -> None:
-    asked = question(COST | {"deadline": "2027-01-26", "horizon": 5})
+    asked = question(COST | {"deadline": "2027-01-26", "horizon": 10})
     assert (asked.hopes.deadline, asked.hopes.days_left, asked.work.horizon) == (10, 2, 10)
+    with pytest.raises(InvalidInput) as refused:
+        question(COST | {"deadline": "2027-01-26", "horizon": 9})
+    assert (refused.value.path, refused.value.code) == (("horizon",), "horizon_too_near")
 
 
 def test_a_resolved_request_has_its_horizon() -> None:

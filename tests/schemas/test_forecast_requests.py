@@ -260,7 +260,13 @@ UNANSWERABLE = {
         ("until",),
         "beyond_horizon",
     ),
-    "a calendar with weeks": (WHEN | WEEKDAYS_ONLY, ("calendar",), "calendar_needs_days"),
+    "a history of weeks off": (
+        WHEN
+        | {"history": {"throughput": [1, 1], "start": "2026-01-05"}}
+        | {"calendar": {"shutdowns": [{"first": "2026-01-05", "last": "2026-01-16"}]}},
+        ("calendar",),
+        "no_working_day",
+    ),
     "a history of days off": (
         WHEN | WEEKDAYS_ONLY | {"history": {"throughput": [1, 1], "period": "day", "start": "2026-01-03"}},
         ("calendar",),
@@ -329,6 +335,17 @@ def test_the_horizon_is_resolved_too_and_reaches_the_deadline() -> None:
     assert parse(WHEN).resolved(today=TODAY, seed=1).horizon == 113  # 30 x 5 / (4 / 3), rounded up
     assert parse(WHEN | {"horizon": 9}).resolved(today=TODAY, seed=1).horizon == 9
     assert parse(DEADLINE | {"deadline": "2056-01-05"}).resolved(today=TODAY, seed=1).horizon == 1_565
+
+
+@pytest.mark.parametrize(("horizon", "is_refused"), [(1_564, True), (1_565, False)])
+def test_a_horizon_before_the_deadline_is_refused_and_not_moved(horizon: int, is_refused: bool) -> None:
+    request = parse(DEADLINE | {"deadline": "2056-01-05", "horizon": horizon})
+    if not is_refused:
+        assert request.resolved(today=TODAY, seed=1).horizon == horizon
+        return
+    with pytest.raises(InvalidInput) as refused:
+        request.resolved(today=TODAY, seed=1)
+    assert (refused.value.path, refused.value.code) == (("horizon",), "horizon_too_near")
 
 
 @KINDS

@@ -77,7 +77,13 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "project_not_found",
     ),
     (teams(team("p", history=WEEKS | {"throughput": [-1]})), "/teams/0/history/throughput/0", "out_of_range"),
-    (teams(team("p", calendar={"weekdays": ["monday"]})), "/teams/0/calendar", "calendar_needs_days"),
+    (
+        teams(
+            team("p", calendar={"days_off": ["2026-01-05"]}, history=DAYS | {"throughput": [1], "start": "2026-01-05"})
+        ),
+        "/teams/0/calendar",
+        "no_working_day",
+    ),
     (teams(team("p", history=DAYS, calendar={"country": "XX"})), "/teams/0/calendar/country", "unknown_value"),
     (teams(team("p", sampler={"kind": "weekday"})), "/teams/0/sampler/kind", "weekday_needs_days"),
     (teams(team("p", risks=[RISK | {"items": 2}])), "/teams/0/risks", "risk_without_scope"),
@@ -207,8 +213,9 @@ def test_teams_have_their_features_their_sampler_and_how_often_they_are_last() -
     assert Bootstrap.kind in {each.sampler for each in result.teams}
 
 
-def test_what_cannot_be_forecast_is_null_with_a_warning_and_never_sure() -> None:
-    new = team("new", item("a"), history={"throughput": [0, 0]})
+@pytest.mark.parametrize("history", [{"throughput": [0, 0]}, {"throughput": []}, None])
+def test_what_cannot_be_forecast_is_null_with_a_warning_and_never_sure(history: dict[str, Any] | None) -> None:
+    new = team("new", item("a"), history=history)
     result = teams_answer(new, team("t", item("b"), item("c", waits_for=["a"])), deadline="2026-06-28")
     assert (result.delivery, result.probability) == (None, None)
     assert [(each.when is None, each.probability is None, each.last) for each in result.teams] == [

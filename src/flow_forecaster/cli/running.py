@@ -14,6 +14,7 @@ from typing import NoReturn
 import uvicorn
 
 from flow_forecaster import app, logging
+from flow_forecaster.cli.connections import BoundedProtocol
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence import migrations
@@ -54,6 +55,9 @@ def serve(*, host: str | None, port: int | None, json: bool) -> None:
         host=address,
         port=door,
         log_config=None,
+        http=BoundedProtocol,
+        ws="none",
+        server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config, announcement, start)

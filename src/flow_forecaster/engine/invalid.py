@@ -1,7 +1,6 @@
 """The one error that the engine raises for an input it cannot compute with."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 
 class InvalidInput(ValueError):
@@ -18,10 +17,18 @@ class InvalidInput(ValueError):
         self.detail = detail
 
 
-@contextmanager
-def inside(*path: str | int) -> Iterator[None]:
+class inside:  # noqa: N801 - it reads as the word it is: with inside("scope", "growth")
     """Lead what is refused to where it stands: what is wrong in a part is wrong in the part at `path`."""
-    try:
-        yield
-    except InvalidInput as error:
-        raise InvalidInput(*path, *error.path, code=error.code, detail=error.detail) from error
+
+    __slots__ = ("_path",)
+
+    def __init__(self, *path: str | int) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Nothing is refused yet."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Refuse anew what was refused, at the whole path."""
+        if isinstance(error, InvalidInput):
+            raise InvalidInput(*self._path, *error.path, code=error.code, detail=error.detail) from error

@@ -1,7 +1,7 @@
 """What is known only roughly: a number, or a range with or without a likeliest value."""
 
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import sqrt
 
 import numpy as np
 
@@ -24,13 +24,13 @@ class Range:
     likely: float | None = None
 
     def __post_init__(self) -> None:
-        numbers = {"low": self.low, "high": self.high, "likely": self.low if self.likely is None else self.likely}
-        for name, number in numbers.items():
-            if not (isfinite(number) and abs(number) <= MOST):
+        likely = self.low if self.likely is None else self.likely
+        for name, number in (("low", self.low), ("high", self.high), ("likely", likely)):
+            if not -MOST <= number <= MOST:
                 raise InvalidInput(name, code="out_of_range", detail=f"A finite number up to {MOST:g} is needed.")
         if self.low > self.high:
             raise InvalidInput("low", code="low_above_high", detail="The low end lies above the high end.")
-        if not self.low <= numbers["likely"] <= self.high:
+        if not self.low <= likely <= self.high:
             detail = "The likeliest value lies outside the range."
             raise InvalidInput("likely", code="likely_outside", detail=detail)
 

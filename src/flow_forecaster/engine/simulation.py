@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Lock
 from time import perf_counter
 from typing import TypeAlias
@@ -41,7 +41,10 @@ class Machine:
 
     def part(self, first: float, last: float) -> "Machine":
         """The same machine, whose 0 .. 1 is reported as first .. last of the whole."""
-        return replace(self, watch=lambda share: self.watch(first + share * (last - first)))
+        watch, size = self.watch, last - first
+        return Machine(
+            threads=self.threads, chunk_trials=self.chunk_trials, watch=lambda share: watch(first + share * size)
+        )
 
     def parts(self, *costs: float) -> "list[Machine]":
         """The same machine for several steps of a whole, each of which reports its share by its cost."""

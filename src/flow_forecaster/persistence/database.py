@@ -29,7 +29,7 @@ from flow_forecaster.persistence.webhooks import WebhookRepository
 
 _PASSES = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
 _READ_ONLY = "flow_forecaster_read_only"
-_LONE = "flow_forecaster_lone"
+_TEXTS: dict[str, Any] = {"json_serializer": str, "json_deserializer": str}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +65,8 @@ class Database:
     """Hands out transactions. Nothing is connected before the first one."""
 
     def __init__(self, url: str, *, pool_size: int = 10, statement_timeout_seconds: float = 15.0) -> None:
-        opened = _engine(url, pool_size=pool_size, statement_timeout_seconds=statement_timeout_seconds)
-        self.engine, self._lone = (opened.execution_options(**options) for options in _options(opened))
+        opened = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
+        self.engine, self._lone = opened(url, pool_size, statement_timeout_seconds)
 
     @asynccontextmanager
     async def writing(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
@@ -145,6 +145,7 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+        await self._lone.dispose()
 
     def _steady(self, tenant_id: UUID | None, *, read_only: bool = False) -> SteadyConnection:
         if self.engine.dialect.name == "sqlite":
@@ -215,28 +216,30 @@ def _is_outage(error: BaseException | None) -> bool:
     return state[:2] in {"08", "28", "3D", "53", "57", "58"} or state in {"42501", "42P01"}
 
 
-def _engine(url: str, *, pool_size: int, statement_timeout_seconds: float) -> AsyncEngine:
-    parsed = make_url(url)
-    texts: dict[str, Any] = {"json_serializer": str, "json_deserializer": str}
-    if parsed.get_backend_name() == "sqlite":
-        engine = create_async_engine(
-            parsed, **texts, pool_size=pool_size, connect_args={"timeout": statement_timeout_seconds}
-        )
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        return engine
-    milliseconds = str(int(statement_timeout_seconds * 1000))
-    return create_async_engine(
-        parsed,
-        **texts,
+def _sqlite(url: str, pool_size: int, timeout_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:
+    """Open a file for transactions, and for statements that are one each: these have nothing to roll back."""
+    texts: dict[str, Any] = _TEXTS | {"pool_size": pool_size, "connect_args": {"timeout": timeout_seconds}}
+    engine, lone = create_async_engine(url, **texts), create_async_engine(url, **texts, skip_autocommit_rollback=True)
+    for one in (engine, lone):
+        event.listen(one.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine, lone
+
+
+def _postgresql(url: str, pool_size: int, timeout_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:
+    """Open a server: the same connections serve transactions, and statements that are one each."""
+    milliseconds = str(int(timeout_seconds * 1000))
+    lone = create_async_engine(
+        url,
+        **_TEXTS,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
         isolation_level="AUTOCOMMIT",  # unless a transaction is asked for: a ping needs none and takes a third so long
-        pool_timeout=statement_timeout_seconds,
+        pool_timeout=timeout_seconds,
         connect_args={
-            "timeout": statement_timeout_seconds,
-            "command_timeout": statement_timeout_seconds,
+            "timeout": timeout_seconds,
+            "command_timeout": timeout_seconds,
             "server_settings": {
                 "application_name": "flow-forecaster",
                 "statement_timeout": milliseconds,
@@ -245,13 +248,7 @@ def _engine(url: str, *, pool_size: int, statement_timeout_seconds: float) -> As
             },
         },
     )
-
-
-def _options(engine: AsyncEngine) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Say how the same connections are used for transactions, and for statements that are one each."""
-    if engine.dialect.name == "sqlite":
-        return {}, {_LONE: True}
-    return {"isolation_level": "READ COMMITTED"}, {}
+    return lone.execution_options(isolation_level="READ COMMITTED"), lone
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -265,6 +262,5 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Any) -> None:
     # A deferred transaction that starts by reading cannot become a writer once another has written.
-    options = connection.get_execution_options()
-    if not options.get(_LONE, False):
-        connection.exec_driver_sql("BEGIN" if options.get(_READ_ONLY, False) else "BEGIN IMMEDIATE")
+    is_reading = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")

@@ -90,6 +90,8 @@ class ForecastRow(Base):
     # Without a foreign key, whose check would lock the tenant's row at each insertion; that of its key has one.
     tenant_id: Mapped[UUID] = mapped_column(Uuid)
     callback_url: Mapped[str | None] = mapped_column(String(2000))
+    request_id: Mapped[str | None] = mapped_column(String(32))
+    traceparent: Mapped[str | None] = mapped_column(String(55))
 
 
 class TenantRow(Base):

@@ -4,7 +4,7 @@ One that says neither is for nobody. What a route says stands in its entry of th
 is what requests are held to.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -37,7 +37,9 @@ class GuardedRoute(APIRoute):
             headers = Headers(scope=scope)
             sent = headers.getlist("authorization")
             authorization = None if not sent else sent[0] if len(sent) == 1 else ""
-            admit = partial(gate.admit, authorization, _needed(self), nearby=_is_nearby(scope, headers))
+            address = str((scope.get("client") or ("",))[0])
+            nearby = _is_nearby(scope, headers)
+            admit = partial(gate.admit, authorization, _needed(self), nearby=nearby, address=address)
             scope["state"]["still_in"] = admit  # for answers that last: a key may end meanwhile
             scope["state"]["caller"] = caller = await admit()
             meter: Meter = scope["app"].state.meter
@@ -82,6 +84,7 @@ def _is_nearby(scope: Scope, headers: Headers) -> bool:
     return not forwarded and is_here(str(server[0])) and is_here(_name(headers.get("host", "")))
 
 
+@lru_cache(maxsize=256)  # every request asks twice; names that callers make up push each other out
 def is_here(host: str) -> bool:
     """Tell whether an address or a name is this machine's own."""
     if host.lower() == "localhost":

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from flow_forecaster.persistence.origins import Origin
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.following import Following, StillIn
@@ -54,6 +55,11 @@ async def _caller(request: Request) -> Caller:
 async def _readiness(request: Request) -> Readiness:
     readiness: Readiness = request.app.state.readiness
     return readiness
+
+
+def origin_of(request: Request) -> Origin:
+    """Say where what a request begins comes from."""
+    return Origin(request_id=request.state.request_id)
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]

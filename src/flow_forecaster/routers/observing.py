@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from flow_forecaster.routers.browsers import guarded
 from flow_forecaster.routers.problems import CRASH, problem_response
 from flow_forecaster.services.metrics import Metrics
 
@@ -61,7 +62,7 @@ class Observing:
 
 
 class _Seen:
-    """Passes messages on, noting the status and adding the request's id."""
+    """Passes messages on, noting the status, and adding the request's id and what browsers are to heed."""
 
     def __init__(self, send: Callable[[Message], Awaitable[None]], request_id: str) -> None:
         self._send, self._id = send, (_ID_HEADER, request_id.encode())
@@ -70,5 +71,5 @@ class _Seen:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = int(message["status"])
-            message["headers"] = [*message.get("headers", ()), self._id]
+            message["headers"] = guarded(message.get("headers", ()), self._id)
         await self._send(message)

@@ -34,6 +34,7 @@ from flow_forecaster.errors import (
     ServiceError,
     TooManyEndpoints,
     TooManyWatches,
+    TooManyWrongKeys,
 )
 from flow_forecaster.routers.allowances import limited
 from flow_forecaster.routers.pointers import field_errors, pointer
@@ -45,6 +46,7 @@ STATUSES: Mapping[type[ServiceError], int] = {
     ApiKeyMissing: HTTPStatus.UNAUTHORIZED,
     ApiKeyInvalid: HTTPStatus.UNAUTHORIZED,
     ScopeMissing: HTTPStatus.FORBIDDEN,
+    TooManyWrongKeys: HTTPStatus.TOO_MANY_REQUESTS,
     ApiKeyNotFound: HTTPStatus.NOT_FOUND,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
@@ -82,6 +84,13 @@ _HTTP: Mapping[int, tuple[str, str]] = {
     413: ("body_too_large", "The body is larger than this service takes."),
     415: (MediaTypeNotSupported.code, MediaTypeNotSupported.detail),
 }
+
+BROKEN: Mapping[int, tuple[str, str]] = {
+    400: ("malformed_http", "This is no HTTP/1.1, or it can be read in more than one way."),
+    408: ("request_timeout", "The request did not come in time."),
+    431: ("head_too_large", "The address and the headers are too long."),
+}
+"""Of requests that never become one: whoever holds the connection tells it."""
 
 
 def install(app: FastAPI) -> None:
@@ -124,6 +133,8 @@ async def _service_error(request: Request, error: Exception) -> Response:
     headers = {"retry_after": RETRY_AFTER_SECONDS} if status in _LATER or isinstance(error, KeyInFlight) else {}
     if isinstance(error, RateLimited):
         headers = {"retry_after": str(ceil(error.wait_seconds))} | limited(request.app.state.meter, error)
+    if isinstance(error, TooManyWrongKeys):
+        headers = {"retry_after": str(ceil(error.wait_seconds))}
     if type(error) in CHALLENGES:
         headers["www_authenticate"] = CHALLENGES[type(error)]
     return _answer(request, status, error.code, error.detail, errors=errors, **headers)

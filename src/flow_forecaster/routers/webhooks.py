@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 
 from flow_forecaster.persistence.webhooks import AttemptRecord, DeliveryRecord, EndpointRecord
 from flow_forecaster.routers.access import GuardedRoute, needs
-from flow_forecaster.routers.dependencies import CallerDep, WebhooksDep
+from flow_forecaster.routers.dependencies import CallerDep, WebhooksDep, origin_of
 from flow_forecaster.routers.documents import (
     CHANGE_EXAMPLES,
     CONFLICT,
@@ -146,9 +146,9 @@ async def rotate(
     responses=CONFLICT | _FOUND,
     openapi_extra=_WRITE,
 )
-async def test(caller: CallerDep, endpoint_id: UUID, webhooks: WebhooksDep) -> WebhookDelivery:
+async def test(http: Request, caller: CallerDep, endpoint_id: UUID, webhooks: WebhooksDep) -> WebhookDelivery:
     """Send a message of the type `webhook.test`; the delivery tells what comes of it."""
-    return _delivery(await webhooks.test(caller, endpoint_id))
+    return _delivery(await webhooks.test(caller, endpoint_id, origin=origin_of(http)))
 
 
 @router.get(

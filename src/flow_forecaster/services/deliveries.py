@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from structlog import get_logger
+from structlog.contextvars import bound_contextvars
 
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
@@ -72,6 +73,10 @@ class Deliveries:
 
     async def deliver(self, claim: DeliveryClaim) -> None:
         """Make one attempt. When it is cancelled, the delivery is given back untried."""
+        with bound_contextvars(**claim.event.origin.bound):
+            await self._deliver(claim)
+
+    async def _deliver(self, claim: DeliveryClaim) -> None:
         try:
             answer = await self._attempt(claim)
         except asyncio.CancelledError:
@@ -98,6 +103,8 @@ class Deliveries:
             return Answer(error="invalid_url", detail=str(error))
         body = message_body(claim.event)
         headers = signed_headers(secrets, f"evt_{claim.event.id.hex}", int(self.seconds()), body)
+        if claim.event.origin.request_id is not None:
+            headers |= {"x-request-id": claim.event.origin.request_id}
         return await self.courier.post(Message(target=target, headers=headers, body=body))
 
     async def _conclude(self, claim: DeliveryClaim, answer: Answer, decision: Decision) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from structlog import get_logger
+from structlog.contextvars import bound_contextvars
 from structlog.typing import FilteringBoundLogger
 
 from flow_forecaster.engine.invalid import InvalidInput
@@ -56,8 +57,9 @@ class Jobs:
             if claim is None:
                 return False
             log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt, kind=claim.kind)
-            log.info("forecast_claimed")
-            await self._bring_back(claim, log)
+            with bound_contextvars(**claim.origin.bound):
+                log.info("forecast_claimed")
+                await self._bring_back(claim, log)
         except asyncio.CancelledError:
             if claim is not None:
                 await self._release(claim)
@@ -150,7 +152,7 @@ class Jobs:
         log.warning("forecast_failed", code=error["code"])
 
     async def _release(self, claim: Claim) -> None:
-        log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt)
+        log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt, **claim.origin.bound)
         try:
             async with self.database.working() as work:
                 released = await work.claims.release(claim)
