@@ -63,6 +63,7 @@ BAD: dict[str, list[str]] = {
     "log_level": ["loud", "", "INFO "],
     "rate_failures": ["-1", "nan", "1e10"],
     "cors_origins": ["*", "", "app.example.org", "https://a.example/path", "https://a.example,"],
+    "tracing": ["perhaps", ""],
     "metrics_port": ["-1", "65536", "web"],
     "log_format": ["xml", ""],
 }

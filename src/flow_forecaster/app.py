@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -27,6 +27,8 @@ from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
+from flow_forecaster.services.repeating import Repeating
+from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.services.watching import Watcher
 from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.settings import Settings
@@ -34,6 +36,7 @@ from flow_forecaster.workers.buckets import RedisBuckets
 from flow_forecaster.workers.delivery import delivering, keyring_of, policy_of
 from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, running
 from flow_forecaster.workers.redis import RedisBell
+from flow_forecaster.workers.telemetry import tracer_of
 from flow_forecaster.workers.workshop import Workshop
 
 TAGS = [
@@ -72,20 +75,25 @@ class Start:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def create_app(settings: Settings | None = None, *, start: Start | None = None) -> ASGIApp:
+def create_app(
+    settings: Settings | None = None, *, start: Start | None = None, tracer: Tracer | None = None
+) -> ASGIApp:
     """Build the service from settings, or from the environment."""
-    api = build_api(settings or Settings(), start)
-    observed: ASGIApp = Observing(api, api.state.metrics)
+    chosen = settings or Settings()
+    tracer = tracer or tracer_of(chosen)
+    api = build_api(chosen, start, tracer)
+    observed: ASGIApp = Observing(api, api.state.metrics, tracer)
     return observed
 
 
-def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
+def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = UNTRACED) -> FastAPI:
     """Build the API. Nothing is opened before it is started, so that its document can be read anywhere."""
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await _open(api, settings, stack, start or Start())
+            stack.push_async_callback(asyncio.to_thread, tracer.close)
+            await _open(api, Workshop.of(settings, api.state.metrics, tracer), stack, start or Start())
             yield
 
     api = FastAPI(
@@ -110,9 +118,9 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
     return api
 
 
-async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: Start) -> None:
+async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: Start) -> None:
     """Start answering at once; work begins when the schema is current and the kernels are compiled."""
-    workshop = Workshop.of(settings, api.state.metrics)
+    settings = workshop.settings
     stack.push_async_callback(workshop.close)
     bell = _doorbell(settings, stack)
     api.state.readiness = workshop.readiness
@@ -135,6 +143,7 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
         most_unfinished=settings.max_unfinished,
         policy=policy,
     )
+    api.state.repeating = Repeating(database=workshop.database)
     api.state.once_only = OnceOnly(forecasts=api.state.forecasts)
     watcher = Watcher(database=workshop.database, most=settings.max_streams, closing=start.closing)
     api.state.following = Following(forecasts=api.state.forecasts, watcher=watcher)
@@ -177,6 +186,10 @@ def _doorbell(settings: Settings, stack: AsyncExitStack) -> RedisBell | Embedded
     return remote
 
 
+def _delivering(workshop: Workshop) -> AbstractAsyncContextManager[None]:
+    return delivering(workshop.settings, workshop.database, workshop.metrics, workshop.tracer)
+
+
 async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     """Make ready; then, without Redis, be the worker too."""
     try:
@@ -187,6 +200,6 @@ async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     start.on_ready()
     if isinstance(bell, EmbeddedBell):
         worker = EmbeddedWorker(jobs=workshop.jobs, bell=bell)
-        async with delivering(workshop.settings, workshop.database, workshop.metrics), asyncio.TaskGroup() as group:
+        async with _delivering(workshop), asyncio.TaskGroup() as group:
             for _ in range(workshop.settings.slots):
                 group.create_task(worker.run())

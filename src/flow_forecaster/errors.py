@@ -16,6 +16,7 @@ ServiceError
 ├── KeyInFlight
 ├── KeyReused
 ├── KeptForecastDeleted
+├── AnswerNotKept
 ├── TooManyWatches
 ├── ProjectNotFound
 ├── InvalidCursor
@@ -148,6 +149,13 @@ class KeptForecastDeleted(ServiceError):
 
     code = "idempotent_forecast_deleted"
     detail = "The forecast that was made with this Idempotency-Key is deleted; take a new key to ask again."
+
+
+class AnswerNotKept(ServiceError):
+    """What was asked under an idempotency key is done; its answer held a secret, which is shown once."""
+
+    code = "idempotent_answer_not_kept"
+    detail = "This was done under this Idempotency-Key; its answer held a secret, which is shown once and not kept."
 
 
 class TooManyWatches(ServiceError):

@@ -130,6 +130,9 @@ class Settings(BaseSettings):
     metrics_port: Annotated[
         int | None, Field(ge=0, le=65535, description="Port on which a worker serves its metrics; without it, nowhere.")
     ] = None
+    tracing: Annotated[
+        bool, Field(description="Send traces by OpenTelemetry, if the extra otel is installed; its OTEL_… say where.")
+    ] = False
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least severe log level.")] = (
         "info"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "flow_forecaster"
-FOLDERS = ("src", "alembic", "scripts", "benchmarks", "tests")
+FOLDERS = ("src", "alembic", "scripts", "benchmarks", "chaos", "tests")
 MOST_LINES, MOST_FUNCTION_LINES, MOST_PARAMETERS = 400, 40, 6
 
 # The options that every question has are a signature for typer to read; nobody calls it.

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import httpx2
+from structlog.testing import capture_logs
 
 from conftest import serving
 from flow_forecaster.settings import Settings
@@ -62,7 +63,9 @@ async def test_wrong_keys_from_one_address_are_looked_at_so_often_and_a_good_one
         wrong = bearing(known.text[:-1] + ("0" if known.text[-1] != "0" else "1"))
         for headers in (wrong, bearing("nonsense"), {"Authorization": "Basic eA=="}):
             problem(await client.get(FORECASTS, headers=headers), 401, "api_key_invalid")
-        refused = await client.get(FORECASTS, headers=wrong)
+        with capture_logs() as lines:
+            refused = await client.get(FORECASTS, headers=wrong)
+        assert [line["address"] for line in lines if line["event"] == "request"] == ["127.0.0.1"]
         problem(refused, 429, "too_many_wrong_keys")
         assert 0 < int(refused.headers["Retry-After"]) <= 20
         problem(await client.get(FORECASTS, headers=bearing(late.text)), 429, "too_many_wrong_keys")

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from flow_forecaster.persistence.origins import Origin
+from flow_forecaster.routers.once import within
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.following import Following, StillIn
@@ -17,7 +18,7 @@ from flow_forecaster.services.webhooks import Webhooks
 
 async def _forecasts(request: Request) -> Forecasts:
     forecasts: Forecasts = request.app.state.forecasts
-    return forecasts
+    return within(request, forecasts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +40,12 @@ async def _once_only(request: Request) -> OnceOnly:
 
 async def _api_keys(request: Request) -> ApiKeys:
     api_keys: ApiKeys = request.app.state.api_keys
-    return api_keys
+    return within(request, api_keys)
 
 
 async def _webhooks(request: Request) -> Webhooks:
     webhooks: Webhooks = request.app.state.webhooks
-    return webhooks
+    return within(request, webhooks)
 
 
 async def _caller(request: Request) -> Caller:
@@ -59,7 +60,8 @@ async def _readiness(request: Request) -> Readiness:
 
 def origin_of(request: Request) -> Origin:
     """Say where what a request begins comes from."""
-    return Origin(request_id=request.state.request_id)
+    state = request.scope["state"]
+    return Origin(request_id=state["request_id"], traceparent=state.get("traceparent"))
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]

@@ -5,16 +5,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 
-from flow_forecaster.routers.access import GuardedRoute, needs
+from flow_forecaster.routers.access import needs
 from flow_forecaster.routers.dependencies import CallerDep, ForecastsDep, LookingDep, OnceOnlyDep, origin_of
 from flow_forecaster.routers.documents import CONFLICT, CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
+from flow_forecaster.routers.once import OnceRoute
 from flow_forecaster.routers.preferring import preferences, wait_seconds
 from flow_forecaster.routers.presenting import after_waiting, created, forecast_response, summary
 from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.schemas.records import Forecast, ForecastPage, ForecastQuery
 from flow_forecaster.services.idempotency import MOST_KEY
 
-router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"], route_class=GuardedRoute)
+router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"], route_class=OnceRoute)
 _READ, _WRITE = needs("forecasts:read"), needs("forecasts:write")
 
 Wanted = Annotated[str | None, Header(description="`respond-async` queues the forecast whatever its size.")]

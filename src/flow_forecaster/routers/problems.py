@@ -13,6 +13,7 @@ from starlette.routing import compile_path
 
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.errors import (
+    AnswerNotKept,
     ApiKeyInvalid,
     ApiKeyMissing,
     ApiKeyNotFound,
@@ -57,6 +58,7 @@ STATUSES: Mapping[type[ServiceError], int] = {
     EndpointDisabled: HTTPStatus.CONFLICT,
     KeyInFlight: HTTPStatus.CONFLICT,
     KeptForecastDeleted: HTTPStatus.CONFLICT,
+    AnswerNotKept: HTTPStatus.CONFLICT,
     KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooManyEndpoints: HTTPStatus.CONFLICT,
     ProjectNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
