@@ -344,6 +344,17 @@ def test_the_horizon_is_resolved_too_and_reaches_the_deadline() -> None:
     assert parse(DEADLINE | {"deadline": "2056-01-05"}).resolved(today=TODAY, seed=1).horizon == 1_565
 
 
+@pytest.mark.parametrize(("horizon", "is_refused"), [(1_564, True), (1_565, False)])
+def test_a_horizon_before_the_deadline_is_refused_and_not_moved(horizon: int, is_refused: bool) -> None:
+    request = parse(DEADLINE | {"deadline": "2056-01-05", "horizon": horizon})
+    if not is_refused:
+        assert request.resolved(today=TODAY, seed=1).horizon == horizon
+        return
+    with pytest.raises(InvalidInput) as refused:
+        request.resolved(today=TODAY, seed=1)
+    assert (refused.value.path, refused.value.code) == (("horizon",), "horizon_too_near")
+
+
 @KINDS
 def test_a_request_is_resolved_before_it_is_asked(fields: dict[str, Any]) -> None:
     for half in ({}, {"seed": 1}, {"start": "2026-01-05"}):

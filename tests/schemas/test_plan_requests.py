@@ -51,7 +51,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (milestones(item("a", risks=[RISK])), "/features/0/risks/0", "items_or_delay"),
     (milestones(risks=[RISK | {"items": 2}]), "/risks", "risk_without_scope"),
     (
-        milestones(capacity={"ramp": {"size": 0.2, "min_contributors": 1, "max_contributors": 2}}),
+        milestones(capacity={"team_size": 1, "ramp": {"size": 0.2, "min_contributors": 1, "max_contributors": 2}}),
         "/capacity/ramp/periods",
         "ramp_needs_periods",
     ),
@@ -213,8 +213,9 @@ def test_teams_have_their_features_their_sampler_and_how_often_they_are_last() -
     assert Bootstrap.kind in {each.sampler for each in result.teams}
 
 
-def test_what_cannot_be_forecast_is_null_with_a_warning_and_never_sure() -> None:
-    new = team("new", item("a"), history={"throughput": [0, 0]})
+@pytest.mark.parametrize("history", [{"throughput": [0, 0]}, {"throughput": []}, None])
+def test_what_cannot_be_forecast_is_null_with_a_warning_and_never_sure(history: dict[str, Any] | None) -> None:
+    new = team("new", item("a"), history=history)
     result = teams_answer(new, team("t", item("b"), item("c", waits_for=["a"])), deadline="2026-06-28")
     assert (result.delivery, result.probability) == (None, None)
     assert [(each.when is None, each.probability is None, each.last) for each in result.teams] == [

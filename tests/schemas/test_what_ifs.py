@@ -199,7 +199,7 @@ def test_a_sensitivity_that_is_none_is_refused(sensitivity: Any, pointer: str, c
         ({"calendar": {"country": "XX"}}, ("calendar", "country"), "unknown_value"),
         ({"sampler": {"kind": "weekday", "block": None}}, ("sampler", "kind"), "weekday_needs_days"),
         (
-            {"capacity": {"ramp": {"size": 0.2, "min_contributors": 0, "max_contributors": 3}}},
+            {"capacity": {"team_size": 1, "ramp": {"size": 0.2, "min_contributors": 0, "max_contributors": 3}}},
             ("capacity", "ramp", "min_contributors"),
             "ramp_never_finishes",
         ),
