@@ -168,6 +168,12 @@ def test_the_delays_have_the_mean_and_variance_of_their_sum(risks: list[tuple[in
     assert (law.mean, law.variance) == pytest.approx((mean, variance), abs=1e-3)
 
 
+def test_a_long_delay_that_never_strikes_coarsens_no_other() -> None:
+    rare = delay(0.5, 0.2)
+    plain, beside = (Capacity(delays=delays).delay_law() for delays in ((rare,), (rare, delay(0.0, 4_000))))
+    assert (beside.step, beside.first, beside.mass.tolist()) == (plain.step, plain.first, plain.mass.tolist())
+
+
 @pytest.mark.parametrize("certain", [delay(1.0, 4_000), delay(1.0, 4_000, 4_001)])
 def test_a_long_certain_delay_coarsens_no_other(certain: Delay) -> None:
     """A fifth of a period beside it stays one to a ten-thousandth, and takes no cells for what comes before it."""

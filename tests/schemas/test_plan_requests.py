@@ -70,7 +70,12 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (teams(team("p", waits_for=["t"]), team("t", waits_for=["p"])), "/teams/0/waits_for/0", "cyclic_wait"),
     (teams(team("p"), team("t", wip_limit=0)), "/teams/1/wip_limit", "out_of_range"),
     (teams(team("p"), team("t", item("x", 0))), "/teams/1/features/0/scope/items", "out_of_range"),
-    (teams(team("p"), team("t", history=None)), "/teams/1/history", "history_missing"),
+    (
+        teams(team("p"), team("t", history=None, selection={"source": "work_items"})),
+        "/teams/1/selection",
+        "selection_without_project",
+    ),
+    (milestones(horizon=7, deadline="2026-03-01"), "/horizon", "horizon_too_near"),
     (
         teams(team("p", history=None, project_id="0193e3f2-0000-7000-8000-000000000000")),
         "/teams/0/project_id",
@@ -147,7 +152,7 @@ def test_delays_and_capacity_are_those_of_their_team() -> None:
 
 
 def test_the_horizon_reaches_the_deadline() -> None:
-    assert question(milestones(horizon=4, deadline="2026-03-01")).horizon == 8
+    assert question(milestones(horizon=8, deadline="2026-03-01")).horizon == 8
     assert question(milestones(horizon=9, deadline="2026-03-01")).deadline == 8
 
 

@@ -84,7 +84,7 @@ class Delay:
     @property
     def width(self) -> float:
         """How far what it loses may lie apart."""
-        return self.periods.high - (self.periods.low if self.probability == 1.0 else 0.0)
+        return self.periods.high - (self.periods.low if self.probability == 1.0 else 0.0) if self.probability else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,12 +148,15 @@ class Capacity:
     def delay_law(self, cold_start: Sequence[float] = ()) -> Lattice:
         """The law of the periods that are lost at the beginning: all delays, and one of these equally likely starts.
 
-        What is certain moves the lattice and makes it no wider, so that a long certain delay coarsens no other.
+        What is certain moves the lattice and makes it no wider, so that a long certain delay coarsens no other,
+        nor does one that never strikes.
         """
         starts = max(cold_start, default=0.0) - min(cold_start, default=0.0)
         step = step_for(sum(delay.width for delay in self.delays) + starts)
         law = observed(cold_start, step) if cold_start else on_lattice(_NOTHING, step)
         for delay in self.delays:
+            if not delay.probability:
+                continue
             lost = on_lattice(delay.periods, step)
             law = law.plus(lost if delay.probability == 1.0 else lost.happening(delay.probability))
         return law

@@ -9,6 +9,7 @@ from flow_forecaster.engine.laws import MOST_HORIZON, Basis
 from flow_forecaster.engine.model import Model
 
 _HALF = 0.5
+_SOON = 100  # periods that are looked at first, because they nearly always are enough and are quickly laid out
 
 
 def check_model(basis: Basis, model: Model) -> None:
@@ -32,21 +33,23 @@ def check_finishes(basis: Basis, capacity: Capacity, least: int) -> None:
     """
     usual = basis.sampler.bound(basis.history, basis.timeline, MOST_HORIZON)
     best = usual / MOST_HORIZON * capacity.focus.high
-    if usual + _HALF < least or _done(basis, capacity, best, least) + _HALF >= least:
+    finishes = any(_done(basis, capacity, best, least, horizon) + _HALF >= least for horizon in (_SOON, MOST_HORIZON))
+    if finishes or usual + _HALF < least:
         return
-    path, code = _to_blame(capacity)
     detail = (
         f"With this the work is never finished: in {MOST_HORIZON:,} periods, each as good as any of the history, "
-        f"fewer than {least} items would be."
+        f"fewer than {least} item{'' if least == 1 else 's'} would be."
     )
-    raise InvalidInput("capacity", *path, code=code, detail=detail)
+    if capacity.ramp is not None:
+        raise InvalidInput("capacity", "ramp", "min_contributors", code="ramp_never_finishes", detail=detail)
+    raise InvalidInput("capacity", *_to_blame(capacity), code="never_finishes", detail=detail)
 
 
-def _done(basis: Basis, capacity: Capacity, best: float, least: int) -> float:
-    shares = capacity.shares(basis.timeline, MOST_HORIZON)
+def _done(basis: Basis, capacity: Capacity, best: float, least: int, horizon: int) -> float:
+    shares = capacity.shares(basis.timeline, horizon)
     if capacity.ramp is not None and capacity.ramp.periods is None:
         return _up_the_scope(capacity.ramp, best * shares, least)
-    return float((capacity.contributors(basis.timeline, MOST_HORIZON) * shares).sum()) * best
+    return float((capacity.contributors(basis.timeline, horizon) * shares).sum()) * best
 
 
 def _up_the_scope(ramp: Ramp, pace: Floats, least: int) -> float:
@@ -60,10 +63,8 @@ def _up_the_scope(ramp: Ramp, pace: Floats, least: int) -> float:
     return done
 
 
-def _to_blame(capacity: Capacity) -> tuple[tuple[str | int, ...], str]:
-    if capacity.ramp is not None:
-        return ("ramp", "min_contributors"), "ramp_never_finishes"
+def _to_blame(capacity: Capacity) -> tuple[str | int, ...]:
     if capacity.changes:
         last = int(np.argmax([change.day.toordinal() for change in capacity.changes]))
-        return ("changes", last, "team_size"), "never_finishes"
-    return ("focus",) if capacity.months is None else ("months",), "never_finishes"
+        return ("changes", last, "team_size")
+    return ("focus",) if capacity.months is None else ("months",)

@@ -218,7 +218,7 @@ def periods_until(basis: OnTimeline, last: date, *, field: str) -> tuple[int, in
 
 def horizon_too_near(periods: int) -> InvalidInput:
     """Refuse a horizon before a deadline after so many periods."""
-    detail = f"The deadline lies {periods} periods after the start; the horizon has to reach it."
+    detail = f"There are {periods} periods until the deadline; the horizon has to reach it."
     return InvalidInput("horizon", code="horizon_too_near", detail=detail)
 
 
