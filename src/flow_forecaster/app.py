@@ -7,12 +7,25 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from flow_forecaster import __version__
-from flow_forecaster.routers import access, api_keys, docs, events, forecasts, health, openapi, problems, webhooks
+from flow_forecaster.routers import (
+    access,
+    api_keys,
+    docs,
+    events,
+    forecasts,
+    health,
+    openapi,
+    problems,
+    projects,
+    webhooks,
+    work_items,
+)
 from flow_forecaster.routers.limits import BodyLimit
 from flow_forecaster.routers.observing import Observing
 from flow_forecaster.schemas.fields import MOST_SEED
@@ -24,9 +37,12 @@ from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.ports import Doorbell
+from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
+from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.watching import Watcher
 from flow_forecaster.services.webhooks import Webhooks
+from flow_forecaster.services.work_items import WorkItems
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.buckets import RedisBuckets
 from flow_forecaster.workers.delivery import delivering, keyring_of, policy_of
@@ -36,6 +52,7 @@ from flow_forecaster.workers.workshop import Workshop
 
 TAGS = [
     {"name": "forecasts", "description": "Ask, look, list, cancel, delete."},
+    {"name": "projects", "description": "A team's data, which forecasts take their history from."},
     {"name": "webhooks", "description": "Who is told when a forecast ends, and what came of telling."},
     {"name": "api keys", "description": "Who may ask, and what for."},
     {"name": "operations", "description": "Is it alive, is it ready, what does it count."},
@@ -48,6 +65,10 @@ class SystemClock:
     def today(self) -> date:
         """Today, UTC."""
         return datetime.now(UTC).date()
+
+    def today_in(self, time_zone: str) -> date:
+        """Today in a time zone, by its IANA name."""
+        return datetime.now(ZoneInfo(time_zone)).date()
 
 
 class SystemDice:
@@ -98,7 +119,7 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
     api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
     api.state.metrics = Metrics()
     access.hold(api)
-    for module in (forecasts, events, webhooks, api_keys, health):
+    for module in (forecasts, events, projects, work_items, webhooks, api_keys, health):
         access.include(api, module.router)
     for install in (docs.install, problems.install, openapi.install):
         install(api)
@@ -117,13 +138,17 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
     api.state.api_keys = ApiKeys(database=workshop.database, environment=settings.key_environment)
     policy = policy_of(settings)
     api.state.webhooks = Webhooks(database=workshop.database, keyring=keyring_of(settings), policy=policy)
+    clock = SystemClock()
+    api.state.projects = Projects(database=workshop.database, clock=clock)
+    api.state.work_items = WorkItems(database=workshop.database, clock=clock)
+    api.state.throughputs = Throughputs(database=workshop.database, clock=clock)
     api.state.meter = _meter(settings, stack)
     api.state.forecasts = Forecasts(
         database=workshop.database,
         computer=workshop.computer,
         readiness=workshop.readiness,
         doorbell=bell,
-        clock=SystemClock(),
+        clock=clock,
         dice=SystemDice(),
         meter=api.state.meter,
         inline_draws=settings.inline_draws,

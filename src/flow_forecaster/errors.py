@@ -17,6 +17,11 @@ ServiceError
 ├── KeptForecastDeleted
 ├── TooManyWatches
 ├── ProjectNotFound
+├── ProjectExists
+├── TimeZoneFixed
+├── WorkItemNotFound
+├── PreconditionRequired
+├── PreconditionFailed
 ├── InvalidCursor
 ├── NotReady
 ├── DatabaseUnavailable
@@ -150,6 +155,41 @@ class ProjectNotFound(ServiceError):
 
     code = "project_not_found"
     detail = "There is no project with this id."
+
+
+class ProjectExists(ServiceError):
+    """Another project of the tenant has this name."""
+
+    code = "project_exists"
+    detail = "There is another project of this name; names of projects are told apart."
+
+
+class TimeZoneFixed(ServiceError):
+    """The days of stored work items are days in the project's time zone."""
+
+    code = "time_zone_fixed"
+    detail = "The project has work items, whose days are those of its time zone; delete them first, and import again."
+
+
+class WorkItemNotFound(ServiceError):
+    """No work item of this project has this id."""
+
+    code = "work_item_not_found"
+    detail = "The project has no work item with this id."
+
+
+class PreconditionRequired(ServiceError):
+    """Nobody changes what they have not seen."""
+
+    code = "precondition_required"
+    detail = "Send If-Match with the ETag of what you are changing, so that nobody else's change is lost."
+
+
+class PreconditionFailed(ServiceError):
+    """It was changed since the caller saw it."""
+
+    code = "precondition_failed"
+    detail = "It has been changed since; look at it again, and send If-Match with its ETag of now."
 
 
 class InvalidCursor(ServiceError):

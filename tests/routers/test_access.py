@@ -7,9 +7,10 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -36,15 +37,16 @@ OPERATIONS = {
     for method, operation in item.items()
 }
 PUBLIC = {"GET /healthz", "GET /readyz", "GET /metrics"}
-KEYS, ENDPOINTS = "/v1/api-keys", "/v1/webhook-endpoints"
+KEYS, ENDPOINTS, PROJECTS = "/v1/api-keys", "/v1/webhook-endpoints", "/v1/projects"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What a good request of an operation is: which of the ids it names, and its body."""
+    """What a good request of an operation is: which of the ids it names, its body, and what else it carries."""
 
     names: str | None = None
     sends: dict[str, Any] | None = None
+    carries: dict[str, str] = field(default_factory=dict)
 
 
 REQUESTS: dict[str, Known] = {
@@ -54,6 +56,19 @@ REQUESTS: dict[str, Known] = {
     f"GET {FORECASTS}/{{forecast_id}}/events": Known(names="forecast"),
     f"POST {FORECASTS}/{{forecast_id}}/cancel": Known(names="forecast"),
     f"DELETE {FORECASTS}/{{forecast_id}}": Known(names="forecast"),
+    f"POST {PROJECTS}": Known(sends={"name": "asked for"}),
+    f"GET {PROJECTS}": Known(),
+    f"GET {PROJECTS}/{{project_id}}": Known(names="project"),
+    f"PUT {PROJECTS}/{{project_id}}": Known(names="project", sends={"name": "changed"}, carries={"If-Match": "*"}),
+    f"DELETE {PROJECTS}/{{project_id}}": Known(names="project"),
+    f"GET {PROJECTS}/{{project_id}}/work-items": Known(names="project"),
+    f"DELETE {PROJECTS}/{{project_id}}/work-items": Known(names="project"),
+    f"GET {PROJECTS}/{{project_id}}/work-items/{{item_id}}": Known(names="project"),
+    f"PUT {PROJECTS}/{{project_id}}/work-items/{{item_id}}": Known(names="project", sends={"title": "changed"}),
+    f"DELETE {PROJECTS}/{{project_id}}/work-items/{{item_id}}": Known(names="project"),
+    f"GET {PROJECTS}/{{project_id}}/history": Known(names="project"),
+    f"PUT {PROJECTS}/{{project_id}}/history": Known(names="project", sends={"rows": []}),
+    f"GET {PROJECTS}/{{project_id}}/throughput": Known(names="project"),
     f"POST {ENDPOINTS}": Known(sends={"url": "https://receiver.example/"}),
     f"GET {ENDPOINTS}": Known(),
     f"POST {ENDPOINTS}/callbacks/rotate-secret": Known(sends={}),
@@ -84,6 +99,7 @@ class House:
     other: str
     refused: dict[str, str | None]
     ids: dict[str, str]
+    hers: UUID
 
     async def asks(self, name: str, key: str | None, /, **ids: str) -> httpx2.Response:
         """Put the good request of an operation with a key."""
@@ -91,7 +107,7 @@ class House:
         known = REQUESTS[name]
         if known.names is not None:
             path = path.format(**{f"{each}_id": found for each, found in (ids or self.ids).items()})
-        headers = {} if key is None else bearing(key)
+        headers = known.carries if key is None else known.carries | bearing(key)
         content = None if known.sends is None else json.dumps(known.sends)
         return await self.client.request(method, path, content=content, headers=headers | (JSON if content else {}))
 
@@ -112,6 +128,7 @@ async def house(own_url: str, kernel_cache: Path) -> AsyncIterator[House]:
             client=client,
             keys=keys,
             good=good.text,
+            hers=hers,
             other=(await a_key(keys, tenant_id=his)).text,
             refused={
                 "no key": None,
@@ -125,6 +142,7 @@ async def house(own_url: str, kernel_cache: Path) -> AsyncIterator[House]:
                 "forecast": stored.json()["id"],
                 "key": str((await a_key(keys, tenant_id=hers)).record.id),
                 **await an_endpoint(client, good.text),
+                **await a_project(client, good.text, "hers"),
             },
         )
 
@@ -136,6 +154,16 @@ async def an_endpoint(client: httpx2.AsyncClient, key: str) -> dict[str, str]:
     sent = await client.post(f"{made.headers['Location']}/test", headers=bearing(key))
     assert sent.status_code == 202, sent.text
     return {"endpoint": made.json()["id"], "delivery": sent.json()["id"]}
+
+
+async def a_project(client: httpx2.AsyncClient, key: str, name: str) -> dict[str, str]:
+    """Make a project with an item; return their ids."""
+    made = await client.post(PROJECTS, json={"name": name}, headers=bearing(key))
+    assert made.status_code == 201, made.text
+    item = f"{made.headers['Location']}/work-items/PAY-1"
+    put = await client.put(item, json={"finished": "2026-01-05"}, headers=bearing(key))
+    assert put.status_code == 200, put.text
+    return {"project": made.json()["id"], "item": "PAY-1"}
 
 
 def answer(response: httpx2.Response) -> tuple[int, dict[str, str], str]:
@@ -203,7 +231,8 @@ async def test_a_list_holds_nothing_of_another_tenant(house: House, name: str) -
 
 
 async def test_what_one_makes_is_not_the_others(house: House) -> None:
-    for path, sends in ((FORECASTS, body()), *((each, REQUESTS[f"POST {each}"].sends) for each in (KEYS, ENDPOINTS))):
+    others = (KEYS, ENDPOINTS, PROJECTS)
+    for path, sends in ((FORECASTS, body()), *((each, REQUESTS[f"POST {each}"].sends) for each in others)):
         made = await house.client.post(path, json=sends, headers=bearing(house.other))
         assert made.status_code == 201
         assert (await house.client.get(made.headers["Location"], headers=bearing(house.other))).status_code == 200
@@ -216,7 +245,7 @@ async def test_whoever_may_is_served(house: House, name: str) -> None:
     stored = await house.client.post(FORECASTS, json=body(), headers=bearing(house.good))
     (hers,) = {item["id"] for item in [stored.json()]}
     key = await house.client.post(KEYS, json={"name": "x", "scopes": ["forecasts:read"]}, headers=bearing(house.good))
-    mine = await an_endpoint(house.client, house.good)
+    mine = await an_endpoint(house.client, house.good) | await a_project(house.client, house.good, new_id().hex)
     response = await house.asks(name, house.good, forecast=hers, key=key.json()["id"], **mine)
     await house.client.delete(f"{ENDPOINTS}/{mine['endpoint']}", headers=bearing(house.good))
     assert response.is_success, response.text
@@ -318,6 +347,10 @@ async def _is_there(house: House) -> bool:
     found = await house.asks(f"GET {FORECASTS}/{{forecast_id}}", house.good)
     key = await house.asks(f"GET {KEYS}/{{key_id}}", house.good)
     endpoint = await house.asks(f"GET {ENDPOINTS}/{{endpoint_id}}", house.good)
+    project = await house.asks(f"GET {PROJECTS}/{{project_id}}", house.good)
+    assert (project.status_code, project.json()["name"]) == (200, "hers")
+    item = await house.asks(f"GET {PROJECTS}/{{project_id}}/work-items/{{item_id}}", house.good)
+    assert (item.status_code, item.json()["title"]) == (200, "")
     assert endpoint.json()["description"] == ""
     return {found.status_code, key.status_code, endpoint.status_code} == {200} and key.json()["revoked_at"] is None
 
@@ -331,3 +364,17 @@ async def test_a_large_forecast_belongs_to_who_asked_for_it_when_a_worker_has_co
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
     assert (await house.client.get(mine, headers=bearing(house.other))).status_code == 404
+
+
+async def test_who_may_not_look_at_projects_takes_no_history_from_them(house: House) -> None:
+    asked = {name: value for name, value in body().items() if name != "history"} | {"project_id": house.ids["project"]}
+    key = await a_key(house.keys, "forecasts:write", tenant_id=house.hers)
+    problem(await house.client.post(FORECASTS, json=asked, headers=bearing(key.text)), 403, "scope_missing")
+    his = await house.client.post(FORECASTS, json=asked, headers=bearing(house.other))
+    unknown = await house.client.post(
+        FORECASTS, json=asked | {"project_id": str(new_id())}, headers=bearing(house.other)
+    )
+    assert answer(his) == answer(unknown)
+    assert problem(his, 422, "invalid_request")["errors"][0]["code"] == "project_not_found"
+    both = await a_key(house.keys, "forecasts:write", "projects:read", tenant_id=house.hers)
+    assert (await house.client.post(FORECASTS, json=asked, headers=bearing(both.text))).status_code == 201

@@ -69,6 +69,10 @@ class FixedClock:
         """The same day, always."""
         return self.day
 
+    def today_in(self, _time_zone: str) -> date:
+        """The same day, everywhere."""
+        return self.day
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedDice:

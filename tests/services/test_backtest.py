@@ -6,7 +6,6 @@ from uuid import uuid4
 import pytest
 
 from flow_forecaster.engine.invalid import InvalidInput
-from flow_forecaster.errors import ProjectNotFound
 from flow_forecaster.services.catalogue import prepare, restore
 from services.asking import DICE, TODAY, a_job, answer_of
 
@@ -108,5 +107,5 @@ def test_a_backtest_that_cannot_be_made_names_the_field_to_blame(case: str) -> N
 
 
 def test_a_project_that_does_not_exist_is_not_found() -> None:
-    with pytest.raises(ProjectNotFound):
+    with pytest.raises(InvalidInput, match="no project"):
         a_job("backtest", history=None, project_id=str(uuid4()))

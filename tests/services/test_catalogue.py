@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.engine.version import ENGINE_VERSION
-from flow_forecaster.errors import ProjectNotFound
 from flow_forecaster.schemas.fields import ForecastFields
 from flow_forecaster.schemas.kinds import ForecastRequest, ForecastResult
 from flow_forecaster.services.catalogue import KINDS, prepare, restore
@@ -110,7 +109,7 @@ def test_a_job_names_its_engine_and_knows_its_cost(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", asking.KINDS)
 def test_a_project_that_does_not_exist_is_not_found(kind: str) -> None:
-    with pytest.raises(ProjectNotFound):
+    with pytest.raises(InvalidInput, match="no project"):
         a_job(kind, history=None, project_id=str(uuid4()))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.version import ENGINE_VERSION
-from flow_forecaster.errors import DatabaseUnavailable, ForecastNotFound, InvalidCursor, NotReady, ProjectNotFound
+from flow_forecaster.errors import DatabaseUnavailable, ForecastNotFound, InvalidCursor, NotReady
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.services.callers import ANYBODY
@@ -128,7 +128,7 @@ async def test_what_a_worker_finds_is_what_was_asked(forecasts: Forecasts, datab
         ({"history": None}, InvalidInput),
         ({"history": {"throughput": [0, 0, 0]}}, InvalidInput),
         ({"project_id": str(uuid4())}, InvalidInput),
-        ({"history": None, "project_id": str(uuid4())}, ProjectNotFound),
+        ({"history": None, "project_id": str(uuid4())}, InvalidInput),
     ],
 )
 async def test_a_request_that_cannot_be_answered_is_not_stored(

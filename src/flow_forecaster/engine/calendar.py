@@ -49,7 +49,7 @@ class WorkingCalendar:
         """Count the working days from `start` to `last`, both included."""
         return int(self.counts(start, [last])[0])
 
-    def counts(self, start: date, last: Sequence[date]) -> NDArray[np.int64]:
+    def counts(self, start: date, last: Sequence[date] | NDArray[np.datetime64]) -> NDArray[np.int64]:
         """Count the working days from `start` to each of several last days, both included."""
         after = np.array(last, dtype="datetime64[D]") + _ONE_DAY
         return np.busday_count(np.datetime64(start), after, weekmask=self._mask, holidays=self._holidays)

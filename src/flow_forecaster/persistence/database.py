@@ -20,12 +20,15 @@ from flow_forecaster.persistence.backlog import BacklogRepository
 from flow_forecaster.persistence.claims import ClaimRepository
 from flow_forecaster.persistence.deliveries import DeliveryRepository
 from flow_forecaster.persistence.forecasts import ForecastRepository
+from flow_forecaster.persistence.history_rows import HistoryRepository
 from flow_forecaster.persistence.idempotency import IdempotencyRepository, OldKeys
+from flow_forecaster.persistence.projects import ProjectRepository
 from flow_forecaster.persistence.reach import beginning
 from flow_forecaster.persistence.standings import Standings
 from flow_forecaster.persistence.steadiness import LoneStatements, Statements, SteadyConnection, to_the_end
 from flow_forecaster.persistence.tenants import TenantRepository
 from flow_forecaster.persistence.webhooks import WebhookRepository
+from flow_forecaster.persistence.work_items import WorkItemRepository
 
 _PASSES = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
 _READ_ONLY = "flow_forecaster_read_only"
@@ -40,6 +43,9 @@ class Transaction:
     idempotency: IdempotencyRepository
     keys: KeyRepository
     webhooks: WebhookRepository
+    projects: ProjectRepository
+    work_items: WorkItemRepository
+    histories: HistoryRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +174,9 @@ def _transaction(connection: Statements, tenant_id: UUID) -> Transaction:
         idempotency=IdempotencyRepository(connection, tenant_id),
         keys=KeyRepository(connection, tenant_id),
         webhooks=WebhookRepository(connection, tenant_id),
+        projects=ProjectRepository(connection, tenant_id),
+        work_items=WorkItemRepository(connection, tenant_id),
+        histories=HistoryRepository(connection, tenant_id),
     )
 
 

@@ -5,14 +5,16 @@ step that has begun runs to its end, and the cancellation is passed on after it;
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 T = TypeVar("T")
+Values: TypeAlias = dict[str, Any] | Sequence[dict[str, Any]] | None
+"""The parameters of a statement; a sequence of them executes it once for each."""
 
 
 async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
@@ -32,7 +34,11 @@ async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
 class Statements(Protocol):
     """What executes statements."""
 
-    async def execute(self, statement: Executable, values: dict[str, Any] | None = None) -> CursorResult[Any]:
+    @property
+    def dialect(self) -> str:
+        """Which database it is, by SQLAlchemy's name."""
+
+    async def execute(self, statement: Executable, values: Values = None) -> CursorResult[Any]:
         """Execute a statement."""
 
 
@@ -45,11 +51,16 @@ class LoneStatements:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def execute(self, statement: Executable, values: dict[str, Any] | None = None) -> CursorResult[Any]:
+    @property
+    def dialect(self) -> str:
+        """Which database it is, by SQLAlchemy's name."""
+        return self._engine.dialect.name
+
+    async def execute(self, statement: Executable, values: Values = None) -> CursorResult[Any]:
         """Connect, execute a statement and let go of the connection."""
         return await to_the_end(self._execute(statement, values))
 
-    async def _execute(self, statement: Executable, values: dict[str, Any] | None) -> CursorResult[Any]:
+    async def _execute(self, statement: Executable, values: Values) -> CursorResult[Any]:
         connection = await self._engine.connect()
         try:
             return await connection.execute(statement, values)  # a buffered result, which outlives its connection
@@ -68,6 +79,11 @@ class SteadyConnection:
         self._engine, self._options, self._beginning = engine, options, beginning
         self._connection: AsyncConnection | None = None
 
+    @property
+    def dialect(self) -> str:
+        """Which database it is, by SQLAlchemy's name."""
+        return self._engine.dialect.name
+
     async def __aenter__(self) -> Self:
         """Connect and begin."""
         try:
@@ -81,7 +97,7 @@ class SteadyConnection:
         """Commit, or leave no trace."""
         await to_the_end(self._close(commit=kind is None))
 
-    async def execute(self, statement: Executable, values: dict[str, Any] | None = None) -> CursorResult[Any]:
+    async def execute(self, statement: Executable, values: Values = None) -> CursorResult[Any]:
         """Execute a statement."""
         return await to_the_end(self._opened.execute(statement, values))
 

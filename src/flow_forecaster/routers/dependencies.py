@@ -10,8 +10,11 @@ from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.following import Following, StillIn
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
+from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.webhooks import Webhooks
+from flow_forecaster.services.work_items import WorkItems
 
 
 async def _forecasts(request: Request) -> Forecasts:
@@ -46,6 +49,21 @@ async def _webhooks(request: Request) -> Webhooks:
     return webhooks
 
 
+async def _projects(request: Request) -> Projects:
+    projects: Projects = request.app.state.projects
+    return projects
+
+
+async def _work_items(request: Request) -> WorkItems:
+    work_items: WorkItems = request.app.state.work_items
+    return work_items
+
+
+async def _throughputs(request: Request) -> Throughputs:
+    throughputs: Throughputs = request.app.state.throughputs
+    return throughputs
+
+
 async def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller  # put there by the gate, without which no route is reached
     return caller
@@ -60,6 +78,9 @@ CallerDep = Annotated[Caller, Depends(_caller)]
 ApiKeysDep = Annotated[ApiKeys, Depends(_api_keys)]
 LookingDep = Annotated[Looking, Depends(_looking)]
 ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
+ProjectsDep = Annotated[Projects, Depends(_projects)]
+WorkItemsDep = Annotated[WorkItems, Depends(_work_items)]
+ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
 OnceOnlyDep = Annotated[OnceOnly, Depends(_once_only)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

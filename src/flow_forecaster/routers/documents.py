@@ -10,23 +10,24 @@ Responses = dict[int | str, dict[str, Any]]
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 
 
-def _problem(description: str) -> dict[str, Any]:
+def problem(description: str) -> dict[str, Any]:
+    """Describe a status that is told by a problem."""
     return {"description": description, "content": {PROBLEM_TYPE: {"schema": _SCHEMA}}}
 
 
 INVALID: Responses = {
-    400: _problem("The body is not JSON."),
-    413: _problem("The body is too large."),
-    415: _problem("The body is not sent as JSON."),
-    422: _problem("The request cannot be answered; `errors` names the fields."),
+    400: problem("The body is not JSON."),
+    413: problem("The body is too large."),
+    415: problem("The body is not sent as JSON."),
+    422: problem("The request cannot be answered; `errors` names the fields."),
 }
 REFUSED: Responses = {
-    401: _problem("No key was sent, or it is not accepted."),
-    403: _problem("The key does not allow this."),
-    429: _problem("The key has used up its rate, or too many forecasts are not finished."),
+    401: problem("No key was sent, or it is not accepted."),
+    403: problem("The key does not allow this."),
+    429: problem("The key has used up its rate, or too many forecasts are not finished."),
 }
-CONFLICT: Responses = {409: _problem("Not as things are; `code` says what is in the way.")}
-NOT_FOUND: Responses = {404: _problem("There is none with this id.")}
+CONFLICT: Responses = {409: problem("Not as things are; `code` says what is in the way.")}
+NOT_FOUND: Responses = {404: problem("There is none with this id.")}
 EVENT_STREAM = "ForecastEventStream"
 EVENTS: Responses = {
     200: {
@@ -36,8 +37,8 @@ EVENTS: Responses = {
     204: {"description": "The forecast has ended, and Last-Event-ID names its end: do not come back."},
 }
 DATABASE_DOWN: Responses = {
-    500: _problem("A defect of the service."),
-    503: _problem("The database cannot be reached; nothing was stored."),
+    500: problem("A defect of the service."),
+    503: problem("The database cannot be reached; nothing was stored."),
 }
 
 _HISTORY = {"throughput": [5, 6, 7, 4, 8, 6, 5], "period": "week"}

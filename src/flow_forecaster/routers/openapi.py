@@ -18,8 +18,10 @@ from flow_forecaster.schemas.kinds import KindName
 from flow_forecaster.schemas.problems import Problem
 from flow_forecaster.schemas.records import Status
 from flow_forecaster.schemas.results import MethodUsed
+from flow_forecaster.schemas.selections import Source
 from flow_forecaster.schemas.webhooks import DeliveryStatus, EndpointEvent, EndStatus, EventType, ForecastEvent
 from flow_forecaster.schemas.what_ifs import InputName
+from flow_forecaster.schemas.work_items import State
 
 # Unions that stand inline in FastAPI's document: their name, and the schema and field that hold them.
 _UNIONS = (("ForecastRequest", "Forecast", "request"), ("ForecastResult", "Forecast", "result"))
@@ -38,6 +40,8 @@ _ENUMS: dict[str, tuple[str, ...]] = {
     "MethodUsed": get_args(MethodUsed),
     "PeriodName": get_args(PeriodName),
     "PlanDraws": get_args(Draws),
+    "HistorySource": get_args(Source),
+    "WorkItemState": get_args(State),
     "SensitivityInput": get_args(InputName),
     "Weekday": get_args(Weekday),
 }

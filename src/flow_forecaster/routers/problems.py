@@ -27,13 +27,18 @@ from flow_forecaster.errors import (
     KeyReused,
     MediaTypeNotSupported,
     NotReady,
+    PreconditionFailed,
+    PreconditionRequired,
+    ProjectExists,
     ProjectNotFound,
     QueueFull,
     RateLimited,
     ScopeMissing,
     ServiceError,
+    TimeZoneFixed,
     TooManyEndpoints,
     TooManyWatches,
+    WorkItemNotFound,
 )
 from flow_forecaster.routers.allowances import limited
 from flow_forecaster.routers.pointers import field_errors, pointer
@@ -57,14 +62,20 @@ STATUSES: Mapping[type[ServiceError], int] = {
     KeptForecastDeleted: HTTPStatus.CONFLICT,
     KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooManyEndpoints: HTTPStatus.CONFLICT,
-    ProjectNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ProjectNotFound: HTTPStatus.NOT_FOUND,
+    ProjectExists: HTTPStatus.CONFLICT,
+    TimeZoneFixed: HTTPStatus.CONFLICT,
+    WorkItemNotFound: HTTPStatus.NOT_FOUND,
+    PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     InvalidCursor: HTTPStatus.UNPROCESSABLE_ENTITY,
     MediaTypeNotSupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 POINTERS: Mapping[type[ServiceError], str] = {
-    ProjectNotFound: "/project_id",
+    ProjectExists: "/name",
+    TimeZoneFixed: "/time_zone",
     InvalidCursor: "/cursor",
     KeyReused: "/idempotency-key",
 }

@@ -8,7 +8,15 @@ from pydantic import Field, field_validator
 
 from flow_forecaster.schemas.base import Request, Response
 
-Scope: TypeAlias = Literal["forecasts:read", "forecasts:write", "webhooks:read", "webhooks:write", "keys:admin"]
+Scope: TypeAlias = Literal[
+    "forecasts:read",
+    "forecasts:write",
+    "projects:read",
+    "projects:write",
+    "webhooks:read",
+    "webhooks:write",
+    "keys:admin",
+]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 MOST_DAYS, MOST_OVERLAP_HOURS, USUAL_OVERLAP_HOURS = 3_650, 720.0, 24.0
 

@@ -121,7 +121,7 @@ class BacktestRequest(HistoryFields):
         caveats: tuple[Caveat, ...] = ()
         if calendar is not None:
             history, caveats = working_history(history, calendar)
-        return history, timeline_of(history, calendar), caveats
+        return history, timeline_of(history, calendar), caveats + self._left_out
 
 
 def _samplers_for(history: ThroughputHistory, timeline: Timeline) -> list[Sampler]:

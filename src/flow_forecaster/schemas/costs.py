@@ -134,7 +134,7 @@ class CostRequest(ModelFields):
 
 _BESIDE_ESTIMATES = (
     *("history", "project_id", "calendar", "scope", "costs", "deadline", "risks", "capacity", "lead_time"),
-    *("horizon", "sampler", "fan", "sample_paths"),
+    *("horizon", "sampler", "fan", "sample_paths", "selection", "taken_from"),
 )
 
 

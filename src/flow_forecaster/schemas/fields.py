@@ -28,6 +28,7 @@ from flow_forecaster.schemas.histories import (
     period_value,
 )
 from flow_forecaster.schemas.scopes import Risks, Scope, risk_values
+from flow_forecaster.schemas.selections import Selection, TakenFrom
 from flow_forecaster.schemas.webhooks import CallbackUrl
 
 MOST_TRIALS = 1_000_000_000
@@ -45,6 +46,8 @@ class HistoryFields(Request):
 
     history: History | None = Field(default=None, description="The team's throughput; or name a project.")
     project_id: UUID | None = Field(default=None, description="The project to take the history from.")
+    selection: Selection | None = Field(default=None, description="What of the project's past to take.")
+    taken_from: TakenFrom | None = Field(default=None, description="Where the service took the history from.")
     calendar: Calendar | None = Field(default=None, description="Working days; every day counts if absent.")
 
     def with_holidays(self, start: date) -> Self:
@@ -59,15 +62,25 @@ class HistoryFields(Request):
         return self.model_copy(update={"calendar": self.calendar.resolved(min(known or start, start), start)})
 
     @property
+    def _left_out(self) -> tuple[Caveat, ...]:
+        return () if self.taken_from is None else tuple(self.taken_from.caveats())
+
+    @property
     def _counted_in(self) -> PeriodName | Iteration | None:
         return None if self.history is None else self.history.period
 
     def _history(self) -> ThroughputHistory:
         if self.history is None:
+            if self.project_id is not None:
+                detail = "There is no project with this id."
+                raise InvalidInput("project_id", code="project_not_found", detail=detail)
             raise InvalidInput("history", code="history_missing", detail="Give either a history or a project_id.")
         if self.project_id is not None:
             detail = "Give either a history or a project_id, not both."
             raise InvalidInput("project_id", code="history_or_project", detail=detail)
+        if self.selection is not None:
+            detail = "A selection is made from a project's past; this history is given."
+            raise InvalidInput("selection", code="selection_without_project", detail=detail)
         return self.history.value()
 
     def _working(self, calendar: Calendar | None) -> WorkingCalendar | None:
@@ -123,6 +136,7 @@ class ForecastFields(AheadFields, HistoryFields):
         caveats: tuple[Caveat, ...] = ()
         if history is not None and timeline.calendar is not None:
             history, caveats = working_history(history, timeline.calendar)
+        caveats += self._left_out
         return Basis(
             history=history,
             timeline=timeline,

@@ -123,8 +123,6 @@ class TeamFields(HistoryFields):
 
     def _basis(self, request: "TeamsRequest") -> Basis | None:
         """Map the history; None if nothing was ever finished."""
-        if self.project_id is not None and self.history is None:
-            raise InvalidInput("project_id", code="project_not_found", detail="There is no project with this id.")
         own = {name: getattr(self, name) for name in HistoryFields.model_fields}
         shared = {name: getattr(request, name) for name in AheadFields.model_fields}
         try:

@@ -11,13 +11,11 @@ from typing import Any, Protocol
 
 from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.engine.version import ENGINE_VERSION
-from flow_forecaster.errors import ProjectNotFound
 from flow_forecaster.schemas.backtest import BacktestRequest, backtest_result
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.schemas.comparisons import what_if_result
 from flow_forecaster.schemas.costs import CostRequest, cost_result
 from flow_forecaster.schemas.deliveries import milestones_result, teams_result
-from flow_forecaster.schemas.fields import HistoryFields
 from flow_forecaster.schemas.forecasts import DeadlineRequest, HowManyRequest, WhenRequest
 from flow_forecaster.schemas.items import ItemRequest, item_result
 from flow_forecaster.schemas.kinds import AnyRequest
@@ -89,10 +87,7 @@ def prepare(request: Any, *, today: date, seed: int) -> Job:
 
     Raises:
         InvalidInput: the request cannot be answered, with the field that is to blame.
-        ProjectNotFound: the project that it names does not exist.
     """
-    if isinstance(request, HistoryFields) and request.project_id is not None and request.history is None:
-        raise ProjectNotFound  # projects are yet to come, so no id can be that of one
     resolved = request.resolved(today=today, seed=seed)
     return Job(kind=_BY_NAME[resolved.kind], request=resolved, question=resolved.question())
 

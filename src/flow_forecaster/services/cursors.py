@@ -43,6 +43,26 @@ def before(cursor: str | None) -> UUID | None:
     return None if cursor is None else decode(cursor)
 
 
+def encode_text(last: str) -> str:
+    """Write down with which text a page ended."""
+    return base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
+
+
+def decode_text(cursor: str) -> str:
+    """Read with which text a page ended.
+
+    Raises:
+        InvalidCursor: no list gave this out.
+    """
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidCursor from error
+    if not text or "\0" in text:
+        raise InvalidCursor
+    return text
+
+
 def encode(last: UUID) -> str:
     """Write down with which id a page ended."""
     return base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")

@@ -19,6 +19,7 @@ from flow_forecaster.services.cursors import Page
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
 from flow_forecaster.services.rates import Meter
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.throughputs import Throughputs, names_project
 from flow_forecaster.services.webhooks import allowed_target
 
 
@@ -45,8 +46,8 @@ class Forecasts:
         For the idempotency key that is `held`, the answer is kept with the forecast.
 
         Raises:
-            InvalidInput: the request cannot be answered.
-            ProjectNotFound: it names an unknown project.
+            InvalidInput: the request cannot be answered, or names an unknown project.
+            ScopeMissing: it names a project, and the caller may not look at any.
             RateLimited: the caller's key has used up its draws for now.
             QueueFull: the caller's tenant has too many forecasts that are not finished.
             KeyInFlight: the idempotency key is held no longer; nothing was stored.
@@ -57,6 +58,8 @@ class Forecasts:
             raise NotReady
         if request.callback_url is not None:
             allowed_target(request.callback_url, self.policy, "callback_url")
+        if names_project(request):
+            request = await Throughputs(database=self.database, clock=self.clock).resolved(caller, request)
         job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
         await self.meter.charge_draws(caller, job.cost)
         if respond_async or job.cost > self.inline_draws:

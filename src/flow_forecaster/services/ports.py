@@ -17,6 +17,9 @@ class Clock(Protocol):
     def today(self) -> date:
         """Today, UTC."""
 
+    def today_in(self, time_zone: str) -> date:
+        """Today in a time zone, by its IANA name."""
+
 
 class Dice(Protocol):
     """Makes seeds."""

@@ -1,0 +1,185 @@
+"""Work items of projects, by the thousand. Who writes them holds their project's row."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Double,
+    Integer,
+    String,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from flow_forecaster.engine.work_items import WorkItem
+from flow_forecaster.persistence.lines import Holds, joined, parted
+from flow_forecaster.persistence.project_tables import WorkItemRow
+from flow_forecaster.persistence.steadiness import Statements
+
+State: TypeAlias = Literal["finished", "in_progress", "not_started"]
+_TABLE = WorkItemRow.metadata.tables[WorkItemRow.__tablename__]
+_TYPES: dict[str, Any] = {
+    "item_id": String(),
+    "title": String(),
+    "type": String(),
+    "tags": Text(),
+    "created_day": Integer(),
+    "started_day": Integer(),
+    "finished_day": Integer(),
+    "size": Double(),
+    "blocked_days": Double(),
+}
+_KEY = ("project_id", "item_id")
+_COLUMNS = tuple(_TABLE.c[name] for name in _TYPES)
+_WIDTH = 5_000
+"""Rows of one statement: a stretch of it is short enough for any time-out, and long enough not to matter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFilter:
+    """Which items: of any of these types, with any of these tags, in this state; all where nothing is said."""
+
+    types: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    state: State | None = None
+
+
+class WorkItemRepository:
+    """Work items of one tenant within one transaction."""
+
+    def __init__(self, connection: Statements, tenant_id: UUID) -> None:
+        self._connection, self._tenant_id = connection, tenant_id
+
+    async def put(self, project_id: UUID, items: Sequence[WorkItem]) -> int:
+        """Store items, each in the place of the one with its id; count those that were not there just so.
+
+        No two of them may have the same id.
+        """
+        changed = 0
+        for at in range(0, len(items), _WIDTH):
+            rows = [_row(item) for item in items[at : at + _WIDTH]]
+            changed += await self._put(project_id, rows)
+        return changed
+
+    async def get(self, project_id: UUID, item_id: str) -> WorkItem | None:
+        """Find an item."""
+        query = select(*_COLUMNS).where(*self._of(project_id), WorkItemRow.item_id == item_id)
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else _item(row)
+
+    async def page(self, project_id: UUID, *, limit: int, after: str | None, which: ItemFilter) -> list[WorkItem]:
+        """List items in the order of their ids, from after `after` on."""
+        query = select(*_COLUMNS).where(*self._of(project_id), *_conditions(which))
+        query = query.order_by(WorkItemRow.item_id).limit(limit)
+        if after is not None:
+            query = query.where(WorkItemRow.item_id > after)
+        return [_item(row) for row in await self._connection.execute(query)]
+
+    async def count(self, project_id: UUID) -> int:
+        """Count the items of a project."""
+        query = select(func.count()).select_from(WorkItemRow).where(*self._of(project_id))
+        return int((await self._connection.execute(query)).scalar_one())
+
+    async def finished(self, project_id: UUID, which: ItemFilter) -> list[tuple[int, int]]:
+        """Count the items finished on each day on which there are any, in the order of days."""
+        day = WorkItemRow.finished_day
+        query = select(day, func.count()).where(*self._of(project_id), day.is_not(None), *_conditions(which))
+        rows: Sequence[Any] = (await self._connection.execute(query.group_by(day).order_by(day))).all()
+        return [(int(found), int(count)) for found, count in rows]
+
+    async def remove(self, project_id: UUID, item_ids: Iterable[str]) -> int:
+        """Forget items by their ids; count those that were there."""
+        wanted, gone = list(item_ids), 0
+        for at in range(0, len(wanted), 500):
+            some = WorkItemRow.item_id.in_(wanted[at : at + 500])
+            gone += (await self._connection.execute(delete(WorkItemRow).where(*self._of(project_id), some))).rowcount
+        return gone
+
+    async def clear(self, project_id: UUID) -> int:
+        """Forget all items of a project; count them."""
+        return (await self._connection.execute(delete(WorkItemRow).where(*self._of(project_id)))).rowcount
+
+    async def _put(self, project_id: UUID, rows: list[tuple[Any, ...]]) -> int:
+        if self._connection.dialect == "sqlite":
+            own = {"project_id": project_id, "tenant_id": self._tenant_id}
+            each = [dict(zip(_TYPES, row, strict=True)) | own for row in rows]
+            return (await self._connection.execute(_ON_SQLITE, each)).rowcount
+        columns: dict[str, Any] = dict(zip(_TYPES, map(list, zip(*rows, strict=True)), strict=True))
+        owner = {"project": project_id, "tenant": self._tenant_id}
+        return (await self._connection.execute(_ON_POSTGRESQL, columns | owner)).rowcount
+
+    def _of(self, project_id: UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return WorkItemRow.project_id == project_id, WorkItemRow.tenant_id == self._tenant_id
+
+
+def _conditions(which: ItemFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if which.types:
+        found.append(WorkItemRow.type.in_(which.types))
+    if which.tags:
+        found.append(or_(*(Holds(WorkItemRow.tags, tag) for tag in which.tags)))
+    if which.state is not None:
+        finished, started = WorkItemRow.finished_day.is_not(None), WorkItemRow.started_day.is_not(None)
+        states = {"finished": finished, "in_progress": ~finished & started, "not_started": ~finished & ~started}
+        found.append(states[which.state])
+    return found
+
+
+def _row(item: WorkItem) -> tuple[Any, ...]:
+    """List what is stored of an item, in the order of _TYPES."""
+    return (
+        *(item.id, item.title, item.type, joined(item.tags)),
+        *(item.created, item.started, item.finished, item.size, item.blocked_days),
+    )
+
+
+def _item(row: Any) -> WorkItem:
+    return WorkItem(
+        id=row.item_id,
+        title=row.title,
+        type=row.type,
+        tags=parted(row.tags),
+        created=row.created_day,
+        started=row.started_day,
+        finished=row.finished_day,
+        size=row.size,
+        blocked_days=row.blocked_days,
+    )
+
+
+def _on_sqlite() -> sqlite.Insert:
+    new = sqlite.insert(_TABLE)
+    fields = [name for name in _TYPES if name not in _KEY]
+    return new.on_conflict_do_update(
+        index_elements=list(_KEY),
+        set_={name: new.excluded[name] for name in fields},
+        where=or_(*(_TABLE.c[name].is_distinct_from(new.excluded[name]) for name in fields)),
+    )
+
+
+def _on_postgresql() -> postgresql.Insert:
+    """Insert from arrays, one a column: as fast as COPY, and an ordinary statement, which row-level security holds."""
+    arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in _TYPES.items()]
+    given = func.unnest(*arrays).table_valued(*_TYPES, name="given").render_derived()
+    owner = (bindparam("project", type_=Uuid()), bindparam("tenant", type_=Uuid()))
+    rows = select(*(given.c[name] for name in _TYPES), *owner)
+    new = postgresql.insert(_TABLE).from_select([*_TYPES, "project_id", "tenant_id"], rows)
+    fields = [name for name in _TYPES if name not in _KEY]
+    return new.on_conflict_do_update(
+        index_elements=list(_KEY),
+        set_={name: new.excluded[name] for name in fields},
+        where=or_(*(_TABLE.c[name].is_distinct_from(new.excluded[name]) for name in fields)),
+    )
+
+
+_ON_SQLITE, _ON_POSTGRESQL = _on_sqlite(), _on_postgresql()
