@@ -98,6 +98,7 @@ def test_each_week_is_counted_and_an_idle_one_is_zero() -> None:
     assert found.departures.tolist() == [1, 2, 0]
     assert found.backlog.tolist() == [2, 2, 2]
     assert found.in_progress.tolist() == [2, 1, 1]
+    assert (found.arrived.tolist(), found.begun.tolist(), found.gone.tolist()) == ([3, 5, 5], [3, 4, 4], [1, 3, 3])
 
 
 def test_a_cycle_time_counts_both_its_days() -> None:
@@ -118,13 +119,13 @@ def test_the_age_of_work_in_progress_is_held_against_finished_items() -> None:
     assert found.days.tolist() == [9]
     assert found.shorter is not None
     assert found.shorter.tolist() == [0.5]
-    assert found.older == (1, 0, 0, 0)
+    assert [found.older(days) for days in (1, 8, 9)] == [1, 1, 0]
 
 
 def test_without_finished_items_there_is_nothing_to_hold_an_age_against() -> None:
     items = table([Item(started=3)])
     found = ages(items, 13, cycle_times(items, TWO_WEEKS))
-    assert (found.days.tolist(), found.shorter, found.older) == ([11], None, None)
+    assert (found.days.tolist(), found.shorter) == ([11], None)
 
 
 def test_an_age_beyond_all_cycle_times_is_above_all_of_them() -> None:

@@ -11,34 +11,20 @@ day it was finished. Reference: Little, "A proof for the queuing formula L = lam
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.distribution import Distribution
-from flow_forecaster.engine.history import MOST_PERIODS, Period
+from flow_forecaster.engine.history import MOST_PERIODS
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.scoring import wilson
+from flow_forecaster.engine.throughput import Grid
 
 UNKNOWN = -1
 CONFIDENCES = (0.5, 0.7, 0.85, 0.95)
 FEWEST_HELD_OUT = 10
-
-
-class Periods(Protocol):
-    """Where periods begin."""
-
-    @property
-    def period(self) -> Period:
-        """How long they are."""
-
-    def periods_at(self, days: Counts) -> Counts:
-        """Number the period that each day lies in."""
-
-    def first_day(self, number: int) -> int:
-        """Find the first day of a period by its number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +70,7 @@ class Flow:
     """What happened in each period, all of shape (periods,), zeros included.
 
     first_days: of each. arrivals, starts and departures: in it. backlog: arrived and not finished by its end.
-    in_progress: begun and not finished by its end.
+    in_progress: begun and not finished by its end. arrived, begun and gone: by its end, since the beginning.
     """
 
     first_days: Counts
@@ -93,6 +79,9 @@ class Flow:
     departures: Counts
     backlog: Counts
     in_progress: Counts
+    arrived: Counts
+    begun: Counts
+    gone: Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,12 +106,15 @@ class Times:
 class Ages:
     """Items in progress on a day: `days[i]` is an age, ascending, and `shorter[i]` the share of cycle times below it.
 
-    older[j]: how many are older than the days within which CONFIDENCES[j] of items were finished; None without any.
+    `shorter` is None where no cycle time is known.
     """
 
     days: Counts
     shorter: Floats | None
-    older: tuple[int, ...] | None
+
+    def older(self, days: int) -> int:
+        """Count those that are older than so many days."""
+        return int(np.count_nonzero(self.days > days))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,14 +157,14 @@ class Little:
     ratio: float | None
 
 
-def flow(items: Items, span: Span, periods: Periods) -> Flow:
+def flow(items: Items, span: Span, grid: Grid) -> Flow:
     """Count by period, over the whole periods of a span.
 
     Raises:
         InvalidInput: no whole period, or more than MOST_PERIODS.
     """
-    begin, end = _whole(span, periods)
-    first_days = np.array([periods.first_day(number) for number in range(begin, end + 1)], dtype=np.int64)
+    begin, end = _whole(span, grid)
+    first_days = np.array([grid.first_day(number) for number in range(begin, end + 1)], dtype=np.int64)
     edges = np.concatenate((first_days[:1] - 1, first_days[1:] - 1))  # the last day before each period, and of the last
     arrived, begun, gone = (_up_to(days, edges) for days in (items.arrived, items.begun, items.finished))
     return Flow(
@@ -182,6 +174,9 @@ def flow(items: Items, span: Span, periods: Periods) -> Flow:
         departures=np.diff(gone),
         backlog=(arrived - gone)[1:],
         in_progress=(begun - gone)[1:],
+        arrived=arrived[1:],
+        begun=begun[1:],
+        gone=gone[1:],
     )
 
 
@@ -213,12 +208,10 @@ def ages(items: Items, today: int, finished: Times) -> Ages:
     open_ = (items.finished == UNKNOWN) & (items.started != UNKNOWN) & (items.started <= today)
     days = np.sort(today - items.started[open_] + 1)
     if finished.law is None:
-        return Ages(days=days, shorter=None, older=None)
+        return Ages(days=days, shorter=None)
     below = np.concatenate(([0], np.cumsum(finished.counts)))
     shorter = below[np.minimum(days, len(finished.counts))] / finished.items
-    limits = [finished.within(confidence) for confidence in CONFIDENCES]
-    older = tuple(int(np.count_nonzero(days > limit)) for limit in limits if limit is not None)
-    return Ages(days=days, shorter=shorter, older=older)
+    return Ages(days=days, shorter=shorter)
 
 
 def expectation(items: Items, span: Span, confidence: float) -> Expectation:
@@ -283,11 +276,11 @@ def columns(rows: Sequence[tuple[int, int, int, float]]) -> Items:
     return Items(created=created, started=started, finished=finished, blocked=table[:, 3])
 
 
-def _whole(span: Span, periods: Periods) -> tuple[int, int]:
-    begin, end = (int(number) for number in periods.periods_at(np.array([span.first, span.last + 1])))
-    begin += periods.first_day(begin) < span.first
+def _whole(span: Span, grid: Grid) -> tuple[int, int]:
+    begin, end = (int(number) for number in grid.periods_at(np.array([span.first, span.last + 1])))
+    begin += grid.first_day(begin) < span.first
     if begin >= end:
-        detail = f"There is no whole {periods.period} in the time that was asked for."
+        detail = f"There is no whole {grid.period} in the time that was asked for."
         raise InvalidInput("from", code="no_whole_period", detail=detail)
     if end - begin > MOST_PERIODS:
         detail = f"It spans more than {MOST_PERIODS:,} periods: ask for a shorter time, or longer periods."

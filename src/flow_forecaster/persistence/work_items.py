@@ -1,7 +1,7 @@
 """Work items of projects, by the thousand. Who writes them holds their project's row."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
@@ -96,6 +96,18 @@ class WorkItemRepository:
         query = select(day, func.count()).where(*self._of(project_id), day.is_not(None), *_conditions(which))
         rows: Sequence[Any] = (await self._connection.execute(query.group_by(day).order_by(day))).all()
         return [(int(found), int(count)) for found, count in rows]
+
+    async def days(self, project_id: UUID, which: ItemFilter, *, unknown: int) -> Sequence[Any]:
+        """List created, started and finished days and blocked days of items; `unknown` is a day that is not known."""
+        known = (WorkItemRow.created_day, WorkItemRow.started_day, WorkItemRow.finished_day)
+        query = select(*(func.coalesce(day, unknown) for day in known), WorkItemRow.blocked_days)
+        return (await self._connection.execute(query.where(*self._of(project_id), *_conditions(which)))).all()
+
+    async def oldest_in_progress(self, project_id: UUID, which: ItemFilter, *, most: int) -> list[WorkItem]:
+        """List the items in progress that were begun first."""
+        query = select(*_COLUMNS).where(*self._of(project_id), *_conditions(replace(which, state="in_progress")))
+        query = query.order_by(WorkItemRow.started_day, WorkItemRow.item_id).limit(most)
+        return [_item(row) for row in await self._connection.execute(query)]
 
     async def remove(self, project_id: UUID, item_ids: Iterable[str]) -> int:
         """Forget items by their ids; count those that were there."""
