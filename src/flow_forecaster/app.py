@@ -18,6 +18,7 @@ from flow_forecaster.routers import (
     api_keys,
     docs,
     events,
+    flow_metrics,
     forecasts,
     health,
     openapi,
@@ -32,6 +33,7 @@ from flow_forecaster.schemas.fields import MOST_SEED
 from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.backlog import Backlog
+from flow_forecaster.services.flow_metrics import Metering
 from flow_forecaster.services.following import Following
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
@@ -119,7 +121,7 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
     api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
     api.state.metrics = Metrics()
     access.hold(api)
-    for module in (forecasts, events, projects, work_items, webhooks, api_keys, health):
+    for module in (forecasts, events, projects, work_items, flow_metrics, webhooks, api_keys, health):
         access.include(api, module.router)
     for install in (docs.install, problems.install, openapi.install):
         install(api)
@@ -143,6 +145,12 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
     api.state.work_items = WorkItems(database=workshop.database, clock=clock)
     api.state.throughputs = Throughputs(database=workshop.database, clock=clock)
     api.state.meter = _meter(settings, stack)
+    api.state.flow_metrics = Metering(
+        database=workshop.database,
+        throughputs=api.state.throughputs,
+        readiness=workshop.readiness,
+        clock=clock,
+    )
     api.state.forecasts = Forecasts(
         database=workshop.database,
         computer=workshop.computer,

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.callers import Caller
+from flow_forecaster.services.flow_metrics import Metering
 from flow_forecaster.services.following import Following, StillIn
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
@@ -64,6 +65,11 @@ async def _throughputs(request: Request) -> Throughputs:
     return throughputs
 
 
+async def _flow_metrics(request: Request) -> Metering:
+    metering: Metering = request.app.state.flow_metrics
+    return metering
+
+
 async def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller  # put there by the gate, without which no route is reached
     return caller
@@ -80,6 +86,7 @@ LookingDep = Annotated[Looking, Depends(_looking)]
 ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
 ProjectsDep = Annotated[Projects, Depends(_projects)]
 WorkItemsDep = Annotated[WorkItems, Depends(_work_items)]
+FlowMetricsDep = Annotated[Metering, Depends(_flow_metrics)]
 ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
 OnceOnlyDep = Annotated[OnceOnly, Depends(_once_only)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from flow_forecaster.engine.caveats import Caveat
+from flow_forecaster.engine.history import MOST_PERIODS
 from flow_forecaster.engine.throughput import Grid
 from flow_forecaster.engine.work_items import WorkItem, date_of
 from flow_forecaster.metrics import arrivals, flow
@@ -31,6 +32,13 @@ class FlowMetricsQuery(ThroughputQuery):
 
 class ChartQuery(ThroughputQuery, ChartFields):
     """What of a project's past to chart, and how the limits are found."""
+
+    baseline: int | None = Field(
+        default=None,
+        ge=2,
+        le=MOST_PERIODS,
+        description="The first periods of each phase, that make its limits; or all.",
+    )
 
 
 class FlowPeriod(Response):
@@ -239,9 +247,7 @@ def _periods(found: flow.Flow) -> list[FlowPeriod]:
 def _times(found: flow.Times) -> TimesReading:
     law = found.law
     if law is None:
-        return TimesReading(
-            items=0, unknown=found.unknown, mean=None, standard_deviation=None, within=[], histogram=[]
-        )
+        return TimesReading(items=0, unknown=found.unknown, mean=None, standard_deviation=None, within=[], histogram=[])
     return TimesReading(
         items=found.items,
         unknown=found.unknown,
@@ -279,9 +285,7 @@ def _aging(item: WorkItem, today: int, took: flow.Times) -> AgingItem:
     started = today if item.started is None else item.started
     age = today - started + 1
     shorter = None if took.law is None else took.law.at_most(age - 1)
-    return AgingItem(
-        id=item.id, title=item.title, type=item.type, started=date_of(started), age=age, shorter=shorter
-    )
+    return AgingItem(id=item.id, title=item.title, type=item.type, started=date_of(started), age=age, shorter=shorter)
 
 
 def _service_level(found: flow.Expectation) -> ServiceLevel:
@@ -316,5 +320,7 @@ def _outlook(periods: int, items: int, found: arrivals.Outlook) -> BacklogOutloo
             EmptyAnswer(confidence=confidence, periods=found.empty.when(confidence)) for confidence in flow.CONFIDENCES
         ],
         never_empty=found.empty.beyond,
-        after=[SizeAnswer(confidence=confidence, items=found.after.when(confidence)) for confidence in flow.CONFIDENCES],
+        after=[
+            SizeAnswer(confidence=confidence, items=found.after.when(confidence)) for confidence in flow.CONFIDENCES
+        ],
     )

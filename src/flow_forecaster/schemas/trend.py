@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from flow_forecaster.engine.calendar import WorkingCalendar
 from flow_forecaster.engine.history import ThroughputHistory
 from flow_forecaster.metrics import trend as metrics
 from flow_forecaster.metrics.outliers import Outlier
@@ -101,10 +102,10 @@ class TrendReport(Response):
     )
 
 
-def trend_report(history: ThroughputHistory) -> TrendReport:
-    """Ask a history what changes in it, and present the answers."""
-    found = metrics.changes(history)
-    days = first_days(history)
+def trend_report(history: ThroughputHistory, calendar: WorkingCalendar | None = None) -> TrendReport:
+    """Ask a history, whose periods count the working days of a calendar, what changes in it; present the answers."""
+    days = first_days(history, calendar)
+    found = metrics.changes(history, calendar)
     said: dict[str, dict[str, Any]] = {
         topic: {"evidence": one.evidence, "detail": one.detail} for topic, one in found.findings.items()
     }
