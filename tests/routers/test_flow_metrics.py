@@ -83,6 +83,9 @@ async def test_types_tags_and_windows_narrow_what_is_measured(service: httpx2.As
     days = await found(service, project, "flow-metrics", period="day", first=ago(2), last=ago(2, 2))
     assert [period["completed"] for period in days["periods"]] == [1, 1, 1]
     invalid(await look(service, project, "flow-metrics", tag="nobody"), ("/project_id", "nothing_arrived"))
+    invalid(await look(service, project, "flow-metrics", source="history"), ("/source", "needs_items"))
+    backwards = await look(service, project, "flow-metrics", first=ago(1), last=ago(3))
+    invalid(backwards, ("/first", "no_whole_period"))
 
 
 async def test_a_backlog_that_nobody_adds_to_is_empty_some_day(service: httpx2.AsyncClient) -> None:

@@ -23,7 +23,7 @@ NEWEST = day_of(TODAY) - 1
 def metering(database: Database) -> Metering:
     clock = FixedClock()
     throughputs = Throughputs(database=database, clock=clock)
-    return Metering(database=database, throughputs=throughputs, readiness=Readiness(), clock=clock)
+    return Metering(database=database, throughputs=throughputs, readiness=Readiness(database=database), clock=clock)
 
 
 async def a_project(database: Database, items: int) -> ProjectRecord:

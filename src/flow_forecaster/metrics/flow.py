@@ -281,10 +281,10 @@ def _whole(span: Span, grid: Grid) -> tuple[int, int]:
     begin += grid.first_day(begin) < span.first
     if begin >= end:
         detail = f"There is no whole {grid.period} in the time that was asked for."
-        raise InvalidInput("from", code="no_whole_period", detail=detail)
+        raise InvalidInput("first", code="no_whole_period", detail=detail)
     if end - begin > MOST_PERIODS:
         detail = f"It spans more than {MOST_PERIODS:,} periods: ask for a shorter time, or longer periods."
-        raise InvalidInput("from", code="too_long", detail=detail)
+        raise InvalidInput("first", code="too_long", detail=detail)
     return begin, end
 
 

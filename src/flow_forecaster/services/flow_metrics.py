@@ -85,6 +85,9 @@ class Metering:
         if query.ahead is not None and not self.readiness.kernels:
             raise NotReady
         chosen = query.selection() or Selection()
+        if chosen.source == "history":
+            detail = "Flow metrics are of work items; a plain history has none."
+            raise InvalidInput("source", code="needs_items", detail=detail)
         which = ItemFilter(types=tuple(chosen.types or ()), tags=tuple(chosen.tags or ()))
         async with self.database.reading(caller.tenant_id) as transaction:
             record = found(await transaction.projects.get(project_id))
