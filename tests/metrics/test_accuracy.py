@@ -158,7 +158,7 @@ def test_forecasts_of_the_same_days_widen_the_interval() -> None:
     ("stretches", "most"), [([], 0), ([(0, 5), (6, 9)], 2), ([(0, 5), (5, 9)], 1), ([(0, 99), (1, 2), (3, 4)], 2)]
 )
 def test_stretches_that_share_no_day_are_counted(stretches: list[tuple[int, int]], most: int) -> None:
-    assert disjoint(stretches) == most
+    assert len(disjoint(stretches)) == most
 
 
 def test_a_right_forecaster_is_level_and_does_not_drift() -> None:
@@ -179,6 +179,13 @@ def test_a_forecaster_that_gets_too_sanguine_drifts() -> None:
     assert found.drift.earlier is not None
     assert found.drift.later is not None
     assert found.drift.earlier < 0.5 < found.drift.later
+
+
+def test_forecasts_that_see_the_same_days_do_not_make_a_drift() -> None:
+    """One good and one bad stretch, each looked at by fifteen forecasts, are two cases, not thirty."""
+    found = accuracy([ended(1 + number // 5, made=number % 15 // 14 + number // 15 * 10) for number in range(30)])
+    assert found.forecasts == 30
+    assert (found.independent < 10, found.drift.evidence) == (True, None)
 
 
 def test_a_right_forecaster_is_seldom_said_to_drift() -> None:

@@ -153,7 +153,8 @@ class Points:
 class Drift:
     """Does the forecaster get more, or less, sanguine? Mann-Kendall over the transforms in order of time.
 
-    `evidence` is None below ten forecasts. earlier and later: mean transform of each half, 0.5 if the law is right.
+    Only forecasts that share no day are tested, for others follow each other; `evidence` is None below ten of them.
+    earlier and later: mean transform of each half of those, 0.5 if the law is right.
     """
 
     evidence: bool | None
@@ -179,28 +180,28 @@ class Accuracy:
 def accuracy(outcomes: Sequence[Outcome]) -> Accuracy:
     """Sum up the outcomes of forecasts of one side."""
     scored = [one.scored for one in sorted(outcomes, key=lambda one: (one.made, one.seen)) if one.scored is not None]
-    independent = disjoint([(one.made, one.seen) for one in outcomes])
-    worth = independent / len(outcomes) if outcomes else 1.0
+    apart = disjoint([(one.made, one.seen) for one in outcomes])
+    worth = len(apart) / len(outcomes) if outcomes else 1.0
     confidences = sorted({promise.confidence for one in outcomes for promise in one.promises})
     return Accuracy(
         forecasts=len(outcomes),
         ended=len(scored),
-        independent=independent,
+        independent=len(apart),
         promises=tuple(_kept(outcomes, confidence, worth) for confidence in confidences),
         points=_points(scored),
         crps=float(np.mean([one.crps for one in scored])) if scored else None,
         pit=_histogram(scored) if scored else None,
-        drift=_drift([one.pit for one in scored]),
+        drift=_drift([one.pit for one in (outcomes[index].scored for index in apart) if one is not None]),
     )
 
 
-def disjoint(stretches: Iterable[tuple[int, int]]) -> int:
-    """Count the most stretches of days (first, last) that share no day: always take the one that ends first."""
-    count, free = 0, -(2**62)
-    for first, last in sorted(stretches, key=lambda stretch: stretch[1]):
-        if first >= free:
-            count, free = count + 1, last + 1
-    return count
+def disjoint(stretches: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Choose the most stretches of days (first, last) that share no day, by index: always the one that ends first."""
+    chosen: list[int] = []
+    for index in sorted(range(len(stretches)), key=lambda index: stretches[index][1]):
+        if not chosen or stretches[index][0] > stretches[chosen[-1]][1]:
+            chosen.append(index)
+    return tuple(chosen)
 
 
 def _promise(law: Distribution, confidence: float, side: Side, actual: int, passed: int | None) -> Promise:
