@@ -25,7 +25,7 @@ VERSIONS = 3.11 3.12 3.13
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check bench bench-calibration matrix format lock openapi clean find-python environment environment-dev
+.PHONY: help run demo test check bench bench-calibration chaos matrix format lock openapi clean find-python environment environment-dev
 
 help: ## list these commands
 	@echo "make COMMAND [NAME=value ...]"; echo
@@ -55,6 +55,9 @@ bench: environment-dev ## measure; each figure beside its rival of the same run
 
 bench-calibration: environment-dev ## hold every forecaster against the histories in DATA=DIR; writes its page of docs
 	@"$(BIN)/python" -m benchmarks calibration DATA="$(DATA)" --page docs/explanation/calibration.md $(ARGS)
+
+chaos: environment-dev ## the battery of faults and attacks, hours in full (ARGS="--only worker-kill --size 50")
+	@PYTHONPATH="tests$${PYTHONPATH:+:$$PYTHONPATH}" "$(BIN)/python" -m chaos $(ARGS)
 
 matrix: ## run all tests on each Python of VERSIONS that the machine has (VERSIONS="3.12 3.13")
 	@ran=; for version in $(VERSIONS); do \

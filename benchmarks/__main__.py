@@ -10,6 +10,7 @@ from benchmarks import (
     backtests,
     calibration,
     engine,
+    importing,
     memory,
     models,
     posts,
@@ -33,6 +34,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         "backtests": backtests.figures,
         "what-if": what_ifs.figures,
         "memory": memory.figures,
+        "imports": importing.figures,
         "http": posts.figures,
         "start": start.figures,
     }

@@ -30,13 +30,13 @@ def ask(port: int, method: str, path: str, body: bytes = b"") -> Answer:
     return uvloop.run(_ask(port, _request(port, method, path, body)))
 
 
-def rate(port: int, path: str, bodies: Sequence[bytes], *, seconds: float) -> float:
-    """Post one body after the other for so long, on 16 connections; return answers a second.
+def rate(port: int, path: str, bodies: Sequence[bytes], *, seconds: float, connections: int = CONNECTIONS) -> float:
+    """Post one body after the other for so long, on so many connections; return answers a second.
 
     Raises:
         UnexpectedAnswerError: an answer was not 201, or a connection was closed.
     """
-    return uvloop.run(_rate(port, [_request(port, "POST", path, body) for body in bodies], seconds))
+    return uvloop.run(_rate(port, [_request(port, "POST", path, body) for body in bodies], seconds, connections))
 
 
 def _request(port: int, method: str, path: str, body: bytes) -> bytes:
@@ -49,11 +49,11 @@ async def _ask(port: int, message: bytes) -> Answer:
     return await connection.exchange(transport, message)
 
 
-async def _rate(port: int, messages: Sequence[bytes], seconds: float) -> float:
-    connections = [await _open(port) for _ in range(CONNECTIONS)]
+async def _rate(port: int, messages: Sequence[bytes], seconds: float, connections: int) -> float:
+    opened = [await _open(port) for _ in range(connections)]
     started = time.perf_counter()
     turns = cycle(messages)  # shared: what one connection sent, the next one does not send again
-    counts = await asyncio.gather(*(_post(*one, turns, started + seconds) for one in connections))
+    counts = await asyncio.gather(*(_post(*one, turns, started + seconds) for one in opened))
     return sum(counts) / (time.perf_counter() - started)
 
 

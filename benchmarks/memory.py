@@ -32,7 +32,7 @@ def _peak_of(trials: int) -> Measure:
     return lambda: float(subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout)
 
 
-def _peak() -> float:
+def peak() -> float:
     """Read the peak of this program alone; what getrusage says may come from the process that started it."""
     if _STATUS.exists():
         fields = dict(line.split(":", 1) for line in _STATUS.read_text(encoding="ascii").splitlines())
@@ -47,4 +47,4 @@ def _simulate(trials: int, threads: int) -> None:
 
 if __name__ == "__main__":
     _simulate(*(int(argument) for argument in sys.argv[1:]))
-    print(_peak())
+    print(peak())

@@ -36,7 +36,7 @@ def figures(plan: Plan) -> Iterator[Figure]:
     """Measure the rate of requests on an SQLite file and on PostgreSQL."""
     with tempfile.TemporaryDirectory() as folder:
         yield from _figures(plan, "SQLite", f"sqlite+aiosqlite:///{folder}/forecasts.db")
-    with _postgres() as url:
+    with postgres() as url:
         yield from _figures(plan, "PostgreSQL", url)
 
 
@@ -76,11 +76,11 @@ class _Rounds:
 
 
 @contextmanager
-def _postgres() -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Run the tests' PostgreSQL."""
     tests = str(ROOT / "tests")
     if tests not in sys.path:
         sys.path.append(tests)
-    with importlib.import_module("servers.postgres").running_postgres() as server:
+    with importlib.import_module("servers.postgres").runningpostgres() as server:
         server.create_database("benchmark")
         yield str(server.url("benchmark"))

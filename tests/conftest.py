@@ -15,6 +15,7 @@ from flow_forecaster.app import Start, create_app
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.services.kernels import make_ready
+from flow_forecaster.services.tracing import Tracer
 from flow_forecaster.settings import Settings
 from servers.postgres import DatabaseServer, postgres_for_tests
 from servers.valkey import RedisServer, valkey_for_tests
@@ -105,10 +106,10 @@ async def client(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+async def serving(settings: Settings, tracer: Tracer | None = None) -> AsyncIterator[httpx2.AsyncClient]:
     """Start the service in this process and wait until it is ready."""
     ready = asyncio.Event()
-    app = create_app(settings, start=Start(on_ready=ready.set))
+    app = create_app(settings, start=Start(on_ready=ready.set), tracer=tracer)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(lifespan(app))
         await asyncio.wait_for(ready.wait(), 60)

@@ -170,7 +170,7 @@ def request_of(words: list[str]) -> httpx2.Request:
     headers, method, body, url = {"User-Agent": "curl"}, "GET", None, ""
     rest = iter(words[1:])
     for word in rest:
-        if word in {"-H", "-X", "-d"}:
+        if word in {"-H", "-X", "-d", "--data-binary"}:
             value = next(rest)
             if word == "-H":
                 name, _, content = value.partition(": ")

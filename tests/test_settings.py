@@ -52,6 +52,7 @@ BAD: dict[str, list[str]] = {
     "rate_draws": ["-1", "nan", "inf", "1e16", "many"],
     "max_unfinished": ["0", "-1", "10000001", "1.5", "all"],
     "max_body_bytes": ["1023", "134217729", "1MB"],
+    "max_import_bytes": ["1023", "1073741825", "50MB"],
     "inline_draws": ["-1", "nan", "all"],
     "inline_seconds": ["0", "-1", "61", "nan", "quickly"],
     "threads": ["0", "257", "two"],
@@ -61,6 +62,9 @@ BAD: dict[str, list[str]] = {
     "max_attempts": ["0", "101", "never"],
     "max_streams": ["0", "100001", "many"],
     "log_level": ["loud", "", "INFO "],
+    "rate_failures": ["-1", "nan", "1e10"],
+    "cors_origins": ["*", "", "app.example.org", "https://a.example/path", "https://a.example,"],
+    "tracing": ["perhaps", ""],
     "metrics_port": ["-1", "65536", "web"],
     "log_format": ["xml", ""],
 }

@@ -4,12 +4,13 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from flow_forecaster import __version__
@@ -21,12 +22,14 @@ from flow_forecaster.routers import (
     flow_metrics,
     forecasts,
     health,
+    imports,
     openapi,
     problems,
     projects,
     webhooks,
     work_items,
 )
+from flow_forecaster.routers.browsers import CROSS_ORIGIN
 from flow_forecaster.routers.limits import BodyLimit
 from flow_forecaster.routers.observing import Observing
 from flow_forecaster.schemas.fields import MOST_SEED
@@ -37,11 +40,14 @@ from flow_forecaster.services.flow_metrics import Metering
 from flow_forecaster.services.following import Following
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
+from flow_forecaster.services.imports import Imports
 from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
+from flow_forecaster.services.repeating import Repeating
 from flow_forecaster.services.throughputs import Throughputs
+from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.services.watching import Watcher
 from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.services.work_items import WorkItems
@@ -50,6 +56,7 @@ from flow_forecaster.workers.buckets import RedisBuckets
 from flow_forecaster.workers.delivery import delivering, keyring_of, policy_of
 from flow_forecaster.workers.loop import EmbeddedBell, EmbeddedWorker, running
 from flow_forecaster.workers.redis import RedisBell
+from flow_forecaster.workers.telemetry import tracer_of
 from flow_forecaster.workers.workshop import Workshop
 
 TAGS = [
@@ -93,20 +100,25 @@ class Start:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def create_app(settings: Settings | None = None, *, start: Start | None = None) -> ASGIApp:
+def create_app(
+    settings: Settings | None = None, *, start: Start | None = None, tracer: Tracer | None = None
+) -> ASGIApp:
     """Build the service from settings, or from the environment."""
-    api = build_api(settings or Settings(), start)
-    observed: ASGIApp = Observing(api, api.state.metrics)
+    chosen = settings or Settings()
+    tracer = tracer or tracer_of(chosen)
+    api = build_api(chosen, start, tracer)
+    observed: ASGIApp = Observing(api, api.state.metrics, tracer)
     return observed
 
 
-def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
+def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = UNTRACED) -> FastAPI:
     """Build the API. Nothing is opened before it is started, so that its document can be read anywhere."""
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await _open(api, settings, stack, start or Start())
+            stack.push_async_callback(asyncio.to_thread, tracer.close)
+            await _open(api, Workshop.of(settings, api.state.metrics, tracer), stack, start or Start())
             yield
 
     api = FastAPI(
@@ -118,19 +130,22 @@ def build_api(settings: Settings, start: Start | None = None) -> FastAPI:
         lifespan=lifespan,
         openapi_tags=TAGS,
     )
-    api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
+    api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes, most_import_bytes=settings.max_import_bytes)
+    if settings.cors_origins is not None:
+        origins = [origin.strip() for origin in settings.cors_origins.split(",")]
+        api.add_middleware(CORSMiddleware, allow_origins=origins, **CROSS_ORIGIN)
     api.state.metrics = Metrics()
     access.hold(api)
-    for module in (forecasts, events, projects, work_items, flow_metrics, webhooks, api_keys, health):
+    for module in (forecasts, events, projects, work_items, flow_metrics, imports, webhooks, api_keys, health):
         access.include(api, module.router)
     for install in (docs.install, problems.install, openapi.install):
         install(api)
     return api
 
 
-async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: Start) -> None:
+async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: Start) -> None:
     """Start answering at once; work begins when the schema is current and the kernels are compiled."""
-    workshop = Workshop.of(settings, api.state.metrics)
+    settings = workshop.settings
     stack.push_async_callback(workshop.close)
     bell = _doorbell(settings, stack)
     api.state.readiness = workshop.readiness
@@ -144,6 +159,8 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
     api.state.projects = Projects(database=workshop.database, clock=clock)
     api.state.work_items = WorkItems(database=workshop.database, clock=clock)
     api.state.throughputs = Throughputs(database=workshop.database, clock=clock)
+    api.state.imports = Imports(database=workshop.database, clock=clock)
+    stack.callback(api.state.imports.close)
     api.state.meter = _meter(settings, stack)
     api.state.flow_metrics = Metering(
         database=workshop.database,
@@ -163,6 +180,7 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
         most_unfinished=settings.max_unfinished,
         policy=policy,
     )
+    api.state.repeating = Repeating(database=workshop.database)
     api.state.once_only = OnceOnly(forecasts=api.state.forecasts)
     watcher = Watcher(database=workshop.database, most=settings.max_streams, closing=start.closing)
     api.state.following = Following(forecasts=api.state.forecasts, watcher=watcher)
@@ -174,7 +192,12 @@ async def _open(api: FastAPI, settings: Settings, stack: AsyncExitStack, start: 
 
 async def _gate(workshop: Workshop, stack: AsyncExitStack) -> Gate:
     """Put up the gate, and note beside it now and then which keys were used; once more at the end."""
-    gate = Gate(database=workshop.database, clock=time.monotonic, open_to_everyone=workshop.settings.open_to_everyone)
+    gate = Gate(
+        database=workshop.database,
+        clock=time.monotonic,
+        open_to_everyone=workshop.settings.open_to_everyone,
+        rate_failures=workshop.settings.rate_failures,
+    )
     stack.push_async_callback(gate.note_uses)
     await stack.enter_async_context(running(gate.note_uses_forever()))
     return gate
@@ -200,6 +223,10 @@ def _doorbell(settings: Settings, stack: AsyncExitStack) -> RedisBell | Embedded
     return remote
 
 
+def _delivering(workshop: Workshop) -> AbstractAsyncContextManager[None]:
+    return delivering(workshop.settings, workshop.database, workshop.metrics, workshop.tracer)
+
+
 async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     """Make ready; then, without Redis, be the worker too."""
     try:
@@ -210,6 +237,6 @@ async def _work(workshop: Workshop, bell: Doorbell, start: Start) -> None:
     start.on_ready()
     if isinstance(bell, EmbeddedBell):
         worker = EmbeddedWorker(jobs=workshop.jobs, bell=bell)
-        async with delivering(workshop.settings, workshop.database, workshop.metrics), asyncio.TaskGroup() as group:
+        async with _delivering(workshop), asyncio.TaskGroup() as group:
             for _ in range(workshop.settings.slots):
                 group.create_task(worker.run())

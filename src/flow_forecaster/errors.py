@@ -4,6 +4,7 @@ ServiceError
 ├── ApiKeyMissing
 ├── ApiKeyInvalid
 ├── ScopeMissing
+├── TooManyWrongKeys
 ├── ApiKeyNotFound
 ├── RateLimited
 ├── QueueFull
@@ -15,11 +16,15 @@ ServiceError
 ├── KeyInFlight
 ├── KeyReused
 ├── KeptForecastDeleted
+├── AnswerNotKept
 ├── TooManyWatches
 ├── ProjectNotFound
 ├── ProjectExists
 ├── TimeZoneFixed
 ├── WorkItemNotFound
+├── TooManyImports
+├── TooManyWorkItems
+├── ImportTypeNotSupported
 ├── PreconditionRequired
 ├── PreconditionFailed
 ├── InvalidCursor
@@ -60,6 +65,17 @@ class ScopeMissing(ServiceError):
 
     code = "scope_missing"
     detail = "This API key does not allow that."
+
+
+class TooManyWrongKeys(ServiceError):
+    """From one address came too many keys that were not accepted; when the next may come."""
+
+    code = "too_many_wrong_keys"
+    detail = "Too many keys from this address were not accepted; try again after Retry-After."
+
+    def __init__(self, *, wait_seconds: float = 1.0) -> None:
+        super().__init__()
+        self.wait_seconds = wait_seconds
 
 
 class ApiKeyNotFound(ServiceError):
@@ -143,6 +159,13 @@ class KeptForecastDeleted(ServiceError):
     detail = "The forecast that was made with this Idempotency-Key is deleted; take a new key to ask again."
 
 
+class AnswerNotKept(ServiceError):
+    """What was asked under an idempotency key is done; its answer held a secret, which is shown once."""
+
+    code = "idempotent_answer_not_kept"
+    detail = "This was done under this Idempotency-Key; its answer held a secret, which is shown once and not kept."
+
+
 class TooManyWatches(ServiceError):
     """As many wait for forecasts as a process, or a tenant in it, may have."""
 
@@ -176,6 +199,27 @@ class WorkItemNotFound(ServiceError):
 
     code = "work_item_not_found"
     detail = "The project has no work item with this id."
+
+
+class TooManyImports(ServiceError):
+    """As many files wait to be imported as may."""
+
+    code = "too_many_imports"
+    detail = "Other files are being imported and wait already; try again when some are done."
+
+
+class TooManyWorkItems(ServiceError):
+    """A project would have more work items than any may have."""
+
+    code = "too_many_work_items"
+    detail = "A project has at most 1,000,000 work items; nothing was stored."
+
+
+class ImportTypeNotSupported(ServiceError):
+    """A file in a form that no tracker exports."""
+
+    code = "unsupported_import_type"
+    detail = "Send the file itself as text/csv, text/tab-separated-values, text/plain or application/json."
 
 
 class PreconditionRequired(ServiceError):

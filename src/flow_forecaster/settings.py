@@ -1,6 +1,7 @@
 """Settings, from the environment: each variable is the field's name in capitals after FLOW_FORECASTER_."""
 
 import os
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 PREFIX = "FLOW_FORECASTER_"
 LEAST_KEY = 32
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?")
 _ASYNC_DRIVERS = {
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
@@ -94,6 +96,13 @@ class Settings(BaseSettings):
     rate_draws: Annotated[
         float, Field(ge=0, le=1e15, description="Draws that a key may have computed a minute; 0 for any number.")
     ] = 10_000_000_000.0
+    rate_failures: Annotated[
+        float, Field(ge=0, le=1e9, description="Wrong keys that may come from one address a minute; 0 for any number.")
+    ] = 60.0
+    cors_origins: Annotated[
+        str | None,
+        Field(description="Origins whose pages may ask from a browser, with commas between; none if absent."),
+    ] = None
     max_unfinished: Annotated[
         int, Field(ge=1, le=10_000_000, description="Forecasts of one tenant that may wait or run at once.")
     ] = 10_000
@@ -101,6 +110,7 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=100_000, description="Event streams and waiting requests that a process keeps open.")
     ] = 1_000
     max_body_bytes: Annotated[int, Field(ge=1024, le=2**27, description="Largest request body.")] = 1_048_576
+    max_import_bytes: Annotated[int, Field(ge=1024, le=2**30, description="Largest file to import.")] = 52_428_800
     inline_draws: Annotated[
         float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")
     ] = 50_000_000
@@ -121,6 +131,9 @@ class Settings(BaseSettings):
     metrics_port: Annotated[
         int | None, Field(ge=0, le=65535, description="Port on which a worker serves its metrics; without it, nowhere.")
     ] = None
+    tracing: Annotated[
+        bool, Field(description="Send traces by OpenTelemetry, if the extra otel is installed; its OTEL_… say where.")
+    ] = False
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least severe log level.")] = (
         "info"
     )
@@ -149,6 +162,14 @@ class Settings(BaseSettings):
         for part in (text or "").split(","):
             if part.strip():
                 ip_network(part.strip())
+        return text
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, text: str | None) -> str | None:
+        for part in (text or "").split(","):
+            if text is not None and not _ORIGIN.fullmatch(part.strip()):
+                raise ValueError("is no list of origins such as https://app.example.org")
         return text
 
     @field_validator("webhook_key")

@@ -28,6 +28,7 @@ ROWS = {
     "backtests": ("backtest of 80 weeks, 3 horizons, 8 samplers, both targets",),
     "what-if": ("what if, 20 scopes", "what if, 20 team sizes", "what if, 20 histories"),
     "memory": ("peak memory of 10,000,000 trials",),
+    "imports": ("import of 2,000 rows into SQLite", "import of 2,000 rows into PostgreSQL: peak memory"),
     "http": ("stored on SQLite, 16 connections", "stored on PostgreSQL, 16 connections"),
     "start": ("ready to serve",),
 }

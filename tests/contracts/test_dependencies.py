@@ -21,6 +21,9 @@ ROOT = Path(__file__).parents[2]
 # Parts of a dependency's own interface that live in a package of another name.
 PART_OF = {"starlette": "fastapi", "pydantic-core": "pydantic", "redis": "arq", "llvmlite": "numba"}
 
+# Packages that many distributions share, and of those the ones that are asked for.
+NAMESPACES = {"opentelemetry": {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"}}
+
 
 def sources() -> Iterator[tuple[Path, ast.Module]]:
     for folder in ("src", "alembic"):
@@ -57,14 +60,17 @@ def used() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path, tree in sources():
         for module in {*imports(tree), *drivers(tree)} - sys.stdlib_module_names - {"flow_forecaster"}:
-            for name in {canonicalize_name(one) for one in distributions.get(module, [module])}:
+            alone = {canonicalize_name(one) for one in distributions.get(module, [module])}
+            for name in NAMESPACES.get(module, alone):
                 found.setdefault(name, []).append(str(path.relative_to(ROOT)))
     return found
 
 
 def declared() -> set[str]:
     definition = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return {str(canonicalize_name(Requirement(line).name)) for line in definition["project"]["dependencies"]}
+    extras = definition["project"]["optional-dependencies"].values()
+    lines = [*definition["project"]["dependencies"], *(line for extra in extras for line in extra)]
+    return {str(canonicalize_name(Requirement(line).name)) for line in lines}
 
 
 def test_every_dependency_is_used() -> None:

@@ -1,6 +1,7 @@
 """Dates and working days, against a twin that walks one day after the other."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import islice, takewhile
 from math import ceil
@@ -114,15 +115,29 @@ def test_items_finished_on_a_day_off_count_on_the_next_working_day(
     assert all(f"{moved} items" in caveat.detail for caveat in caveats)
 
 
-@pytest.mark.parametrize(
-    "history",
-    [
-        ThroughputHistory(throughput=(1, 2, 3), period=DAY),
-        ThroughputHistory(throughput=(1, 2, 3), period=Period(days=10), start=date(2026, 1, 3)),
-    ],
-)
-def test_a_history_without_dates_or_of_longer_periods_is_working_time_already(history: ThroughputHistory) -> None:
-    assert working_history(history, WorkingCalendar(weekdays=frozenset({2}))) == (history, ())
+WEDNESDAYS, EVERY_DAY = WorkingCalendar(weekdays=frozenset({2})), WorkingCalendar(weekdays=frozenset(range(7)))
+TAKEN = [
+    (Period(days=10), date(2026, 1, 3), WEDNESDAYS, []),
+    (Period(days=14), date(2026, 1, 3), WEDNESDAYS, ["iterations_of_working_days"]),
+    (Period(days=14), None, WEDNESDAYS, ["iterations_of_working_days"]),
+    (Period(days=14), date(2026, 1, 3), EVERY_DAY, []),
+    (DAY, None, WEDNESDAYS, ["calendar_without_start"]),
+    (DAY, None, EVERY_DAY, []),
+    (DAY, date(2026, 1, 3), EVERY_DAY, []),
+    (WEEK, None, WEDNESDAYS, []),
+    (WEEK, None, replace(WEDNESDAYS, days_off=frozenset({date(2026, 1, 6)})), []),
+    (WEEK, None, replace(WEDNESDAYS, days_off=frozenset({date(2026, 1, 7)})), ["calendar_without_start"]),
+    (WEEK, date(2026, 1, 3), WEDNESDAYS, []),
+]
+
+
+@pytest.mark.parametrize(("period", "start", "calendar", "told"), TAKEN)
+def test_what_is_taken_for_working_time_already_stays_and_is_told_where_that_may_be_wrong(
+    period: Period, start: date | None, calendar: WorkingCalendar, told: list[str]
+) -> None:
+    history = ThroughputHistory(throughput=(1, 2, 3), period=period, start=start)
+    working, caveats = working_history(history, calendar)
+    assert (working, [caveat.code for caveat in caveats]) == (history, told)
 
 
 @pytest.mark.parametrize("calendar", [None, WorkingCalendar(weekdays=frozenset(range(7)))])

@@ -66,6 +66,9 @@ REQUESTS: dict[str, Known] = {
     f"GET {PROJECTS}/{{project_id}}/work-items/{{item_id}}": Known(names="project"),
     f"PUT {PROJECTS}/{{project_id}}/work-items/{{item_id}}": Known(names="project", sends={"title": "changed"}),
     f"DELETE {PROJECTS}/{{project_id}}/work-items/{{item_id}}": Known(names="project"),
+    f"POST {PROJECTS}/{{project_id}}/imports": Known(
+        names="project", sends={"items": [{"id": "PAY-2", "finished": "2026-01-05"}]}
+    ),
     f"GET {PROJECTS}/{{project_id}}/history": Known(names="project"),
     f"PUT {PROJECTS}/{{project_id}}/history": Known(names="project", sends={"rows": []}),
     f"GET {PROJECTS}/{{project_id}}/throughput": Known(names="project"),
@@ -117,7 +120,7 @@ class House:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house(own_url: str, kernel_cache: Path) -> AsyncIterator[House]:
-    settings = Settings(database_url=own_url, kernel_cache_dir=kernel_cache, threads=2)
+    settings = Settings(database_url=own_url, kernel_cache_dir=kernel_cache, threads=2, rate_failures=0)
     async with keyring(own_url) as keys, serving(settings) as client:
         hers, his = await tenant_named(keys, "hers"), await tenant_named(keys, "his")
         good = await a_key(keys, tenant_id=hers)
@@ -164,7 +167,7 @@ async def a_project(client: httpx2.AsyncClient, key: str, name: str) -> dict[str
     made = await client.post(PROJECTS, json={"name": name}, headers=bearing(key))
     assert made.status_code == 201, made.text
     item = f"{made.headers['Location']}/work-items/PAY-1"
-    put = await client.put(item, json={"finished": "2026-01-05"}, headers=bearing(key))
+    put = await client.put(item, json={"finished": "2026-01-09"}, headers=bearing(key))
     assert put.status_code == 200, put.text
     return {"project": made.json()["id"], "item": "PAY-1"}
 

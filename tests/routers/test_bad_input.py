@@ -112,7 +112,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "kind as a list": (body() | {"kind": []}, "/kind", "unknown_value"),
     "no kind": (without("kind"), "/kind", "missing"),
     "null kind": (body() | {"kind": None}, "/kind", "missing"),
-    "calendar for weeks": (body(calendar={}), "/calendar", "calendar_needs_days"),
+    "unknown country": (body(calendar={"country": "XX"}), "/calendar/country", "unknown_value"),
     "no weekday": (body(calendar={"weekdays": []}), "/calendar/weekdays", "too_short"),
     "unknown weekday": (body(calendar={"weekdays": ["someday"]}), "/calendar/weekdays/0", "unknown_value"),
     "a weekday twice": (body(calendar={"weekdays": ["friday", "friday"]}), "/calendar/weekdays", "invalid_value"),

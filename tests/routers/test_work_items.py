@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from flow_forecaster.persistence.identifiers import new_id
-from routers.asking import FORECASTS, UNKNOWN_ID, body, invalid, problem, without
+from routers.asking import FORECASTS, KINDS, UNKNOWN_ID, body, invalid, problem, without
 from routers.test_projects import make
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -200,8 +200,8 @@ async def test_a_plain_history_is_a_history(service: httpx2.AsyncClient) -> None
     assert told["history"] == {"throughput": [4, 0, 0, 7, 0, 2], "period": "week", "start": ago(6)}
     assert told["taken_from"]["source"] == "history"
     invalid(await throughput(service, project, period="day"), ("/selection/period", "rows_are_not_days"))
-    await put(service, project, "PAY-1", finished=ago(2))
-    invalid(await throughput(service, project), ("/project_id/source", "two_histories"))
+    await put(service, project, "PAY-1", finished=ago(2, 6))
+    invalid(await throughput(service, project), ("/selection/source", "two_histories"))
     told = (await throughput(service, project, source="work_items")).json()
     assert told["history"]["throughput"] == [1]
     again = await service.put(f"/v1/projects/{project}/history", json={"rows": []})
@@ -266,7 +266,7 @@ async def test_a_forecast_takes_its_history_from_a_project_and_keeps_it(service:
 
 async def test_every_kind_that_has_a_history_takes_it_from_a_project(service: httpx2.AsyncClient) -> None:
     project = await a_team(service)
-    for kind in ("how_many", "deadline", "milestones", "cost", "what_if"):
+    for kind in KINDS:
         given = body(kind, project_id=project)
         given.pop("history")
         answer = await service.post(FORECASTS, json=given)
@@ -290,8 +290,9 @@ async def test_a_daily_project_brings_its_calendar(service: httpx2.AsyncClient) 
     assert answer.json()["request"]["calendar"]["weekdays"] == ["monday", "tuesday", "wednesday"]
     codes = {warning["code"] for warning in answer.json()["result"]["warnings"]}
     assert "work_on_days_off" in codes
-    weekly = without("history", project_id=project, selection={"period": "week"}, seed=1)
-    assert (await service.post(FORECASTS, json=weekly)).json()["request"]["calendar"] is None
+    own = {"weekdays": ["friday"]}
+    mine = await service.post(FORECASTS, json=without("history", project_id=project, calendar=own, seed=1))
+    assert mine.json()["request"]["calendar"]["weekdays"] == ["friday"]
 
 
 async def test_what_a_forecast_cannot_take_is_refused_where_it_is_asked_for(service: httpx2.AsyncClient) -> None:

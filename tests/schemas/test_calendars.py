@@ -88,3 +88,106 @@ def test_days_off_and_public_holidays_together_have_a_limit() -> None:
     days_off = [str(date(2040, 1, 1) + timedelta(days=offset)) for offset in range(2_000)]
     assert prepare(asked({"days_off": days_off}), today=TODAY, seed=1)
     assert refusal({"days_off": days_off, "country": "DE"}) == (("calendar", "days_off"), "too_long")
+
+
+# Weeks
+
+WEEKLY = {"throughput": [10, 6, 0, 10], "period": "week", "start": "2026-10-26"}
+"""Ten a week: Wednesday 4 and Thursday 5 November are off, and the week after."""
+OFF = {
+    "days_off": ["2026-11-04", "2026-11-05"],
+    "shutdowns": [{"first": "2026-11-07", "last": "2026-11-15"}, {"first": "2026-11-30", "last": "2026-12-08"}],
+}
+"""From Monday 23 November: ten items, none, then three days' worth, six, then ten a week again."""
+FEATURES = [{"name": "a", "scope": {"items": 10}}, {"name": "b", "scope": {"items": 6}}]
+PLAN = {"name": "p", "history": WEEKLY, "calendar": OFF, "features": FEATURES}
+
+
+def weekly(kind: str, **fields: Any) -> Any:
+    """The result of a question to a team that finishes ten a week, with its working calendar."""
+    common = {"sampler": {"kind": "bootstrap"}, "start": "2026-11-23", "confidence": [0.5], "trials": 200, "seed": 1}
+    own = {} if kind == "teams" else {"history": WEEKLY, "calendar": OFF}
+    request = REQUESTS.validate_python({"kind": kind} | common | own | fields)
+    return prepare(request, today=TODAY, seed=1).compute(Machine())
+
+
+def test_every_kind_of_forecast_of_a_weekly_history_takes_a_calendar() -> None:
+    third, fourth = date(2026, 12, 13), date(2026, 12, 20)
+    when = weekly("when", scope={"items": 16})
+    assert (when.answers[0].date, when.answers[0].periods, when.method) == (third, 3, "monte_carlo")
+    assert [warning.code for warning in when.warnings][-1] == "weeks_left_out"
+    assert weekly("when", scope={"items": 17}).answers[0].date == fourth
+    done = weekly("how_many", until="2026-12-13")
+    assert done.answers[0].items == 16
+    hope = weekly("deadline", scope={"items": 16}, deadline="2026-12-13")
+    assert (hope.probability, hope.required_throughput[0].per_period) == (1.0, 10.0)
+    plan = weekly("milestones", features=FEATURES, deadline="2026-12-13")
+    assert [feature.when.answers[0].periods for feature in plan.features] == [1, 3]
+    assert plan.probability == 1.0
+    several = weekly("teams", teams=[PLAN, {"name": "q", "history": WEEKLY, "features": [FEATURES[0] | {"name": "c"}]}])
+    assert several.unit == "week"
+    assert [team.when.answers[0].periods for team in several.teams] == [3, 1]
+    paid = weekly("cost", scope={"items": 16}, costs={"per_contributor_period": 100})
+    assert paid.cost.answers[0].cost == 300
+    compared = weekly(
+        "what_if",
+        scope={"items": 16},
+        variations=[{"name": "no holidays at all", "change": {"calendar": {"days_off": [], "shutdowns": []}}}],
+    )
+    assert compared.base.answers[0].periods == 3
+    assert compared.variations[0].answers[0].periods >= 2
+    tested = weekly("backtest", start=None, confidence=None, sampler=None, horizons=[1], minimum=2)
+    assert tested.origins == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("when", {"scope": {"items": 40}}),
+        ("how_many", {"periods": 6}),
+        ("deadline", {"scope": {"items": 40}, "deadline": "2027-01-10"}),
+        ("milestones", {"features": FEATURES}),
+        ("cost", {"scope": {"items": 40}, "costs": {"fixed": 1}}),
+        ("what_if", {"scope": {"items": 40}, "sensitivity": True}),
+        ("backtest", {"start": None, "confidence": None, "sampler": None, "horizons": [1], "minimum": 2}),
+    ],
+)
+def test_a_calendar_without_days_off_that_matter_changes_no_byte_of_a_weekly_forecast(
+    kind: str, fields: dict[str, Any]
+) -> None:
+    past = {"history": WEEKLY | {"throughput": [3, 0, 7, 5]}}
+    without = weekly(kind, **past, **fields, calendar=None)
+    for calendar in ({}, {"weekdays": ["monday"]}, {"days_off": ["2026-10-25", "2026-10-31"]}):
+        assert weekly(kind, **past, **fields, calendar=calendar).model_dump_json() == without.model_dump_json()
+
+
+def test_teams_draw_the_same_weeks_only_if_the_same_ones_are_left() -> None:
+    other = {"name": "q", "history": WEEKLY, "features": [FEATURES[0] | {"name": "c"}]}
+    shut = {"shutdowns": [{"first": "2026-11-02", "last": "2026-11-06"}]}
+    same = weekly("teams", teams=[PLAN, other | {"calendar": OFF | {"days_off": []}}], draws="same_periods")
+    assert same.delivery.answers[0].periods >= 3
+    with pytest.raises(InvalidInput) as refused:
+        weekly("teams", teams=[PLAN, other | {"calendar": shut}], draws="same_periods")
+    assert (refused.value.path[-2:], refused.value.code) == (("history", "throughput"), "same_periods_differ")
+
+
+def test_public_holidays_shorten_the_weeks_they_lie_in() -> None:
+    """Friday 25 December and 1 January: 10 a week, less two in each of these weeks."""
+    history = WEEKLY | {"throughput": [10, 10, 10, 10]}
+    done = weekly("how_many", history=history, calendar={"country": "DE"}, start="2026-12-21", periods=2)
+    assert done.answers[0].items == 16
+
+
+def test_a_weekly_history_without_a_start_is_taken_for_whole_weeks_and_that_is_told() -> None:
+    history = WEEKLY | {"throughput": [10, 10], "start": None}
+    found = weekly("when", history=history, scope={"items": 16})
+    assert found.answers[0].periods == 3
+    assert "calendar_without_start" in [warning.code for warning in found.warnings]
+    tested = weekly("backtest", history=history | {"throughput": [10] * 20}, start=None, confidence=None, sampler=None)
+    assert "calendar_without_start" in [warning.code for warning in tested.warnings]
+
+
+def test_days_without_a_start_are_taken_for_working_days_and_that_is_told() -> None:
+    request = REQUESTS.validate_python(asked({}).model_dump() | {"history": DAILY | {"start": None}})
+    found = prepare(request, today=TODAY, seed=1).compute(Machine())
+    assert "calendar_without_start" in [warning.code for warning in found.warnings]

@@ -260,7 +260,13 @@ UNANSWERABLE = {
         ("until",),
         "beyond_horizon",
     ),
-    "a calendar with weeks": (WHEN | WEEKDAYS_ONLY, ("calendar",), "calendar_needs_days"),
+    "a history of weeks off": (
+        WHEN
+        | {"history": {"throughput": [1, 1], "start": "2026-01-05"}}
+        | {"calendar": {"shutdowns": [{"first": "2026-01-05", "last": "2026-01-16"}]}},
+        ("calendar",),
+        "no_working_day",
+    ),
     "a history of days off": (
         WHEN | WEEKDAYS_ONLY | {"history": {"throughput": [1, 1], "period": "day", "start": "2026-01-03"}},
         ("calendar",),

@@ -77,7 +77,13 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "project_not_found",
     ),
     (teams(team("p", history=WEEKS | {"throughput": [-1]})), "/teams/0/history/throughput/0", "out_of_range"),
-    (teams(team("p", calendar={"weekdays": ["monday"]})), "/teams/0/calendar", "calendar_needs_days"),
+    (
+        teams(
+            team("p", calendar={"days_off": ["2026-01-05"]}, history=DAYS | {"throughput": [1], "start": "2026-01-05"})
+        ),
+        "/teams/0/calendar",
+        "no_working_day",
+    ),
     (teams(team("p", history=DAYS, calendar={"country": "XX"})), "/teams/0/calendar/country", "unknown_value"),
     (teams(team("p", sampler={"kind": "weekday"})), "/teams/0/sampler/kind", "weekday_needs_days"),
     (teams(team("p", risks=[RISK | {"items": 2}])), "/teams/0/risks", "risk_without_scope"),

@@ -149,12 +149,18 @@ def test_a_guess_by_the_day_counts_working_days() -> None:
     two = {"kind": "triangular", "low": 2, "likely": 2, "high": 2, "period": "day"}
     asked = question(sampler=two, calendar={}, start="2026-01-05")
     assert str(asked.basis.timeline.end_of(asked.answer(Machine()).when.when(0.85))) == "2026-01-16"
-    assert refused(sampler=two | {"period": "week"}, calendar={}) == (("calendar",), "calendar_needs_days")
+
+
+def test_a_guess_by_the_week_counts_the_share_of_a_week_that_is_worked() -> None:
+    """Twenty items at two a week, with two days off: 1.2 + 9 x 2 are 19.2, and an eleventh week brings the rest."""
+    two = {"kind": "triangular", "low": 2, "likely": 2, "high": 2, "period": "week"}
+    asked = question(sampler=two, calendar={"days_off": ["2026-01-06", "2026-01-07"]}, start="2026-01-05")
+    assert asked.answer(Machine()).when.when(0.85) == 11
 
 
 def test_a_guess_beside_a_history_is_refused() -> None:
     assert refused(sampler=GUESS, history=WEEKLY) == (("history",), "history_not_used")
-    assert refused(sampler=GUESS, project_id="0193f0a0-0000-7000-8000-000000000000")[1] == "history_missing"
+    assert refused(sampler=GUESS, project_id="0193f0a0-0000-7000-8000-000000000000")[1] == "project_not_found"
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def test_a_sensitivity_that_is_none_is_refused(sensitivity: Any, pointer: str, c
         ({"history": None}, ("history",), "history_missing"),
         ({"history": {"throughput": [0, 0]}}, ("history",), "all_zero_history"),
         ({"history": {"period": "day"}}, ("history", "period"), "period_differs"),
-        ({"calendar": {}}, ("calendar",), "calendar_needs_days"),
+        ({"calendar": {"country": "XX"}}, ("calendar", "country"), "unknown_value"),
         ({"sampler": {"kind": "weekday", "block": None}}, ("sampler", "kind"), "weekday_needs_days"),
         (
             {"capacity": {"ramp": {"size": 0.2, "min_contributors": 0, "max_contributors": 3}}},

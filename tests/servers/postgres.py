@@ -91,6 +91,12 @@ class PostgresServer:
         command = f"--command=select pg_terminate_backend(pid, {_END_MILLISECONDS}) {others}"
         self._client("psql", "--no-psqlrc", command, "postgres")
 
+    def set_read_only(self, name: str, *, read_only: bool) -> None:
+        """Let a database refuse to write, as a standby does, or write again; connections to it end."""
+        said = f"alter database {_quoted(name)} set default_transaction_read_only = {'on' if read_only else 'off'}"
+        self._client("psql", "--no-psqlrc", f"--command={said}", "postgres")
+        self.terminate_backends()
+
     def restart(self, *, immediate: bool = True) -> None:
         """Restart the server on the same socket: as after a crash (immediate), or rolling back and closing in order."""
         self.keeper.stop("QUIT" if immediate else "INT")

@@ -79,7 +79,14 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str | int, ...], str]] = {
     "neither history nor project": ({"history": None}, ("history",), "history_missing"),
     "both": ({"history": WEEKS, "project_id": str(uuid4())}, ("project_id",), "history_or_project"),
     "nothing finished": ({"history": {"throughput": [0, 0]}}, ("history", "throughput"), "all_zero_history"),
-    "working days of weeks": ({"history": WEEKS, "calendar": {}}, ("calendar",), "calendar_needs_days"),
+    "weeks off": (
+        {
+            "history": {"throughput": [1, 1], "start": "2026-01-05"},
+            "calendar": {"shutdowns": [{"first": "2026-01-05", "last": "2026-01-18"}]},
+        },
+        ("calendar",),
+        "no_working_day",
+    ),
     "weekdays of weeks": (
         {"history": WEEKS, "samplers": [{"kind": "adaptive"}, {"kind": "weekday"}]},
         ("samplers", 1, "kind"),

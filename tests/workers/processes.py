@@ -1,10 +1,11 @@
-"""Real worker processes, started as an operator starts them."""
+"""Real processes of the service, started as an operator starts them."""
 
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,23 @@ from typing import Any
 from flow_forecaster.settings import PREFIX
 from persistence.rows import until
 
+MODULE = ("-m", "flow_forecaster")
+"""How Python is told to run the service."""
 _PATIENCE_SECONDS = 60.0
+_ADDRESS = re.compile(rb"http://127\.0\.0\.1:\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerProcess:
-    """A worker that runs on its own; `log` is what it wrote to standard error, one JSON object a line."""
+class ServiceProcess:
+    """A process that runs on its own; `log` is what it wrote to standard error, one JSON object a line."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
 
     def events(self) -> list[dict[str, Any]]:
         """Read what it has told so far."""
@@ -33,10 +42,19 @@ class WorkerProcess:
 
         async def told() -> bool:
             found = sum(each.get("event") == event for each in self.events())
-            assert found >= times or self.process.poll() is None, self.log.read_text(encoding="utf-8")
+            assert found >= times or self.lives, self.log.read_text(encoding="utf-8")
             return bool(found >= times)
 
         await until(told, seconds=_PATIENCE_SECONDS)
+
+    async def address(self) -> str:
+        """Wait until it says where it serves, which it does when it is ready."""
+
+        async def said() -> list[bytes]:
+            assert self.lives, self.log.read_text(encoding="utf-8")
+            return _ADDRESS.findall(self.log.with_suffix(".out").read_bytes())
+
+        return (await until(said, seconds=_PATIENCE_SECONDS))[0].decode()
 
     async def exit_code(self) -> int:
         """Wait until it has ended, and tell how."""
@@ -47,18 +65,42 @@ class WorkerProcess:
         return None if code is None else (code,)
 
 
-@contextmanager
-def worker_process(folder: Path, **settings: object) -> Iterator[WorkerProcess]:
-    """Run `flow-forecaster worker` for the length of a block, with settings by their field names."""
+def environment(settings: Mapping[str, object]) -> dict[str, str]:
+    """Make the environment of a process that has these settings, and no others of this one's."""
     given = {PREFIX + name.upper(): str(value) for name, value in settings.items()}
-    rest = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    log = folder / f"worker-{len(list(folder.glob('worker-*')))}.log"
-    with log.open("wb") as stderr:
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | given
+
+
+@contextmanager
+def worker_process(folder: Path, *, launcher: Sequence[str] = MODULE, **settings: object) -> Iterator[ServiceProcess]:
+    """Run `flow-forecaster worker` for the length of a block, with settings by their field names."""
+    with _process(folder, [*launcher, "worker", "--json"], settings) as started:
+        yield started
+
+
+@contextmanager
+def api_process(
+    folder: Path, *, launcher: Sequence[str] = MODULE, wrapper: Sequence[str] = (), **settings: object
+) -> Iterator[ServiceProcess]:
+    """Run `flow-forecaster serve` on a port that the system chooses for the length of a block.
+
+    `wrapper` is a command that becomes the one that follows it.
+    """
+    with _process(folder, [*launcher, "serve", "--port", "0", "--json"], settings, wrapper) as started:
+        yield started
+
+
+@contextmanager
+def _process(
+    folder: Path, command: Sequence[str], settings: dict[str, object], wrapper: Sequence[str] = ()
+) -> Iterator[ServiceProcess]:
+    log = folder / f"process-{len(list(folder.glob('process-*.log')))}.log"
+    with log.open("wb") as errors, log.with_suffix(".out").open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flow_forecaster", "worker", "--json"], env=rest | given, stderr=stderr
+            [*wrapper, sys.executable, *command], env=environment(settings), stdout=said, stderr=errors
         )
     try:
-        yield WorkerProcess(process=process, log=log)
+        yield ServiceProcess(process=process, log=log)
     finally:
         process.kill()
         process.wait()

@@ -8,11 +8,14 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
+from arq.worker import func
 from redis.asyncio import Redis
+from redis.exceptions import ReadOnlyError, WatchError
 
-from flow_forecaster.workers.redis import MOST_RINGS, QUEUE, RING, RedisBell
+from flow_forecaster.workers.redis import MOST_RINGS, QUEUE, RING, PatientWorker, RedisBell
 from persistence.rows import until
 from servers.valkey import ValkeyServer, running_valkey
 
@@ -50,6 +53,46 @@ async def test_rings_that_nobody_hears_do_not_pile_up(fragile_valkey: ValkeyServ
         for _ in range(MOST_RINGS + 10):
             await bell.ring()
     assert await _waiting(fragile_valkey.url) == MOST_RINGS
+
+
+class LosingRedis:
+    """Stands in for a Redis that holds a ring, and whose connection is lost as soon as anything is asked about it."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def zrangebyscore(self, *_: object, **__: object) -> list[bytes]:
+        """There is a ring."""
+        return [b"some"]
+
+    def pipeline(self, **_: object) -> "LosingRedis":
+        """Begin to ask."""
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def watch(self, *_: object) -> None:
+        """Begin to watch."""
+        self.asked += 1
+
+    async def exists(self, *_: object) -> bool:
+        """Lose the connection."""
+        raise WatchError if self.asked % 2 else ReadOnlyError
+
+
+async def test_a_worker_whose_redis_is_lost_between_two_commands_lives_and_keeps_its_places() -> None:
+    async def ring(_ctx: object) -> None:
+        """Nothing is ever rung here."""
+
+    losing: Any = LosingRedis()
+    worker = PatientWorker(functions=[func(ring, name=RING)], redis_pool=losing, max_jobs=1, handle_signals=False)
+    for asked in range(1, 4):
+        await asyncio.wait_for(worker._poll_iteration(), PATIENCE_SECONDS)
+        assert (losing.asked, worker.job_counter, worker.sem.locked()) == (asked, 0, False)
 
 
 async def test_a_bell_that_is_closed_leaves_no_connection(fragile_valkey: ValkeyServer) -> None:

@@ -17,7 +17,7 @@ from flow_forecaster.settings import Settings
 from flow_forecaster.workers.redis import RedisBell
 from persistence.rows import row_of, until
 from servers.valkey import RedisServer, ValkeyServer, running_valkey
-from services.asking import ENDLESS, HISTORY, a_job, accept, answer_of, find, finished
+from services.asking import ENDLESS, HISTORY, a_job, accept, answer_of, find
 from workers.processes import worker_process
 
 LARGE = 3_000_000
@@ -114,42 +114,6 @@ async def test_a_worker_told_to_stop_while_redis_is_away_gives_its_forecast_back
         await until(partial(_is, database, record.id, "queued"))
         assert await worker.exit_code() == 0
     assert (await row_of(database, record.id))["attempt"] == 0
-
-
-async def test_the_forecast_of_a_worker_that_was_killed_is_computed_by_another(
-    ground: dict[str, Any], valkey: RedisServer, database: Database, tmp_path: Path
-) -> None:
-    job = a_job(trials=LARGER)
-    record = await accept(database, job)
-    with worker_process(tmp_path, **ground, redis_url=valkey.url, threads=1) as doomed:
-        await until(partial(_is, database, record.id, "running"))
-        doomed.process.kill()
-        assert await doomed.exit_code() == -signal.SIGKILL
-    assert (await find(database, record.id)).status == "running"
-    with worker_process(tmp_path, **ground, redis_url=valkey.url, threads=2):
-        done = await until(partial(finished, database, record.id), seconds=60)
-    assert (done.status, done.result) == ("succeeded", answer_of(job))
-    assert (await row_of(database, record.id))["attempt"] == 2
-
-
-async def test_a_worker_survives_a_redis_that_loses_everything(
-    ground: dict[str, Any], fragile_valkey: ValkeyServer, database: Database, tmp_path: Path
-) -> None:
-    api = Settings(**ground, redis_url=fragile_valkey.url, inline_draws=1_000)
-    with worker_process(tmp_path, **ground, redis_url=fragile_valkey.url) as worker:
-        await worker.has_told("worker_ready")
-        async with serving(api) as client:
-            await until(partial(finished, database, await _asked(client)))
-            fragile_valkey.kill()
-            meanwhile = await _asked(client)
-            fragile_valkey.start()
-            afterwards = await _asked(client)
-            for forecast_id in (meanwhile, afterwards):
-                done = await until(partial(finished, database, forecast_id))
-                assert done.status == "succeeded"
-        assert worker.process.poll() is None
-        worker.process.send_signal(signal.SIGTERM)
-        assert await worker.exit_code() == 0
 
 
 async def test_a_worker_without_redis_says_what_to_set(ground: dict[str, Any], tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ import inspect
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, NoReturn, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
 from flow_forecaster import __version__
+from flow_forecaster.cli.endings import USAGE
+from flow_forecaster.cli.endings import leave as _exit
+from flow_forecaster.cli.endings import settled as _settled
+from flow_forecaster.cli.project_commands import import_file, projects
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,8 +24,7 @@ app = typer.Typer(
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
 app.add_typer(keys, name="keys")
-
-USAGE = 2
+app.add_typer(projects, name="projects")
 
 Fields: TypeAlias = dict[str, object]
 """Fields of a request."""
@@ -33,6 +36,11 @@ File = Annotated[
 Request = Annotated[str, typer.Argument(metavar="FILE", help="JSON, as the API takes it. - reads stdin.")]
 Git = Annotated[
     str | None, typer.Option("--git", metavar="PATH", help="Count what was finished on this repository's main branch.")
+]
+Project = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Take the history from this project.")]
+Select = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="KEY=VALUE", help="What of the project's past: periods=12, tag=web; repeat."),
 ]
 PeriodName = Annotated[
     str | None,
@@ -120,7 +128,7 @@ def _asks(question: Callable[..., Fields], every: Callable[..., None] | None = N
 
     def command(**options: object) -> None:
         mine = {name: options.pop(name) for name in own}
-        settled(lambda: _forecast(options, question(**mine)))
+        _settled(lambda: _forecast(options, question(**mine)))
 
     own, shared = (inspect.signature(each).parameters for each in (question, every or _every_question))
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own.values(), *shared.values())]
@@ -134,6 +142,8 @@ def _every_question(  # noqa: PLR0913 - the options of a question
     *,
     file: File = None,
     git: Git = None,
+    project: Project = None,
+    select: Select = None,
     period: PeriodName = None,
     start: Start = None,
     confidence: Confidence = None,
@@ -192,10 +202,12 @@ def cost(
     return fields | modelling.costs(rate, fixed, delay)
 
 
-def _every_test(
+def _every_test(  # noqa: PLR0913 - the options of a question
     *,
     file: File = None,
     git: Git = None,
+    project: Project = None,
+    select: Select = None,
     period: PeriodName = None,
     trials: Trials = 2_000,
     seed: Seed = None,
@@ -229,7 +241,7 @@ def from_request(file: Request, json: Json = False) -> None:
     """Answer a request of the API that stands in a file, of whatever kind."""
     from flow_forecaster.cli.requests import forecast
 
-    settled(lambda: forecast(file, json=json))
+    _settled(lambda: forecast(file, json=json))
 
 
 @app.command()
@@ -243,7 +255,10 @@ def history(
     from flow_forecaster.cli.exporting import export
 
     chosen = period or (None if git is None else "day")
-    settled(lambda: export(file=file, git=git, period=chosen, json=json))
+    _settled(lambda: export(file=file, git=git, period=chosen, json=json))
+
+
+app.command(name="import")(import_file)
 
 
 @app.command()
@@ -255,7 +270,7 @@ def serve(
     """Serve the API; without FLOW_FORECASTER_REDIS_URL it computes large forecasts itself."""
     from flow_forecaster.cli import running
 
-    settled(lambda: running.serve(host=host, port=port, json=json))
+    _settled(lambda: running.serve(host=host, port=port, json=json))
 
 
 @app.command()
@@ -263,7 +278,7 @@ def worker(json: Annotated[bool, typer.Option("--json", help="Write the log as J
     """Compute large forecasts that the API accepted; needs FLOW_FORECASTER_REDIS_URL."""
     from flow_forecaster.cli import running
 
-    settled(lambda: running.worker(json=json))
+    _settled(lambda: running.worker(json=json))
 
 
 @app.command()
@@ -271,7 +286,7 @@ def migrate(json: Json = False) -> None:
     """Bring the database's schema up to date."""
     from flow_forecaster.cli import running
 
-    settled(lambda: running.migrate(json=json))
+    _settled(lambda: running.migrate(json=json))
 
 
 @app.command()
@@ -279,7 +294,7 @@ def kernels(json: Json = False) -> None:
     """Compile the kernels into their cache, as an image's build does."""
     from flow_forecaster.cli import running
 
-    settled(lambda: running.kernels(json=json))
+    _settled(lambda: running.kernels(json=json))
 
 
 @keys.command(name="create")
@@ -294,7 +309,7 @@ def create_key(
     from flow_forecaster.cli import keys as room
 
     asked = {"name": name, "scopes": scopes.split(","), "expires_in_days": days}
-    settled(lambda: room.create(asked, tenant=tenant, json=json))
+    _settled(lambda: room.create(asked, tenant=tenant, json=json))
 
 
 @keys.command(name="list")
@@ -302,7 +317,7 @@ def list_keys(json: Json = False) -> None:
     """List the keys of all tenants, newest first."""
     from flow_forecaster.cli import keys as room
 
-    settled(lambda: room.show(json=json))
+    _settled(lambda: room.show(json=json))
 
 
 @keys.command(name="rotate")
@@ -314,7 +329,7 @@ def rotate_key(
     """Give a key another secret and print it, this once."""
     from flow_forecaster.cli import keys as room
 
-    settled(lambda: room.rotate(key, {"overlap_hours": hours}, json=json))
+    _settled(lambda: room.rotate(key, {"overlap_hours": hours}, json=json))
 
 
 @keys.command(name="revoke")
@@ -322,7 +337,7 @@ def revoke_key(key: KeyId, json: Json = False) -> None:
     """End a key for good; within five seconds it is accepted nowhere."""
     from flow_forecaster.cli import keys as room
 
-    settled(lambda: room.revoke(key, json=json))
+    _settled(lambda: room.revoke(key, json=json))
 
 
 @app.command()
@@ -333,7 +348,7 @@ def openapi(
     """Print the OpenAPI document."""
     from flow_forecaster.cli import running
 
-    settled(lambda: running.openapi(check=check))
+    _settled(lambda: running.openapi(check=check))
 
 
 def main() -> None:
@@ -350,25 +365,3 @@ def _forecast(options: dict[str, object], question: Fields) -> None:
     from flow_forecaster.cli.forecasting import Asked, forecast
 
     forecast(Asked.of(options, question))
-
-
-def settled(run: Callable[[], None]) -> None:
-    """Run a command; what the user can mend is told in one line with exit code 2."""
-    from flow_forecaster.cli.texts import Refused
-
-    try:
-        run()
-    except Refused as error:  # told without importing what words the others
-        _exit(str(error))
-    except Exception as error:
-        from flow_forecaster.cli.complaints import complaint
-
-        line = complaint(error)
-        if line is None:
-            raise
-        _exit(line)
-
-
-def _exit(line: str) -> NoReturn:
-    sys.stderr.write(f"error: {line}\n")
-    sys.exit(USAGE)

@@ -2,7 +2,8 @@
 
 import json as jsons
 import sys
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import date, timedelta
 
 from flow_forecaster.cli.forecasting import as_field, read
 from flow_forecaster.cli.texts import Refused
@@ -27,5 +28,10 @@ def export(*, file: str | None, git: str | None, period: str | None, json: bool)
     if history.start is None:
         raise Refused("the history has no dates to print; --json prints it without them")
     days = history.period if isinstance(history.period, int) else _DAYS[history.period]
-    rows = [f"{history.start + timedelta(days=index * days)},{count}" for index, count in enumerate(history.throughput)]
-    sys.stdout.write("\n".join(["date,completed", *rows]) + "\n")
+    sys.stdout.write(lines(history.throughput, history.start, days))
+
+
+def lines(throughput: Iterable[int], start: date, days: int) -> str:
+    """Write date,completed, a row for each period of so many days."""
+    rows = [f"{start + timedelta(days=index * days)},{count}" for index, count in enumerate(throughput)]
+    return "\n".join(["date,completed", *rows]) + "\n"

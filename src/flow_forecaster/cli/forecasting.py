@@ -28,7 +28,7 @@ from flow_forecaster.schemas.comparisons import WhatIfResult
 from flow_forecaster.schemas.deliveries import DeliveryResult
 from flow_forecaster.schemas.fields import MOST_SEED, ForecastFields
 from flow_forecaster.schemas.items import ItemRequest, ItemResult
-from flow_forecaster.schemas.kinds import AnyRequest, ForecastRequest
+from flow_forecaster.schemas.kinds import AnyRequest, ForecastRequest, names_project
 from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
 from flow_forecaster.schemas.what_ifs import WhatIfRequest
 from flow_forecaster.services.catalogue import Job, prepare
@@ -44,6 +44,8 @@ class Asked:
 
     file: str | None
     git: str | None
+    project: str | None
+    select: list[str]
     period: str | None
     guessed: bool
     json: bool
@@ -56,11 +58,18 @@ class Asked:
         if "sampler" in options:
             drawn = sampler(options["sampler"], options["pace"], options["period"])
             fields |= {"confidence": _confidences(options["confidence"]), "sampler": drawn}
-        if options.get("pace") is not None and (options["file"] is not None or options["git"] is not None):
-            raise Refused("--pace is for a team without a history: leave it out, or FILE and --git")
+        sources = [options["file"], options["git"], options["project"]]
+        if options.get("pace") is not None and any(source is not None for source in sources):
+            raise Refused("--pace is for a team without a history: leave it out, or FILE, --git and --project")
+        if options["project"] is not None and sources != [None, None, options["project"]]:
+            raise Refused("give either a FILE, --git PATH or --project NAME")
+        if options["select"] and options["project"] is None:
+            raise Refused("--select chooses from the past of a --project")
         return cls(
             file=options["file"],
             git=options["git"],
+            project=options["project"],
+            select=options["select"] or [],
             period=options["period"],
             guessed=options.get("pace") is not None,
             json=options["json"],
@@ -70,6 +79,11 @@ class Asked:
 
 def forecast(asked: Asked) -> None:
     """Read the history, compute, print."""
+    if asked.project is not None:
+        from flow_forecaster.cli.pasts import from_project  # noqa: PLC0415 - most commands need no database
+
+        answer(asked.fields | from_project(asked.project, asked.select, asked.period), notes=(), json=asked.json)
+        return
     history = None if asked.guessed else read(file=asked.file, git=asked.git, period=asked.period)
     past = {} if history is None else {"history": as_field(history)}
     answer(asked.fields | past, notes=() if history is None else history.notes, json=asked.json)
@@ -81,6 +95,10 @@ def answer(fields: Any, *, notes: Sequence[str], json: bool) -> None:
     request = TypeAdapter[Any](ForecastRequest).validate_python(fields)
     if request.callback_url is not None:
         raise InvalidInput("callback_url", code="url_not_allowed", detail="A command tells nobody; ask a service.")
+    if names_project(request):
+        from flow_forecaster.cli.pasts import with_histories  # noqa: PLC0415 - most commands need no database
+
+        request = with_histories(request)
     job = prepare(request, today=datetime.now(UTC).date(), seed=secrets.randbelow(MOST_SEED + 1))
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     cost = job.cost  # a method that cannot answer is refused before anything is said

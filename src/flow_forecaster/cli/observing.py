@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from flow_forecaster.cli.commands import File, Git, Json, PeriodName, settled
+from flow_forecaster.cli.commands import File, Git, Json, PeriodName
+from flow_forecaster.cli.endings import settled
 
 Median = Annotated[
     bool, typer.Option("--median", help="Find the limits from medians, which one odd period moves less.")

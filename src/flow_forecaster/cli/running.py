@@ -12,8 +12,10 @@ from types import FrameType
 from typing import NoReturn
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from flow_forecaster import app, logging
+from flow_forecaster.cli.connections import BoundedProtocol
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence import migrations
@@ -22,6 +24,7 @@ from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.settings import PREFIX, Settings
 from flow_forecaster.workers.exposing import CannotExpose
 from flow_forecaster.workers.redis import run_worker
+from flow_forecaster.workers.telemetry import CannotTrace
 from flow_forecaster.workers.workshop import open_database
 
 EXAMPLE = '{"kind": "when", "history": {"throughput": [5, 6, 7, 4, 8, 6, 5], "period": "week"}, "scope": {"items": 50}}'
@@ -50,10 +53,13 @@ def serve(*, host: str | None, port: int | None, json: bool) -> None:
     announcement = _Announcement()
     start = app.Start(on_ready=announcement.ready, on_failure=announcement.failed)
     config = uvicorn.Config(
-        app.create_app(settings, start=start),
+        _app(settings, start),
         host=address,
         port=door,
         log_config=None,
+        http=BoundedProtocol,
+        ws="none",
+        server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config, announcement, start)
@@ -70,6 +76,13 @@ def serve(*, host: str | None, port: int | None, json: bool) -> None:
         raise Refused(f"could not get ready: {announcement.failure}") from announcement.failure
 
 
+def _app(settings: Settings, start: app.Start) -> ASGIApp:
+    try:
+        return app.create_app(settings, start=start)
+    except CannotTrace as error:
+        raise Refused(str(error)) from error
+
+
 def worker(*, json: bool) -> None:
     """Work until told to stop."""
     settings = _settings(json=json)
@@ -77,6 +90,8 @@ def worker(*, json: bool) -> None:
         raise Refused(f"a worker waits on Redis; set {PREFIX}REDIS_URL (without it, serve computes by itself)")
     try:
         run_worker(settings, settings.redis_url.get_secret_value())
+    except CannotTrace as error:
+        raise Refused(str(error)) from error
     except CannotExpose as error:
         raise Refused(f"metrics cannot be served on {error}; see {PREFIX}METRICS_PORT") from error
 

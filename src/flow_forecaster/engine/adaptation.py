@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import exp, fsum, sqrt
 
+from flow_forecaster.engine.history import Rate
 from flow_forecaster.engine.urn import effective_size, recency_weights
 
 LONGEST = 104  # weeks
@@ -44,7 +45,7 @@ class Adaptation:
 
 
 @lru_cache(maxsize=64)
-def of_periods(counts: tuple[int, ...], weeks: float) -> Adaptation:
+def of_periods(counts: tuple[Rate, ...], weeks: float) -> Adaptation:
     """Learn from periods of so many `weeks`, oldest first; what is older than 104 weeks is left out.
 
     n periods are N weeks. e is the mean of three exponential weightings of sum 1, with half-lives of 1.25, 10 and 40
@@ -72,7 +73,7 @@ def of_periods(counts: tuple[int, ...], weeks: float) -> Adaptation:
 
 
 @lru_cache(maxsize=64)
-def of_days(counts: tuple[int, ...], week: int, classes: tuple[int, ...]) -> Adaptation:
+def of_days(counts: tuple[Rate, ...], week: int, classes: tuple[int, ...]) -> Adaptation:
     """Learn from days, `week` of them to a week, by the sums of weeks of which the newest ends with the history.
 
     A day weighs what its week weighs, and the oldest days, which fill no week, as much as those of the oldest week; a
@@ -100,7 +101,7 @@ def of_days(counts: tuple[int, ...], week: int, classes: tuple[int, ...]) -> Ada
     )
 
 
-def stability(counts: Sequence[int], weeks: float) -> float:
+def stability(counts: Sequence[Rate], weeks: float) -> float:
     """Tell how far to trust that a history has one level: q = 1 / (1 + exp(2 + 2 D - N / 20)), N its weeks.
 
     D = the log-likelihood ratio of a moving level against a constant one, see `movement`: 12 % without evidence, and a
@@ -110,7 +111,7 @@ def stability(counts: Sequence[int], weeks: float) -> float:
     return 1.0 / (1.0 + _on_grid(doubt) * movement(counts, weeks))
 
 
-def movement(counts: Sequence[int], weeks: float) -> float:
+def movement(counts: Sequence[Rate], weeks: float) -> float:
     """Weigh the evidence that the level moves, exp(2 D): > 1 speaks for it; 1 up to 8 periods.
 
     Each y = sqrt(x + 3/8) from the seventh on is predicted from those before it, by their plain mean (a), or by the
@@ -165,7 +166,7 @@ def _means(roots: Sequence[float], keep: float) -> Iterator[tuple[float, float]]
         yield total / weight, square / (weight * weight)
 
 
-def _volatility(counts: Sequence[int], weeks: float) -> float:
+def _volatility(counts: Sequence[Rate], weeks: float) -> float:
     """Compare the coefficient of variation with the usual one: rho, nearer to 1 the shorter the history."""
     total = sum(counts)
     spread = len(counts) * sum(count * count for count in counts) - total * total
@@ -175,13 +176,13 @@ def _volatility(counts: Sequence[int], weeks: float) -> float:
     return _on_grid((sqrt(spread) / total / _USUAL_VOLATILITY) ** power)
 
 
-def _variances(counts: Sequence[int], weights: Sequence[float], classes: Sequence[int]) -> Iterator[float]:
+def _variances(counts: Sequence[Rate], weights: Sequence[float], classes: Sequence[int]) -> Iterator[float]:
     for label in sorted(set(classes)):
         members = [index for index, of in enumerate(classes) if of == label]
         yield _variance([counts[index] for index in members], [weights[index] for index in members])
 
 
-def _variance(counts: Sequence[int], weights: Sequence[float]) -> float:
+def _variance(counts: Sequence[Rate], weights: Sequence[float]) -> float:
     """Weighted variance; 0 to the last bit where all counts are alike."""
     total = fsum(weights)
     above = [count - counts[-1] for count in counts]

@@ -7,4 +7,5 @@ from numpy.typing import NDArray
 
 Counts: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
+Numbers: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
 Words: TypeAlias = NDArray[np.uint64]

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from flow_forecaster.engine.capacity import Capacity
 from flow_forecaster.engine.caveats import Caveat
+from flow_forecaster.engine.history import ThroughputHistory
 from flow_forecaster.engine.laws import Basis
 from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.ranges import Range
@@ -79,10 +81,22 @@ def _capacity(model: Model) -> Iterator[Caveat]:
 def _time(basis: Basis, model: Model) -> Iterator[Caveat]:
     if basis.timeline.calendar is not None:
         yield Caveat(code="calendar", detail="Only the calendar's working days count, in history and forecast alike.")
+    yield from _weeks(basis.history, model.capacity)
     if model.lead_time is not None:
         where = "before the first item" if model.lead_time.applies == "cold_start" else "after the last item"
         count = len(model.lead_time.cycle_times)
         yield Caveat(code="lead_time", detail=f"One of {count} cycle times passes {where}.")
+
+
+def _weeks(history: ThroughputHistory | None, capacity: Capacity) -> Iterator[Caveat]:
+    worked = None if history is None else history.worked
+    if worked is None and capacity.calendar is None:
+        return
+    rested = 0 if worked is None else sum(days < worked.usual for days in worked.days)
+    detail = "A week brings as much of the pace as the share of its working days that are worked."
+    if rested:
+        detail += f" {rested} of the weeks of the history were worked in part, and are compared at full length."
+    yield Caveat(code="calendar", detail=detail)
 
 
 def _words(known: Range) -> str:

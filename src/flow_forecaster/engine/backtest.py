@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from flow_forecaster.engine.calendar import WorkingCalendar
+from flow_forecaster.engine.calendar import WorkingCalendar, working_history
+from flow_forecaster.engine.capacity import Capacity
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.forecasters import BASELINES, Fold, Forecaster
-from flow_forecaster.engine.history import ThroughputHistory
+from flow_forecaster.engine.history import WEEK, ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.laws import MOST_BINS
 from flow_forecaster.engine.rolling import MOST_FORECASTS, REACH, SIDES, Target, timeline_of
@@ -70,6 +71,7 @@ class Journal:
 class Backtest:
     """Would these forecasters have been right about this history?
 
+    Days of a history are working days already; weeks are all of them, and the calendar says what was worked of each.
     The origins know the first `minimum`, `minimum` + `step`, ... periods; forecasters see the last `window` of them, or
     all. The seed at an origin is `seed` + the number of periods known, the same for all forecasters.
 
@@ -150,19 +152,22 @@ class Backtest:
         return journal
 
     def fold(self, origin: int) -> Fold | None:
-        """Cut out what is known at an origin; None if that has no finished item."""
+        """Cut out what is known at an origin; None if that has no finished item, or no working day."""
         first = 0 if self.window is None else max(0, origin - self.window)
         known = self.history.throughput[first:origin]
         if not any(known):
             return None
         days = timeline_of(self.history, self.calendar)
         start = days.start_of(first) if self.history.start else None
-        return Fold(
-            past=ThroughputHistory(throughput=known, period=self.history.period, start=start),
-            timeline=replace(days, start=days.start_of(origin) or days.start),
-            trials=self.trials,
-            seed=self.seed + origin,
-        )
+        past = ThroughputHistory(throughput=known, period=self.history.period, start=start)
+        timeline = replace(days, start=days.start_of(origin) or days.start)
+        capacity = Capacity()
+        if self.calendar is not None and past.period == WEEK and start is not None:
+            if not any(self.calendar.works_on(start, 7 * len(past))):
+                return None
+            past, _ = working_history(past, self.calendar)
+            capacity = Capacity(calendar=self.calendar.since(timeline.start))
+        return Fold(past=past, timeline=timeline, trials=self.trials, seed=self.seed + origin, capacity=capacity)
 
     def _forecast(self, fold: Fold, origin: int, journal: Journal, machine: Machine) -> None:
         future = self.history.throughput[origin:]

@@ -1,14 +1,14 @@
 """From whole periods to dates and back, over calendar days or over working days."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flow_forecaster.engine.caveats import Caveat
-from flow_forecaster.engine.history import DAY, Period, ThroughputHistory
+from flow_forecaster.engine.history import DAY, WEEK, Period, ThroughputHistory, Worked
 from flow_forecaster.engine.invalid import InvalidInput
 
 _EPOCH = np.datetime64("1970-01-01")
@@ -53,6 +53,16 @@ class WorkingCalendar:
         """Count the working days from `start` to each of several last days, both included."""
         after = np.array(last, dtype="datetime64[D]") + _ONE_DAY
         return np.busday_count(np.datetime64(start), after, weekmask=self._mask, holidays=self._holidays)
+
+    @property
+    def rests(self) -> frozenset[date]:
+        """Days off that would be worked but for that."""
+        return frozenset(day for day in self.days_off if day.weekday() in self.weekdays)
+
+    def since(self, start: date) -> "WorkingCalendar | None":
+        """Keep the rests from `start` on; None if there are none, so that all weeks are alike."""
+        kept = frozenset(day for day in self.rests if day >= start)
+        return replace(self, days_off=kept) if kept else None
 
     @property
     def _mask(self) -> NDArray[np.bool_]:
@@ -133,34 +143,87 @@ class Timeline:
 def working_history(
     history: ThroughputHistory, calendar: WorkingCalendar
 ) -> tuple[ThroughputHistory, tuple[Caveat, ...]]:
-    """Keep the working days of a dated daily history, and say how many items moved to one.
+    """Keep the working time of a history, and say what that changed.
 
-    Items finished on a day off count on the next working day (on the last one, if none follows): nothing is lost.
-    A history without a start, or of longer periods, is taken to list working time already.
+    - Days with dates: those that are worked. Items finished on a day off count on the next working day.
+    - Weeks with dates: those with a working day, and on how many of the usual days each was worked. Items finished in
+      a week without one count in the next week that has one.
+    - Days and weeks without dates are taken for working days, and for fully worked weeks.
+    - Iterations of N days are N working days each, so there is nothing to change.
+
+    Items that are moved where no working time follows count in the last: nothing is lost.
 
     Raises:
         InvalidInput: the history spans no working day.
     """
-    if history.period != DAY or history.start is None:
-        return history, ()
+    if history.period not in {DAY, WEEK}:
+        return history, _iterations(history.period, calendar)
+    if history.start is None:
+        return history, _undated(history.period, calendar)
+    days = calendar.works_on(history.start, len(history) * history.period.days)
+    worked = np.array(days).reshape(-1, history.period.days).sum(axis=1).tolist()
+    kept, moved = _gathered(history.throughput, worked)
+    if not kept:
+        detail = "No day of the history is a working day of the calendar."
+        raise InvalidInput("calendar", code="no_working_day", detail=detail)
+    caveats = _moved(moved, history.period)
+    if history.period == DAY:
+        return ThroughputHistory(throughput=kept, period=DAY, start=history.start), caveats
+    left_out = tuple(place for place, number in enumerate(worked) if not number)
+    shares = Worked(days=tuple(filter(None, worked)), usual=len(calendar.weekdays), left_out=left_out)
+    found = history if shares.is_even else replace(history, throughput=kept, worked=shares)
+    return found, (*_left_out(left_out), *caveats)
+
+
+def _gathered(throughput: Sequence[int], worked: Sequence[int]) -> tuple[tuple[int, ...], int]:
+    """Keep what was worked, and count the items that were moved there from what was not."""
     kept: list[int] = []
     waiting = moved = 0
-    for count, is_worked in zip(history.throughput, calendar.works_on(history.start, len(history)), strict=True):
-        if is_worked:
+    for count, number in zip(throughput, worked, strict=True):
+        if number:
             kept.append(count + waiting)
             waiting = 0
         else:
             waiting, moved = waiting + count, moved + count
-    if not kept:
-        detail = "No day of the history is a working day of the calendar."
-        raise InvalidInput("calendar", code="no_working_day", detail=detail)
-    kept[-1] += waiting
-    working = ThroughputHistory(throughput=tuple(kept), period=DAY, start=history.start)
-    return working, _moved(moved)
+    if kept:
+        kept[-1] += waiting
+    return tuple(kept), moved
 
 
-def _moved(items: int) -> tuple[Caveat, ...]:
+def _moved(items: int, period: Period) -> tuple[Caveat, ...]:
     if not items:
         return ()
     detail = f"{items} items were finished on days off; they count on the next working day."
+    if period == WEEK:
+        detail = f"Items finished in weeks without a working day, {items} of them, count in the next week that has one."
     return (Caveat(code="work_on_days_off", detail=detail),)
+
+
+def _left_out(weeks: Sequence[int]) -> tuple[Caveat, ...]:
+    if not weeks:
+        return ()
+    detail = f"Weeks of the history without a working day, {len(weeks)} of them, are left out: they are no zeros."
+    return (Caveat(code="weeks_left_out", detail=detail),)
+
+
+def _undated(period: Period, calendar: WorkingCalendar) -> tuple[Caveat, ...]:
+    """Say what is taken for granted of a history without dates; nothing where all its periods are alike."""
+    if not calendar.rests and (period == WEEK or len(calendar.weekdays) == 7):
+        return ()
+    taken = "working days, each of them" if period == DAY else "fully worked weeks"
+    detail = (
+        f"The history has no start, so the calendar cannot be laid over it: its {period}s are taken for {taken}. Give "
+        "its start if they are not."
+    )
+    return (Caveat(code="calendar_without_start", detail=detail),)
+
+
+def _iterations(period: Period, calendar: WorkingCalendar) -> tuple[Caveat, ...]:
+    """Warn of iterations that look like calendar weeks."""
+    if period.days % 7 or (len(calendar.weekdays) == 7 and not calendar.rests):
+        return ()
+    detail = (
+        f"With a calendar an iteration of {period.days} days has {period.days} working days, in history and forecast "
+        "alike. If calendar days are meant, give the working days of an iteration as its days, or weeks."
+    )
+    return (Caveat(code="iterations_of_working_days", detail=detail),)

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from flow_forecaster.engine.arrays import Floats
-from flow_forecaster.engine.calendar import Timeline
+from flow_forecaster.engine.calendar import Timeline, WorkingCalendar
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.lattice import Lattice, observed, on_lattice, step_for
 from flow_forecaster.engine.ranges import Range
@@ -82,7 +82,8 @@ class Delay:
 class Capacity:
     """How the team of the forecast differs from the team of the history.
 
-    `months` are twelve shares of the usual pace, January first.
+    `months` are twelve shares of the usual pace, January first. Periods of a timeline without a calendar count by the
+    share of the calendar's working days that are worked in them, if there is a `calendar` here.
     """
 
     focus: Range = field(default_factory=lambda: Range.exactly(1.0))
@@ -91,6 +92,7 @@ class Capacity:
     changes: tuple[TeamChange, ...] = ()
     months: tuple[float, ...] | None = None
     delays: tuple[Delay, ...] = ()
+    calendar: WorkingCalendar | None = None
 
     def __post_init__(self) -> None:
         if self.focus.low < 0 or not 0 < self.focus.high <= MOST_FOCUS:
@@ -108,7 +110,8 @@ class Capacity:
     def is_usual(self) -> bool:
         """Whether the pace is that of the history."""
         plain = self.focus.is_number and self.focus.low == 1.0
-        return plain and self.ramp is None and not self.changes and self.months is None and not self.delays
+        by_time = self.months is None and self.calendar is None
+        return plain and self.ramp is None and not self.changes and by_time and not self.delays
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -144,7 +147,7 @@ class Capacity:
         for change in sorted(self.changes, key=lambda change: change.day):
             whole, days = timeline.periods_until(max(change.day, timeline.start) - timedelta(days=1))
             if whole < horizon:
-                before = days / timeline.period.days
+                before = self._share_before(timeline, whole, days)
                 people[whole] += (1.0 - before) * (change.size - size)
                 people[whole + 1 :] = change.size
             size = change.size
@@ -152,7 +155,27 @@ class Capacity:
 
     def shares(self, timeline: Timeline, horizon: int) -> Floats:
         """The share of the usual pace that one contributor brings in each period, shape (horizon,)."""
+        if self.calendar is not None:
+            return self._of_working_days(self.calendar, timeline, horizon) / self.team_size
         if self.months is None:
             return np.full(horizon, 1.0 / self.team_size)
         shares: Floats = np.asarray(self.months)[timeline.months(horizon)].mean(axis=1) / self.team_size
         return shares
+
+    def _of_working_days(self, calendar: WorkingCalendar, timeline: Timeline, horizon: int) -> Floats:
+        """Sum the shares of the days that are worked, over the usual working days of a period; shape (horizon,)."""
+        length = timeline.period.days
+        shares = np.array(calendar.works_on(timeline.start, horizon * length), dtype=np.float64).reshape(horizon, -1)
+        if self.months is not None:
+            shares *= np.asarray(self.months)[timeline.months(horizon)]
+        found: Floats = shares.sum(axis=1) / (len(calendar.weekdays) * length / 7)
+        return found
+
+    def _share_before(self, timeline: Timeline, period: int, days: int) -> float:
+        """Find what share of a period its first days are; of its working days, if a calendar says that it has any."""
+        length, first = timeline.period.days, timeline.start_of(period)
+        if self.calendar is not None and first is not None:
+            worked = self.calendar.works_on(first, length)
+            if any(worked):
+                return sum(worked[:days]) / sum(worked)
+        return days / length

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flow_forecaster.engine.arrays import Counts, Floats
-from flow_forecaster.engine.history import MOST_ITEMS_PER_PERIOD
+from flow_forecaster.engine.history import MOST_ITEMS_PER_PERIOD, Rate
 
 _SHARE_GRID = 2.0**32
 _CUT = 2.0**-34  # rounds to nothing
@@ -59,14 +59,14 @@ class NegativeBinomial(NamedTuple):
     probability: float
 
 
-def observed_law(throughput: Sequence[int]) -> Law:
+def observed_law(throughput: Sequence[Rate]) -> Law:
     """Count how often each throughput occurs."""
     values, times = zip(*sorted(Counter(throughput).items()), strict=True)
     return Law(np.array(values, dtype=np.int64), np.array(times) / len(throughput))
 
 
 @lru_cache(maxsize=64)
-def fit_weibull(throughput: tuple[int, ...]) -> Weibull:
+def fit_weibull(throughput: tuple[Rate, ...]) -> Weibull:
     """Fit a share of zeros and, to the periods with items, a Weibull law rounded up to whole items.
 
     A count x stands for anything above x - 1 and up to x. So the shape k is that of greatest likelihood at the
@@ -80,23 +80,28 @@ def fit_weibull(throughput: tuple[int, ...]) -> Weibull:
     if len(positive) == 1:
         return Weibull(zero_share, None, float(next(iter(positive))))
     shape = _nine_digits(_weibull_shape(positive))
-    return Weibull(zero_share, shape, _nine_digits(_weibull_scale(shape, sum(throughput) / busy)))
+    return Weibull(zero_share, shape, _nine_digits(_weibull_scale(shape, float(sum(throughput) / busy))))
 
 
 @lru_cache(maxsize=64)
 def weibull_law(fit: Weibull) -> Law:
-    """Round up to whole items: P(X > n) = (1 - zero share) exp(-(n / scale)^shape)."""
+    """Round up to whole items: P(X > n) = (1 - zero share) exp(-(n / scale)^shape).
+
+    Without a shape all items lie on the whole numbers around the scale, so that the mean is kept.
+    """
     busy = 1 - fit.zero_share
     if fit.shape is None:
-        knots = np.array([0, int(fit.scale)])
-        return _law(knots, np.array([busy]))
+        below, part = divmod(fit.scale, 1.0)
+        if not part:
+            return _law(np.array([0, int(below)]), np.array([busy]))
+        return _law(np.array([0, int(below), int(below) + 1]), np.array([busy, busy * part]))
     shape, scale = fit.shape, fit.scale
     above = [1.0, *takewhile(_CUT.__lt__, (_survival(knot, shape, scale) for knot in _knots()[1:-1]))]
     return _law(np.array(_knots()[: len(above) + 1]), busy * np.array(above))
 
 
 @lru_cache(maxsize=64)
-def fit_negative_binomial(throughput: tuple[int, ...]) -> NegativeBinomial:
+def fit_negative_binomial(throughput: tuple[Rate, ...]) -> NegativeBinomial:
     """Fit by moments: p = mean / variance, r = mean p / (1 - p); the Poisson law where the variance is no larger.
 
     The variance is the unbiased one. Moments, not likelihood, because they keep the mean and the spread of the history,
@@ -104,10 +109,10 @@ def fit_negative_binomial(throughput: tuple[int, ...]) -> NegativeBinomial:
     """
     n, total = len(throughput), sum(throughput)
     scatter = n * sum(count * count for count in throughput) - total * total  # n (n - 1) x variance, in whole numbers
-    mean = total / n
+    mean = float(total / n)
     if scatter <= (n - 1) * total:
         return NegativeBinomial(mean, None, 1.0)
-    probability = (n - 1) * total / scatter
+    probability = float((n - 1) * total / scatter)
     return NegativeBinomial(mean, mean * probability / (1 - probability), probability)
 
 
@@ -166,7 +171,7 @@ def _knots() -> tuple[int, ...]:
     return tuple(knots)
 
 
-def _weibull_shape(positive: Counter[int]) -> float:
+def _weibull_shape(positive: Counter[Rate]) -> float:
     """Solve the equation of greatest likelihood, with middles in units of the largest, so that no power overflows."""
     largest = max(positive) - 0.5
     logs = [(log((count - 0.5) / largest), times) for count, times in positive.items()]

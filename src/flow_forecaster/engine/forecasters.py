@@ -4,18 +4,23 @@ A backtest tries them all; adding one is one entry in FORECASTERS.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil, floor, fsum
 from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from flow_forecaster.engine.arrays import Floats
 from flow_forecaster.engine.calendar import Timeline
+from flow_forecaster.engine.capacity import Capacity
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.history import ThroughputHistory
 from flow_forecaster.engine.laws import Basis, Finish, Production
+from flow_forecaster.engine.model import Model
+from flow_forecaster.engine.model_laws import ModelFinish, ModelProduction
 from flow_forecaster.engine.samplers import SAMPLERS, Bootstrap, Sampler
+from flow_forecaster.engine.scope import Scope
 from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.engine.urn import recency_weights
 
@@ -32,12 +37,13 @@ Mean: TypeAlias = Callable[[ThroughputHistory, float], float]
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
-    """What is known at an origin: the past, and where the periods to come lie in time."""
+    """What is known at an origin: the past, where the periods to come lie in time, and how much of each is worked."""
 
     past: ThroughputHistory
     timeline: Timeline
     trials: int
     seed: int
+    capacity: Capacity = field(default_factory=Capacity)
 
 
 class Outlook(Protocol):
@@ -76,33 +82,54 @@ class Simulated:
     """The laws of a sampler."""
 
     basis: Basis
+    capacity: Capacity
 
     def items(self, periods: int, machine: Machine) -> Distribution:
         """The law of N."""
-        return Production(basis=self.basis, periods=periods).distribution(machine)
+        return self._production(periods).distribution(machine)
 
     def periods(self, items: int, horizon: int, machine: Machine) -> Distribution:
         """The law of T."""
-        return Finish(basis=self.basis, items=items, horizon=horizon).distribution(machine)
+        return self._finish(items, horizon).distribution(machine)
 
     def cost(self, *, periods: int, items: int, horizon: int) -> float:
         """Estimated draws of both laws."""
-        finish = Finish(basis=self.basis, items=items, horizon=horizon)
-        return finish.cost + Production(basis=self.basis, periods=periods).cost + 2 * DRAWS_PER_LAW
+        return self._finish(items, horizon).cost + self._production(periods).cost + 2 * DRAWS_PER_LAW
+
+    def _production(self, periods: int) -> Production | ModelProduction:
+        if self.capacity.is_usual:
+            return Production(basis=self.basis, periods=periods)
+        return ModelProduction(basis=self.basis, model=Model(scope=None, capacity=self.capacity), periods=periods)
+
+    def _finish(self, items: int, horizon: int) -> Finish | ModelFinish:
+        if self.capacity.is_usual:
+            return Finish(basis=self.basis, items=items, horizon=horizon)
+        model = Model(scope=Scope.exactly(items), capacity=self.capacity)
+        return ModelFinish(basis=self.basis, model=model, horizon=horizon)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steady:
-    """One pace for ever, and no doubt: periods x pace, rounded to whole items; items / pace, rounded up to periods."""
+    """One pace for ever, and no doubt: periods x pace, rounded to whole items; items / pace, rounded up to periods.
+
+    Periods that are worked in part bring that part, as the fold says.
+    """
 
     pace: float
+    fold: Fold | None = None
 
     def items(self, periods: int, machine: Machine) -> Distribution:  # noqa: ARG002
         """All mass on one number of items."""
-        return point(floor(self.pace * periods + 0.5))
+        shares = self._shares(periods)
+        worked = periods if shares is None else shares.sum()
+        return point(floor(self.pace * worked + 0.5))
 
     def periods(self, items: int, horizon: int, machine: Machine) -> Distribution:  # noqa: ARG002
         """All mass on one number of periods, or beyond the horizon."""
+        shares = self._shares(horizon)
+        if shares is not None:
+            before = int((self.pace * (shares.cumsum() + _SLACK) < items).sum())
+            return never(horizon) if before == horizon else point(before + 1)
         if self.pace * (horizon + _SLACK) < items:
             return never(horizon)
         return point(max(1, ceil(items / self.pace - _SLACK)))
@@ -110,6 +137,11 @@ class Steady:
     def cost(self, *, periods: int, items: int, horizon: int) -> float:  # noqa: ARG002
         """Next to nothing, and the scores."""
         return 2 * DRAWS_PER_POINT
+
+    def _shares(self, periods: int) -> Floats | None:
+        """List the shares of the periods that are worked, shape (periods,); None where all are."""
+        fold = self.fold
+        return None if fold is None or fold.capacity.is_usual else fold.capacity.shares(fold.timeline, periods)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +161,7 @@ class Sampled:
         """Take the sampler's laws; if nothing was finished in the periods that count, nothing ever will be."""
         past = _recent(fold.past, fold.timeline) if self.recent else fold.past
         if past is None:
-            return Steady(pace=0.0)
+            return Steady(pace=0.0, fold=fold)
         basis = Basis(
             history=past,
             timeline=fold.timeline,
@@ -138,7 +170,7 @@ class Sampled:
             trials=fold.trials,
             seed=fold.seed,
         )
-        return Simulated(basis=basis)
+        return Simulated(basis=basis, capacity=fold.capacity)
 
     def caveats(self, fold: Fold) -> tuple[Caveat, ...]:
         """Those of the sampler."""
@@ -154,7 +186,7 @@ class Point:
 
     def at(self, fold: Fold) -> Outlook:
         """Take the mean."""
-        return Steady(pace=self.mean(fold.past, fold.timeline.weeks_per_period))
+        return Steady(pace=self.mean(fold.past, fold.timeline.weeks_per_period), fold=fold)
 
     def caveats(self, fold: Fold) -> tuple[Caveat, ...]:  # noqa: ARG002
         """There is nothing that it could have used."""
@@ -179,7 +211,7 @@ def never(horizon: int) -> Distribution:
 
 def last_value(history: ThroughputHistory, weeks: float) -> float:  # noqa: ARG001
     """Take the newest period."""
-    return float(history.throughput[-1])
+    return float(history.paces[-1])
 
 
 def plain_mean(history: ThroughputHistory, weeks: float) -> float:  # noqa: ARG001
@@ -220,9 +252,8 @@ def named(samplers: Sequence[Sampler]) -> tuple[Forecaster, ...]:
 
 def _recent(history: ThroughputHistory, timeline: Timeline) -> ThroughputHistory | None:
     size = max(round(RECENT_WEEKS), round(RECENT_WEEKS / timeline.weeks_per_period))
-    recent = history.throughput[-size:]
-    if not any(recent):
+    if not any(history.throughput[-size:]):
         return None
     past = None if history.start is None else replace(timeline, start=history.start)
-    start = None if past is None else past.start_of(max(0, len(history) - size))
-    return ThroughputHistory(throughput=recent, period=history.period, start=start)
+    start = None if past is None else past.start_of(history.place(max(0, len(history) - size)))
+    return history.newest(size, start)

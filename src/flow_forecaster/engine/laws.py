@@ -61,9 +61,14 @@ class Basis:
 
     @cached_property
     def values(self) -> Law:
-        """The law of one period; the history as it is where draws depend on each other or on the day."""
-        law = self.sampler.law(self.history)
+        """The law of one period; the history as it is where draws are not independent, or not in whole items."""
+        law = self.sampler.law(self.history) if self.is_whole else None
         return observed_law(known(self.history).throughput) if law is None else law
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a period brings whole items."""
+        return self.history is None or self.history.is_whole
 
     @cached_property
     def mean(self) -> float:
@@ -81,12 +86,9 @@ class Basis:
         Raises:
             InvalidInput: an exact answer is asked for that does not exist, or would take too long.
         """
-        if not self.sampler.independent:
+        if not (self.sampler.independent and self.is_whole):
             if self.method == "exact":
-                detail = (
-                    f"The sampler '{self.sampler.kind}' has no exact answer; take 'auto', 'monte_carlo' or 'bootstrap'."
-                )
-                raise InvalidInput("method", code="no_exact_answer", detail=detail)
+                raise InvalidInput("method", code="no_exact_answer", detail=self._why_not_exact)
             return "monte_carlo"
         if self.method == "exact" and operations > MOST_OPERATIONS:
             detail = "The exact answer would take too long for these numbers; take 'auto' or 'monte_carlo'."
@@ -94,6 +96,12 @@ class Basis:
         if self.method == "auto":
             return "exact" if operations / OPERATIONS_PER_DRAW <= draws else "monte_carlo"
         return self.method
+
+    @property
+    def _why_not_exact(self) -> str:
+        if self.sampler.independent:
+            return "Weeks that were worked in part are not drawn in whole items; take 'auto' or 'monte_carlo'."
+        return f"The sampler '{self.sampler.kind}' has no exact answer; take 'auto', 'monte_carlo' or 'bootstrap'."
 
     def pace(self, horizon: int) -> Pace:
         """Prepare the sampler for `horizon` periods."""

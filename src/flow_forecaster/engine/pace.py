@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from flow_forecaster.engine.arrays import Counts
+from flow_forecaster.engine.arrays import Counts, Numbers
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.fitting import Law
@@ -100,7 +100,7 @@ def known(history: ThroughputHistory | None) -> ThroughputHistory:
     return history
 
 
-def independent_tables(counts: Counts, weights: list[float], horizon: int) -> UrnTables:
+def independent_tables(counts: Numbers, weights: list[float], horizon: int) -> UrnTables:
     """Lay out independent draws by weight for every period of the horizon."""
-    observed = Observations(counts=counts, weights=weights, classes=np.zeros_like(counts))
+    observed = Observations(counts=counts, weights=weights, classes=np.zeros(counts.size, dtype=np.int64))
     return urn_tables(observed, np.zeros(horizon, dtype=np.int64), Drift())

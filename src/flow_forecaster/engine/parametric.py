@@ -24,11 +24,11 @@ class Weibull(Independent):
 
     def law(self, history: ThroughputHistory | None) -> Law:
         """Fit, and round up to whole items."""
-        return fitting.weibull_law(fitting.fit_weibull(known(history).throughput))
+        return fitting.weibull_law(fitting.fit_weibull(known(history).paces))
 
     def parameters(self, history: ThroughputHistory | None, timeline: Timeline) -> dict[str, float]:  # noqa: ARG002
         """Share of zeros, shape and scale; no shape if all other periods are equal."""
-        return _numbers(fitting.fit_weibull(known(history).throughput)._asdict())
+        return _numbers(fitting.fit_weibull(known(history).paces)._asdict())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +39,11 @@ class NegativeBinomial(Independent):
 
     def law(self, history: ThroughputHistory | None) -> Law:
         """Fit by moments."""
-        return fitting.negative_binomial_law(fitting.fit_negative_binomial(known(history).throughput))
+        return fitting.negative_binomial_law(fitting.fit_negative_binomial(known(history).paces))
 
     def parameters(self, history: ThroughputHistory | None, timeline: Timeline) -> dict[str, float]:  # noqa: ARG002
         """Mean, size and probability; no size if it is the Poisson law."""
-        return _numbers(fitting.fit_negative_binomial(known(history).throughput)._asdict())
+        return _numbers(fitting.fit_negative_binomial(known(history).paces)._asdict())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

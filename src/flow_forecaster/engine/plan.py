@@ -273,7 +273,7 @@ def _same_periods(teams: Sequence[Team]) -> None:
 
 def _alike(teams: Sequence[Team]) -> Iterator[Team]:
     """Let samplers that learn from a history learn from the sum of all, so that the same word draws the same period."""
-    histories = [known(team.basis.history).throughput for team in teams if team.basis is not None]
+    histories = [known(team.basis.history).paces for team in teams if team.basis is not None]
     sums = tuple(sum(counts) for counts in zip(*histories, strict=True))
     for team in teams:
         if team.basis is not None and isinstance(team.basis.sampler, Adaptive):
@@ -291,7 +291,8 @@ def _comparable(first: Basis, basis: Basis) -> None:
         ("sampler",): basis.sampler == first.sampler,
         ("calendar",): basis.timeline == first.timeline,
         ("history", "start"): basis.history.start == first.history.start,
-        ("history", "throughput"): len(basis.history) == len(first.history),
+        ("history", "throughput"): len(basis.history) == len(first.history)
+        and basis.history.left_out == first.history.left_out,
     }
     for path, is_alike in alike.items():
         if not is_alike:

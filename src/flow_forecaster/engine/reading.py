@@ -7,10 +7,10 @@ from math import erfc, exp, sqrt
 
 import numpy as np
 
-from flow_forecaster.engine.arrays import Counts, Floats
+from flow_forecaster.engine.arrays import Counts, Floats, Numbers
 from flow_forecaster.engine.calendar import Timeline, WorkingCalendar
 from flow_forecaster.engine.caveats import Caveat
-from flow_forecaster.engine.history import Period, ThroughputHistory
+from flow_forecaster.engine.history import Period, Rate, ThroughputHistory
 
 _COVERAGE = 0.80
 _FEWEST_BUSY = 5
@@ -97,14 +97,14 @@ class Pettitt:
     p: float
 
 
-def rank(counts: Counts) -> Ranks:
+def rank(counts: Numbers) -> Ranks:
     """Rank periods in O(n log n)."""
     order = counts.argsort(kind="stable")
     ascending = counts[order]
     lower = ascending.searchsorted(ascending)
     not_higher = ascending.searchsorted(ascending, side="right")
     ties = not_higher - lower
-    excess = np.empty_like(counts)
+    excess = np.empty(counts.size, dtype=np.int64)
     excess[order] = lower + not_higher - len(counts)
     return Ranks(excess=excess, tied=int((ties - 1) @ (2 * ties + 5)))
 
@@ -136,7 +136,7 @@ def pettitt(ranks: Ranks) -> Pettitt:
     return Pettitt(statistic=statistic, before=best + 1, p=p)
 
 
-def slope(counts: Counts) -> float:
+def slope(counts: Numbers) -> float:
     """Estimate the change of throughput from one period to the next, in items per period.
 
     Theil-Sen: the median of (x_j - x_i) / (j - i) over all pairs, up to 260 periods. Beyond, over the pairs half a
@@ -155,8 +155,8 @@ def _few_samples(history: ThroughputHistory) -> tuple[Caveat, ...]:
         return ()
     detail = (
         f"The history has only {_periods(n, history.period)}: the next one can be counted on to fall between the "
-        f"lowest ({min(history.throughput)}) and the highest ({history.highest}) seen with a probability of only "
-        f"({n} - 1) / ({n} + 1) = {coverage:.0%}."
+        f"lowest ({_told(min(history.paces))}) and the highest ({_told(max(history.paces))}) seen with a probability "
+        f"of only ({n} - 1) / ({n} + 1) = {coverage:.0%}."
     )
     return (Caveat(code="few_samples", detail=detail),)
 
@@ -219,7 +219,7 @@ def _level_shift(history: ThroughputHistory, shift: Pettitt, calendar: WorkingCa
     since = f"{period} {t + 1} of {n}"
     if history.start is not None:
         past = Timeline(start=history.start, period=period, calendar=calendar)
-        since = f"{past.start_of(t)} ({since})"
+        since = f"{past.start_of(history.place(t))} ({since})"
     before, after = history.counts[:t].mean(), history.counts[t:].mean()
     detail = (
         f"The pace changed about {since}: {before:.3g} items per {period} on average in the {_periods(t, period)} "
@@ -238,6 +238,10 @@ def _by_chance(finding: str, period: Period) -> str:
 
 def _periods(count: int, period: Period) -> str:
     return f"{count} {period}" if count == 1 else f"{count} {period}s"
+
+
+def _told(pace: Rate) -> str:
+    return f"{pace}" if isinstance(pace, int) else f"{float(pace):.3g}"
 
 
 def _score_by_loop(excess: Counts) -> int:
@@ -271,7 +275,7 @@ def _score_by_bits(excess: Counts) -> int:
     return score
 
 
-def slopes(counts: Counts) -> Floats:
+def slopes(counts: Numbers) -> Floats:
     """List (x_j - x_i) / (j - i) of all i < j, shape (n (n - 1) / 2,)."""
     times = np.arange(len(counts))
     runs = np.subtract.outer(times, times)

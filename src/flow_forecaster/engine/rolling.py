@@ -24,7 +24,7 @@ import numpy as np
 from flow_forecaster.engine.calendar import Timeline, WorkingCalendar
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.forecasters import RECENT_WEEKS, Outlook
-from flow_forecaster.engine.history import ThroughputHistory
+from flow_forecaster.engine.history import WEEK, ThroughputHistory
 from flow_forecaster.engine.scoring import Side
 from flow_forecaster.engine.simulation import Machine
 
@@ -71,8 +71,12 @@ class Target:
 
 
 def timeline_of(history: ThroughputHistory, calendar: WorkingCalendar | None) -> Timeline:
-    """Lay the periods of a history out in time; one without dates from any day, for nothing is read from that."""
-    return Timeline(start=history.start or _UNDATED, period=history.period, calendar=calendar)
+    """Lay the periods of a history out in time; one without dates from any day, for nothing is read from that.
+
+    Weeks stay weeks of the calendar year, whatever is worked of them.
+    """
+    working = None if history.period == WEEK else calendar
+    return Timeline(start=history.start or _UNDATED, period=history.period, calendar=working)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from flow_forecaster.engine.arrays import Counts
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.fitting import Law, observed_law
-from flow_forecaster.engine.history import DAY, MOST_PERIODS, ThroughputHistory
+from flow_forecaster.engine.history import DAY, MOST_PERIODS, Rate, ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.kernels import block, bootstrap
 from flow_forecaster.engine.kernels.adaptive import UrnTables
@@ -73,15 +73,17 @@ class Bootstrap(Independent):
 
     def law(self, history: ThroughputHistory | None) -> Law:
         """Take each throughput as often as it occurs."""
-        return observed_law(known(history).throughput)
+        return observed_law(known(history).paces)
 
     def tables(self, history: ThroughputHistory | None, timeline: Timeline, horizon: int) -> UrnTables:  # noqa: ARG002
         """Lay out the periods of the history one by one: the same word draws the same period for any team."""
         counts = known(history).counts
         return independent_tables(counts, [1.0] * counts.size, horizon)
 
-    def pace(self, history: ThroughputHistory | None, timeline: Timeline, horizon: int) -> Pace:  # noqa: ARG002
-        """Take the history as it is."""
+    def pace(self, history: ThroughputHistory | None, timeline: Timeline, horizon: int) -> Pace:
+        """Take the history as it is; its kernels draw whole items only."""
+        if not known(history).is_whole:
+            return Pace.of_urn(self.tables(history, timeline, horizon))
         return Pace(tables=known(history).counts, finish_kernel=bootstrap.finish, produce_kernel=bootstrap.produce)
 
     def mean(self, history: ThroughputHistory | None, timeline: Timeline) -> float:  # noqa: ARG002
@@ -121,7 +123,7 @@ class Adaptive:
     independent: ClassVar[bool] = False
 
     drift_weeks: float = 13.0
-    learns_from: tuple[int, ...] | None = None
+    learns_from: tuple[Rate, ...] | None = None
     """Counts to learn from in place of the history's own, so that several histories are weighed alike."""
 
     def law(self, history: ThroughputHistory | None) -> None:
@@ -151,7 +153,7 @@ class Adaptive:
         """Mean of the history by weight, before the level moves."""
         past = known(history)
         weights = self._learnt(past, timeline).weights
-        return fsum(weight * count for weight, count in zip(weights, past.throughput[-len(weights) :], strict=True))
+        return fsum(weight * count for weight, count in zip(weights, past.paces[-len(weights) :], strict=True))
 
     def highest(self, history: ThroughputHistory | None) -> int:
         """The best period, before the level drifts."""
@@ -204,7 +206,7 @@ class Adaptive:
 
     def _learnt(self, history: ThroughputHistory, timeline: Timeline) -> adaptation.Adaptation:
         """Learn, by weeks if periods are days."""
-        counts = self.learns_from or history.throughput
+        counts = self.learns_from or history.paces
         if history.period != DAY:
             return adaptation.of_periods(counts, timeline.weeks_per_period)
         week = round(1 / timeline.weeks_per_period)
@@ -245,8 +247,10 @@ class BlockBootstrap:
         return independent_tables(counts, [1.0] * counts.size, horizon)._replace(follow=round(follow * _CHOICES))
 
     def pace(self, history: ThroughputHistory | None, timeline: Timeline, horizon: int) -> Pace:
-        """Walk over the blocks."""
+        """Walk over the blocks; their own kernels round nothing."""
         tables = self.tables(history, timeline, horizon)
+        if not known(history).is_whole:
+            return Pace.of_urn(tables)
         return Pace(tables=tables, finish_kernel=block.finish, produce_kernel=block.produce)
 
     def mean(self, history: ThroughputHistory | None, timeline: Timeline) -> float:  # noqa: ARG002

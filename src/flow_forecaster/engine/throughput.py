@@ -105,8 +105,8 @@ def throughput(finished: Finished, grid: Grid, window: Window) -> Taken:
         raise InvalidInput(code="nothing_finished", detail="Nothing was finished in the time that was asked for.")
     numbers = grid.periods_at(days)
     end = int(grid.periods_at(np.array([window.last + 1]))[0])
-    begin = int(numbers[0]) if window.first is None else _whole(grid, window.first)
-    begin = begin if window.periods is None else max(begin, end - window.periods)
+    whole = int(numbers[0]) if window.first is None else _whole(grid, window.first)
+    begin = whole if window.periods is None else max(whole, end - window.periods)
     if begin >= end:
         raise InvalidInput(code="no_whole_period", detail=f"There is no whole {grid.period} in the time asked for.")
     if end - begin > MOST_PERIODS:
@@ -124,7 +124,7 @@ def throughput(finished: Finished, grid: Grid, window: Window) -> Taken:
         first=first,
         last=grid.first_day(end) - 1,
         items=int(sums.sum()),
-        earlier=int(counts[numbers < begin].sum()),
+        earlier=int(counts[numbers < whole].sum()),
         later=int(counts[numbers >= end].sum()),
     )
 

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from flow_forecaster.engine.arrays import Counts, Floats, Words
+from flow_forecaster.engine.arrays import Counts, Floats, Numbers, Words
 from flow_forecaster.engine.kernels.adaptive import FACTORS, UrnTables
 
 # Weights and scores are rounded to these grids, so that the last bit of a machine's pow or log reaches no answer.
@@ -87,12 +87,12 @@ class Observations:
     A level known for certain (inf) makes draws independent: nothing is ever repeated.
     """
 
-    counts: Counts
+    counts: Numbers
     weights: Sequence[float]
     classes: Counts
     concentration: float = inf
 
-    def of_class(self, label: int) -> tuple[Counts, list[float]]:
+    def of_class(self, label: int) -> tuple[Numbers, list[float]]:
         """Counts and weights of one class."""
         members = np.flatnonzero(self.classes == label)
         return self.counts[members], [self.weights[index] for index in members.tolist()]

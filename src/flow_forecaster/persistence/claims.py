@@ -4,15 +4,18 @@ Every write of a worker names the attempt under which it claimed the row, so tha
 nothing any more. Times are the database's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Update, select, update
 
 from flow_forecaster.persistence.clock import Later, now
+from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import ForecastRow
+
+_ORIGIN = (ForecastRow.request_id, ForecastRow.traceparent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,7 @@ class Claim:
     attempt: int
     kind: str
     request: str
+    origin: Origin = field(default=UNKNOWN, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +63,13 @@ class ClaimRepository:
                 started_at=now(),
                 progress=0.0,
             )
-            .returning(ForecastRow.id, ForecastRow.attempt, ForecastRow.kind, ForecastRow.request)
+            .returning(ForecastRow.id, ForecastRow.attempt, ForecastRow.kind, ForecastRow.request, *_ORIGIN)
         )
         row = (await self._connection.execute(taken)).one_or_none()
-        return None if row is None else Claim(id=row.id, attempt=row.attempt, kind=row.kind, request=row.request)
+        if row is None:
+            return None
+        origin = Origin(request_id=row.request_id, traceparent=row.traceparent)
+        return Claim(id=row.id, attempt=row.attempt, kind=row.kind, request=row.request, origin=origin)
 
     async def keep(self, claim: Claim, *, progress: float, lease_seconds: float) -> bool | None:
         """Extend the lease and note the progress; tell whether to cancel, or None if the claim is lost."""

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from asyncpg import InterfaceError as AsyncpgInterfaceError
@@ -71,6 +72,7 @@ class Database:
     """Hands out transactions. Nothing is connected before the first one."""
 
     def __init__(self, url: str, *, pool_size: int = 10, statement_timeout_seconds: float = 15.0) -> None:
+        self._outer: Transaction | None = None
         opened = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
         self.engine, self._lone = opened(url, pool_size, statement_timeout_seconds)
 
@@ -81,12 +83,24 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or does not answer in time.
         """
+        if self._outer is not None:
+            yield self._outer
+            return
         async with _translated(), self._steady(tenant_id) as connection:
             yield _transaction(connection, tenant_id)
+
+    def within(self, transaction: Transaction) -> Self:
+        """Look at the database from within a transaction of a tenant: further ones of it are part of that one."""
+        inner = copy(self)
+        inner._outer = transaction  # noqa: SLF001 - of the same class
+        return inner
 
     @asynccontextmanager
     async def reading(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
         """Open a transaction of a tenant for reading: it sees one state, and on SQLite does not wait for a writer."""
+        if self._outer is not None:
+            yield self._outer
+            return
         async with _translated(), self._steady(tenant_id, read_only=True) as connection:
             yield _transaction(connection, tenant_id)
 
@@ -218,11 +232,11 @@ async def _translated() -> AsyncIterator[None]:
 def _is_outage(error: BaseException | None) -> bool:
     """Tell by SQLSTATE whether someone who runs the database is to mend it, as opposed to a defect of ours.
 
-    Connection, authorization, no such database, resources, operator's intervention (time-outs too), system error; no
-    privilege, and no table yet.
+    Connection, authorization, no such database, resources, operator's intervention (time-outs too), system error; only
+    to be read, as a standby is; no privilege, and no table yet.
     """
     state = str(getattr(error, "sqlstate", None) or "")
-    return state[:2] in {"08", "28", "3D", "53", "57", "58"} or state in {"42501", "42P01"}
+    return state[:2] in {"08", "28", "3D", "53", "57", "58"} or state in {"25006", "42501", "42P01"}
 
 
 def _sqlite(url: str, pool_size: int, timeout_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:

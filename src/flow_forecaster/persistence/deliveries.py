@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, Subquery, Update, delete, func, in
 
 from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import Moment
 from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, EndpointRow, EventRow
@@ -43,6 +44,7 @@ class EventRecord:
     kind: str | None
     status: str | None
     created_at: datetime
+    origin: Origin = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +202,7 @@ class DeliveryRepository:
                 *(DeliveryRow.id, DeliveryRow.tenant_id, DeliveryRow.endpoint_id, DeliveryRow.attempt),
                 *(DeliveryRow.tries, _URL, EventRow.id.label("event_id"), EventRow.type),
                 *(EventRow.subject_id, EventRow.kind, EventRow.status, EventRow.created_at, EndpointRow.failing_since),
+                *(EventRow.request_id, EventRow.traceparent),
                 *(EndpointRow.key_name, EndpointRow.salt, EndpointRow.previous_key_name, EndpointRow.previous_salt),
                 (EndpointRow.previous_expires_at > now()).label("overlaps"),
                 type_coerce(now(), Moment).label("now"),
@@ -269,6 +272,7 @@ def _claim(row: Any) -> DeliveryClaim:
         kind=row.kind,
         status=row.status,
         created_at=row.created_at,
+        origin=Origin(request_id=row.request_id, traceparent=row.traceparent),
     )
     return DeliveryClaim(
         id=row.id,

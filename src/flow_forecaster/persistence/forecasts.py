@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, Uuid, bindparam, case, delete
 from sqlalchemy.sql.dml import ReturningInsert
 
 from flow_forecaster.persistence.clock import now
+from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.reach import Declared
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import ForecastRow
@@ -43,6 +44,7 @@ class NewForecast:
     seed: int
     engine_version: str
     callback_url: str | None = None
+    origin: Origin = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +157,8 @@ class ForecastRepository:
             "seed": new.seed,
             "engine_version": new.engine_version,
             "callback_url": new.callback_url,
+            "request_id": new.origin.request_id,
+            "traceparent": new.origin.traceparent,
             "status": status,
             "progress": progress,
             "result": result,

@@ -32,6 +32,15 @@ class KeptAnswer:
     status_code: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a request was answered; without a body if that held a secret."""
+
+    status_code: int
+    location: str | None
+    body: str | None
+
+
 class IdempotencyRepository:
     """Keys of one tenant within one transaction.
 
@@ -50,10 +59,12 @@ class IdempotencyRepository:
             "token": wanted.token,
             "forecast_id": None,
             "status_code": None,
+            "location": None,
+            "answer": None,
             "lease_expires_at": Later(RESERVED_SECONDS),
             "created_at": now(),
         }
-        left = and_(IdempotencyRow.forecast_id.is_(None), IdempotencyRow.lease_expires_at < now())
+        left = and_(IdempotencyRow.status_code.is_(None), IdempotencyRow.lease_expires_at < now())
         # SQLite has the same clause, and its compiler writes it.
         taken = (
             insert(IdempotencyRow)
@@ -76,6 +87,21 @@ class IdempotencyRepository:
         done = await self._connection.execute(kept.values(forecast_id=forecast_id, status_code=status_code))
         return done.rowcount > 0
 
+    async def answer(self, key_digest: str) -> tuple[str, Answer] | None:
+        """Look at a kept answer, with the digest of what was asked; None while there is none."""
+        row = IdempotencyRow
+        query = select(row.body_digest, row.status_code, row.location, row.answer).where(*self._mine(key_digest))
+        kept = (await self._connection.execute(query)).one_or_none()
+        if kept is None or kept.status_code is None:
+            return None
+        answer = Answer(status_code=kept.status_code, location=kept.location, body=kept.answer)
+        return kept.body_digest, answer
+
+    async def keep_answer(self, held: Reservation, answer: Answer) -> None:
+        """Keep an answer under a key that was reserved in this very transaction."""
+        kept = {"status_code": answer.status_code, "location": answer.location, "answer": answer.body}
+        await self._connection.execute(update(IdempotencyRow).where(*self._held(held)).values(**kept))
+
     async def let_go(self, held: Reservation) -> None:
         """Free a key whose request was not answered."""
         await self._connection.execute(delete(IdempotencyRow).where(*self._held(held)))
@@ -84,7 +110,7 @@ class IdempotencyRepository:
         return IdempotencyRow.tenant_id == self._tenant_id, IdempotencyRow.key_digest == key_digest
 
     def _held(self, held: Reservation) -> tuple[ColumnElement[bool], ...]:
-        is_open = IdempotencyRow.forecast_id.is_(None)
+        is_open = IdempotencyRow.status_code.is_(None)
         return (*self._mine(held.key_digest), IdempotencyRow.token == held.token, is_open)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Index,
     MetaData,
     String,
+    Text,
     Uuid,
     text,
 )
@@ -90,6 +91,8 @@ class ForecastRow(Base):
     # Without a foreign key, whose check would lock the tenant's row at each insertion; that of its key has one.
     tenant_id: Mapped[UUID] = mapped_column(Uuid)
     callback_url: Mapped[str | None] = mapped_column(String(2000))
+    request_id: Mapped[str | None] = mapped_column(String(32))
+    traceparent: Mapped[str | None] = mapped_column(String(55))
 
 
 class TenantRow(Base):
@@ -122,7 +125,10 @@ class ApiKeyRow(Base):
 
 
 class IdempotencyRow(Base):
-    """A key of a caller, kept for a day. What was asked is kept as a digest, what was answered as its forecast's id."""
+    """A key of a caller, kept for a day. What was asked is kept as a digest.
+
+    What was answered is kept as its forecast's id, or as it was; neither, with a status, if it held a secret.
+    """
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"),)
@@ -135,3 +141,5 @@ class IdempotencyRow(Base):
     status_code: Mapped[int | None]
     lease_expires_at: Mapped[datetime] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
+    location: Mapped[str | None] = mapped_column(String(200))
+    answer: Mapped[str | None] = mapped_column(Text)

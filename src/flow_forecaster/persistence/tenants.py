@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.steadiness import Statements
@@ -40,7 +41,11 @@ class TenantRepository:
         return {row.id: row.name for row in rows}
 
     async def add(self, name: str) -> Tenant:
-        """Add a tenant; the name must be new."""
-        tenant = Tenant(id=new_id(), name=name)
-        await self._connection.execute(insert(TenantRow).values(id=tenant.id, name=name))
+        """Add a tenant, or find the one that somebody has just added under this name."""
+        # SQLite has the same clause, and its compiler writes it.
+        added = insert(TenantRow).values(id=new_id(), name=name).on_conflict_do_nothing(index_elements=["name"])
+        await self._connection.execute(added)
+        tenant = await self.named(name)
+        if tenant is None:
+            raise LookupError("A tenant that was just added is not there.")
         return tenant

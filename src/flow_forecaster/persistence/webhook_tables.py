@@ -60,6 +60,8 @@ class EventRow(Base):
     callback_url: Mapped[str | None] = mapped_column(String(2000))
     spread: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(Moment, default=now())
+    request_id: Mapped[str | None] = mapped_column(String(32))
+    traceparent: Mapped[str | None] = mapped_column(String(55))
 
 
 class DeliveryRow(Base):

@@ -15,6 +15,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, EndpointRow, EventRow
 
@@ -206,11 +207,13 @@ class WebhookRepository:
         await self._connection.execute(delete(EventRow).where(*untold))
         return True
 
-    async def add_test(self, endpoint: EndpointRecord, *, lane: str) -> DeliveryRecord:
+    async def add_test(self, endpoint: EndpointRecord, *, lane: str, origin: Origin = UNKNOWN) -> DeliveryRecord:
         """Note a test event, and its delivery to one endpoint."""
         event_id, delivery_id = new_id(), new_id()
         event = {"id": event_id, "tenant_id": self._tenant_id, "type": "webhook.test", "subject_id": endpoint.id}
-        await self._connection.execute(insert(EventRow).values(**event, spread=True))
+        await self._connection.execute(
+            insert(EventRow).values(**event, spread=True, request_id=origin.request_id, traceparent=origin.traceparent)
+        )
         delivery = {"id": delivery_id, "tenant_id": self._tenant_id, "endpoint_id": endpoint.id, "event_id": event_id}
         await self._connection.execute(insert(DeliveryRow).values(**delivery, url=endpoint.url, lane=lane))
         found = await self.delivery(endpoint.id, delivery_id)

@@ -37,7 +37,9 @@ class GuardedRoute(APIRoute):
             headers = Headers(scope=scope)
             sent = headers.getlist("authorization")
             authorization = None if not sent else sent[0] if len(sent) == 1 else ""
-            admit = partial(gate.admit, authorization, _needed(self), nearby=_is_nearby(scope, headers))
+            address = str((scope.get("client") or ("",))[0])
+            nearby = _is_nearby(scope, headers)
+            admit = partial(gate.admit, authorization, _needed(self), nearby=nearby, address=address)
             scope["state"]["still_in"] = admit  # for answers that last: a key may end meanwhile
             scope["state"]["caller"] = caller = await admit()
             meter: Meter = scope["app"].state.meter

@@ -6,13 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Query, Response
 
 from flow_forecaster.persistence.api_keys import KeyRecord
-from flow_forecaster.routers.access import GuardedRoute, needs
+from flow_forecaster.routers.access import needs
 from flow_forecaster.routers.dependencies import ApiKeysDep, CallerDep
 from flow_forecaster.routers.documents import DATABASE_DOWN, INVALID, KEY_EXAMPLES, NOT_FOUND, ROTATION_EXAMPLES
+from flow_forecaster.routers.once import OnceRoute
 from flow_forecaster.schemas.api_keys import ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyRequest, NewApiKey, RotationRequest
 from flow_forecaster.services.api_keys import MadeKey
 
-router = APIRouter(prefix="/v1/api-keys", tags=["api keys"], route_class=GuardedRoute)
+router = APIRouter(prefix="/v1/api-keys", tags=["api keys"], route_class=OnceRoute)
 _ADMIN = needs("keys:admin")
 Asked = Annotated[ApiKeyRequest, Body(openapi_examples=KEY_EXAMPLES)]
 Rotation = Annotated[RotationRequest, Body(openapi_examples=ROTATION_EXAMPLES)]

@@ -5,12 +5,15 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from flow_forecaster.persistence.origins import Origin
+from flow_forecaster.routers.once import within
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.flow_metrics import Metering
 from flow_forecaster.services.following import Following, StillIn
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
+from flow_forecaster.services.imports import Imports
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.throughputs import Throughputs
@@ -20,7 +23,7 @@ from flow_forecaster.services.work_items import WorkItems
 
 async def _forecasts(request: Request) -> Forecasts:
     forecasts: Forecasts = request.app.state.forecasts
-    return forecasts
+    return within(request, forecasts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +45,17 @@ async def _once_only(request: Request) -> OnceOnly:
 
 async def _api_keys(request: Request) -> ApiKeys:
     api_keys: ApiKeys = request.app.state.api_keys
-    return api_keys
+    return within(request, api_keys)
 
 
 async def _webhooks(request: Request) -> Webhooks:
     webhooks: Webhooks = request.app.state.webhooks
-    return webhooks
+    return within(request, webhooks)
 
 
 async def _projects(request: Request) -> Projects:
     projects: Projects = request.app.state.projects
-    return projects
+    return within(request, projects)
 
 
 async def _work_items(request: Request) -> WorkItems:
@@ -70,6 +73,11 @@ async def _flow_metrics(request: Request) -> Metering:
     return metering
 
 
+async def _imports(request: Request) -> Imports:
+    imports: Imports = request.app.state.imports
+    return imports
+
+
 async def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller  # put there by the gate, without which no route is reached
     return caller
@@ -80,6 +88,12 @@ async def _readiness(request: Request) -> Readiness:
     return readiness
 
 
+def origin_of(request: Request) -> Origin:
+    """Say where what a request begins comes from."""
+    state = request.scope["state"]
+    return Origin(request_id=state["request_id"], traceparent=state.get("traceparent"))
+
+
 CallerDep = Annotated[Caller, Depends(_caller)]
 ApiKeysDep = Annotated[ApiKeys, Depends(_api_keys)]
 LookingDep = Annotated[Looking, Depends(_looking)]
@@ -88,6 +102,7 @@ ProjectsDep = Annotated[Projects, Depends(_projects)]
 WorkItemsDep = Annotated[WorkItems, Depends(_work_items)]
 FlowMetricsDep = Annotated[Metering, Depends(_flow_metrics)]
 ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
+ImportsDep = Annotated[Imports, Depends(_imports)]
 OnceOnlyDep = Annotated[OnceOnly, Depends(_once_only)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

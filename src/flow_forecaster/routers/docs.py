@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from flow_forecaster.routers.access import EVERYONE
+from flow_forecaster.routers.browsers import DOCUMENTATION_POLICY
 
 ASSETS = "/docs/assets"
 
@@ -20,10 +21,12 @@ def install(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False, openapi_extra=EVERYONE)
     async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url="/openapi.json",
             title=app.title,
             swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
             swagger_css_url=f"{ASSETS}/swagger-ui.css",
             swagger_favicon_url=f"{ASSETS}/favicon.png",
         )
+        page.headers["Content-Security-Policy"] = DOCUMENTATION_POLICY
+        return page

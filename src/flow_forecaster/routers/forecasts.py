@@ -3,18 +3,19 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Header, Query, Response
+from fastapi import APIRouter, Body, Header, Query, Request, Response
 
-from flow_forecaster.routers.access import GuardedRoute, needs
-from flow_forecaster.routers.dependencies import CallerDep, ForecastsDep, LookingDep, OnceOnlyDep
+from flow_forecaster.routers.access import needs
+from flow_forecaster.routers.dependencies import CallerDep, ForecastsDep, LookingDep, OnceOnlyDep, origin_of
 from flow_forecaster.routers.documents import CONFLICT, CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
+from flow_forecaster.routers.once import OnceRoute
 from flow_forecaster.routers.preferring import preferences, wait_seconds
 from flow_forecaster.routers.presenting import after_waiting, created, forecast_response, summary
 from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.schemas.records import Forecast, ForecastPage, ForecastQuery
 from flow_forecaster.services.idempotency import MOST_KEY
 
-router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"], route_class=GuardedRoute)
+router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"], route_class=OnceRoute)
 _READ, _WRITE = needs("forecasts:read"), needs("forecasts:write")
 
 Wanted = Annotated[str | None, Header(description="`respond-async` queues the forecast whatever its size.")]
@@ -43,14 +44,19 @@ _CREATED: dict[int | str, dict[str, Any]] = {
     openapi_extra=_WRITE,
 )
 async def create(
-    caller: CallerDep, request: Asked, once: OnceOnlyDep, prefer: Wanted = None, idempotency_key: Once = None
+    http: Request,
+    caller: CallerDep,
+    request: Asked,
+    once: OnceOnlyDep,
+    prefer: Wanted = None,
+    idempotency_key: Once = None,
 ) -> Response:
     """Ask for a forecast: small ones are answered at once, large ones are accepted and computed by a worker."""
-    respond_async = "respond-async" in preferences(prefer)
+    respond_async, origin = "respond-async" in preferences(prefer), origin_of(http)
     if idempotency_key is None:
-        record = await once.forecasts.create(caller, request, respond_async=respond_async)
+        record = await once.forecasts.create(caller, request, respond_async=respond_async, origin=origin)
         return created(record)
-    asked = await once.create(caller, request, idempotency_key, respond_async=respond_async)
+    asked = await once.create(caller, request, idempotency_key, respond_async=respond_async, origin=origin)
     return created(asked.record, replayed=asked.replayed)
 
 

@@ -12,6 +12,7 @@ _HEADERS = {
     "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
     "webhook-signature": "One or more of `v1,` and base64, with spaces between, after Standard Webhooks 1.0.",
 }
+_REQUEST = {"x-request-id": "The request that the message comes from, as its own answer named it."}
 _ANSWERS = {
     "2XX": {"description": "Taken. Answer within 15 seconds, and work on it afterwards."},
     "410": {"description": "Nobody will ever listen here again; the endpoint is disabled."},
@@ -46,8 +47,14 @@ def _operation(model: type[BaseModel], name: str, summary: str) -> dict[str, Any
         "operationId": name,
         "security": [],
         "parameters": [
-            {"name": header, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
-            for header, text in _HEADERS.items()
+            {
+                "name": header,
+                "in": "header",
+                "required": header in _HEADERS,
+                "description": text,
+                "schema": {"type": "string"},
+            }
+            for header, text in (_HEADERS | _REQUEST).items()
         ],
         "requestBody": {
             "required": True,

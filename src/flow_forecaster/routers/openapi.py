@@ -8,12 +8,14 @@ from fastapi.openapi.utils import get_openapi
 from flow_forecaster.engine.plan import Draws
 from flow_forecaster.routers.access import SCHEME
 from flow_forecaster.routers.documents import EVENT_STREAM, REFUSED
+from flow_forecaster.routers.imports import IMPORT_FILE
 from flow_forecaster.routers.messages import describe
 from flow_forecaster.schemas.api_keys import Scope
 from flow_forecaster.schemas.backtest import TargetName
 from flow_forecaster.schemas.capacities import Applies
 from flow_forecaster.schemas.fields import MethodName
 from flow_forecaster.schemas.histories import PeriodName, Weekday
+from flow_forecaster.schemas.imports import ColumnRole, DateFormat
 from flow_forecaster.schemas.kinds import KindName
 from flow_forecaster.schemas.problems import Problem
 from flow_forecaster.schemas.records import Status
@@ -40,6 +42,8 @@ _ENUMS: dict[str, tuple[str, ...]] = {
     "MethodUsed": get_args(MethodUsed),
     "PeriodName": get_args(PeriodName),
     "PlanDraws": get_args(Draws),
+    "DateFormat": get_args(DateFormat),
+    "ImportColumnRole": get_args(ColumnRole),
     "HistorySource": get_args(Source),
     "WorkItemState": get_args(State),
     "SensitivityInput": get_args(InputName),
@@ -54,6 +58,11 @@ _KEY = {
 _EVENTS = {
     "type": "string",
     "description": "Server-sent events named `progress` and `end`; the data of each is a ForecastSummary.",
+}
+_FILE = {
+    "type": "string",
+    "contentMediaType": "application/octet-stream",
+    "description": "An export: CSV, TSV or JSON, in UTF-8, UTF-16 or Windows-1252.",
 }
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
@@ -83,6 +92,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     problem = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {"Problem": problem}
     schemas[EVENT_STREAM] = _EVENTS | {"title": EVENT_STREAM}
+    schemas[IMPORT_FILE] = _FILE | {"title": IMPORT_FILE}
     describe(found)
     _secure(found)
     for name in _UNUSED:

@@ -13,6 +13,7 @@ from starlette.routing import compile_path
 
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.errors import (
+    AnswerNotKept,
     ApiKeyInvalid,
     ApiKeyMissing,
     ApiKeyNotFound,
@@ -21,6 +22,7 @@ from flow_forecaster.errors import (
     EndpointDisabled,
     EndpointNotFound,
     ForecastNotFound,
+    ImportTypeNotSupported,
     InvalidCursor,
     KeptForecastDeleted,
     KeyInFlight,
@@ -37,7 +39,10 @@ from flow_forecaster.errors import (
     ServiceError,
     TimeZoneFixed,
     TooManyEndpoints,
+    TooManyImports,
     TooManyWatches,
+    TooManyWorkItems,
+    TooManyWrongKeys,
     WorkItemNotFound,
 )
 from flow_forecaster.routers.allowances import limited
@@ -50,6 +55,7 @@ STATUSES: Mapping[type[ServiceError], int] = {
     ApiKeyMissing: HTTPStatus.UNAUTHORIZED,
     ApiKeyInvalid: HTTPStatus.UNAUTHORIZED,
     ScopeMissing: HTTPStatus.FORBIDDEN,
+    TooManyWrongKeys: HTTPStatus.TOO_MANY_REQUESTS,
     ApiKeyNotFound: HTTPStatus.NOT_FOUND,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
@@ -60,12 +66,16 @@ STATUSES: Mapping[type[ServiceError], int] = {
     EndpointDisabled: HTTPStatus.CONFLICT,
     KeyInFlight: HTTPStatus.CONFLICT,
     KeptForecastDeleted: HTTPStatus.CONFLICT,
+    AnswerNotKept: HTTPStatus.CONFLICT,
     KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooManyEndpoints: HTTPStatus.CONFLICT,
     ProjectNotFound: HTTPStatus.NOT_FOUND,
     ProjectExists: HTTPStatus.CONFLICT,
     TimeZoneFixed: HTTPStatus.CONFLICT,
     WorkItemNotFound: HTTPStatus.NOT_FOUND,
+    TooManyImports: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyWorkItems: HTTPStatus.CONFLICT,
+    ImportTypeNotSupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     InvalidCursor: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -93,6 +103,13 @@ _HTTP: Mapping[int, tuple[str, str]] = {
     413: ("body_too_large", "The body is larger than this service takes."),
     415: (MediaTypeNotSupported.code, MediaTypeNotSupported.detail),
 }
+
+BROKEN: Mapping[int, tuple[str, str]] = {
+    400: ("malformed_http", "This is no HTTP/1.1, or it can be read in more than one way."),
+    408: ("request_timeout", "The request did not come in time."),
+    431: ("head_too_large", "The address and the headers are too long."),
+}
+"""Of requests that never become one: whoever holds the connection tells it."""
 
 
 def install(app: FastAPI) -> None:
@@ -135,6 +152,8 @@ async def _service_error(request: Request, error: Exception) -> Response:
     headers = {"retry_after": RETRY_AFTER_SECONDS} if status in _LATER or isinstance(error, KeyInFlight) else {}
     if isinstance(error, RateLimited):
         headers = {"retry_after": str(ceil(error.wait_seconds))} | limited(request.app.state.meter, error)
+    if isinstance(error, TooManyWrongKeys):
+        headers = {"retry_after": str(ceil(error.wait_seconds))}
     if type(error) in CHALLENGES:
         headers["www_authenticate"] = CHALLENGES[type(error)]
     return _answer(request, status, error.code, error.detail, errors=errors, **headers)
@@ -150,7 +169,8 @@ async def _invalid_input(request: Request, error: Exception) -> Response:
 async def _invalid_request(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    if _has_body(request) and not _is_json(request):
+    of_the_body = any(item["loc"][:1] == ("body",) for item in error.errors())
+    if of_the_body and _has_body(request) and not _is_json(request):
         return await _service_error(request, MediaTypeNotSupported())
     if any(item["type"] == "json_invalid" for item in error.errors()):
         detail = "The body is not JSON."

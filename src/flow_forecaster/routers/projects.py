@@ -7,9 +7,10 @@ from fastapi import APIRouter, Body, Header, Query, Response
 
 from flow_forecaster.engine.work_items import date_of
 from flow_forecaster.persistence.projects import ProjectRecord
-from flow_forecaster.routers.access import GuardedRoute, needs
+from flow_forecaster.routers.access import needs
 from flow_forecaster.routers.dependencies import CallerDep, ProjectsDep
 from flow_forecaster.routers.documents import CONFLICT, DATABASE_DOWN, INVALID, NOT_FOUND
+from flow_forecaster.routers.once import OnceRoute
 from flow_forecaster.routers.project_documents import CHANGED, PROJECT_EXAMPLES, UNCHANGED, UNSEEN
 from flow_forecaster.schemas.calendars import Calendar
 from flow_forecaster.schemas.projects import (
@@ -22,7 +23,7 @@ from flow_forecaster.schemas.projects import (
 )
 from flow_forecaster.services.projects import tag_of
 
-router = APIRouter(prefix="/v1/projects", tags=["projects"], route_class=GuardedRoute)
+router = APIRouter(prefix="/v1/projects", tags=["projects"], route_class=OnceRoute)
 _READ, _WRITE = needs("projects:read"), needs("projects:write")
 _FOUND = NOT_FOUND | INVALID | DATABASE_DOWN
 Asked = Annotated[ProjectRequest, Body(openapi_examples=PROJECT_EXAMPLES)]

@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 
 from flow_forecaster.persistence.webhooks import AttemptRecord, DeliveryRecord, EndpointRecord
-from flow_forecaster.routers.access import GuardedRoute, needs
-from flow_forecaster.routers.dependencies import CallerDep, WebhooksDep
+from flow_forecaster.routers.access import needs
+from flow_forecaster.routers.dependencies import CallerDep, WebhooksDep, origin_of
 from flow_forecaster.routers.documents import (
     CHANGE_EXAMPLES,
     CONFLICT,
@@ -17,6 +17,7 @@ from flow_forecaster.routers.documents import (
     NOT_FOUND,
     ROTATION_EXAMPLES,
 )
+from flow_forecaster.routers.once import OnceRoute
 from flow_forecaster.schemas.webhooks import (
     DeliveryAttempt,
     DeliveryQuery,
@@ -33,7 +34,7 @@ from flow_forecaster.schemas.webhooks import (
 )
 from flow_forecaster.services.webhooks import EndpointSecret
 
-router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhooks"], route_class=GuardedRoute)
+router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhooks"], route_class=OnceRoute)
 _READ, _WRITE = needs("webhooks:read"), needs("webhooks:write")
 _FOUND = NOT_FOUND | INVALID | DATABASE_DOWN
 Asked = Annotated[EndpointRequest, Body(openapi_examples=ENDPOINT_EXAMPLES)]
@@ -146,9 +147,9 @@ async def rotate(
     responses=CONFLICT | _FOUND,
     openapi_extra=_WRITE,
 )
-async def test(caller: CallerDep, endpoint_id: UUID, webhooks: WebhooksDep) -> WebhookDelivery:
+async def test(http: Request, caller: CallerDep, endpoint_id: UUID, webhooks: WebhooksDep) -> WebhookDelivery:
     """Send a message of the type `webhook.test`; the delivery tells what comes of it."""
-    return _delivery(await webhooks.test(caller, endpoint_id))
+    return _delivery(await webhooks.test(caller, endpoint_id, origin=origin_of(http)))
 
 
 @router.get(

@@ -10,7 +10,7 @@ from flow_forecaster.engine import backtest as engine
 from flow_forecaster.engine.calendar import Timeline, working_history
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.forecasters import BASELINES, Forecaster, named
-from flow_forecaster.engine.history import MOST_PERIODS, ThroughputHistory
+from flow_forecaster.engine.history import MOST_PERIODS, WEEK, ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.laws import MOST_HORIZON
 from flow_forecaster.engine.rolling import REACH, layout, timeline_of
@@ -111,17 +111,21 @@ class BacktestRequest(HistoryFields):
             step=self.step,
             trials=self.trials,
             seed=self.seed,
-            calendar=timeline.calendar,
+            calendar=self._working(),
             caveats=caveats,
         )
 
     def past(self) -> tuple[ThroughputHistory, Timeline, tuple[Caveat, ...]]:
-        """Find the history in working periods, and the timeline that it lies on."""
-        history, calendar = self._history(), self._working(self.calendar)
-        caveats: tuple[Caveat, ...] = ()
-        if calendar is not None:
-            history, caveats = working_history(history, calendar)
-        return history, timeline_of(history, calendar), caveats + self._left_out
+        """Find the history, of days the working ones, and the timeline that it lies on.
+
+        Weeks stay as they are: what is known of them at an origin is found there.
+        """
+        history, calendar = self._history(), self._working()
+        if calendar is None:
+            return history, timeline_of(history, None), self._left_out
+        working, caveats = working_history(history, calendar)
+        past = history if history.period == WEEK else working
+        return past, timeline_of(past, calendar), caveats + self._left_out
 
 
 def _samplers_for(history: ThroughputHistory, timeline: Timeline) -> list[Sampler]:

@@ -38,7 +38,7 @@ class Shutdown(Request):
 
 
 class Calendar(Request):
-    """The days that are worked. It applies to a dated daily history and to the forecast alike."""
+    """The days that are worked, in a history with dates and in the forecast alike; a week counts by its share."""
 
     weekdays: Annotated[list[Weekday], Field(min_length=1, max_length=7)] = Field(default=list(WEEKDAYS[:5]))
     days_off: Annotated[list[Day], FailFast(), Field(max_length=MOST_DAYS_OFF)] = Field(default=[])

@@ -1,5 +1,6 @@
 """What every kind of forecast is asked with, and how it is resolved: nothing left to default."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
@@ -61,6 +62,12 @@ class HistoryFields(Request):
         known = None if self.history is None else self.history.start
         return self.model_copy(update={"calendar": self.calendar.resolved(min(known or start, start), start)})
 
+    def in_time(self, capacity: engine_capacity.Capacity, start: date | None) -> engine_capacity.Capacity:
+        """Let weeks from `start` on count by the share of their working days that are worked, where these differ."""
+        if self.calendar is None or start is None or (self._counted_in or "week") != "week":
+            return capacity
+        return replace(capacity, calendar=self.calendar.value().since(start))
+
     @property
     def _left_out(self) -> tuple[Caveat, ...]:
         return () if self.taken_from is None else tuple(self.taken_from.caveats())
@@ -83,13 +90,13 @@ class HistoryFields(Request):
             raise InvalidInput("selection", code="selection_without_project", detail=detail)
         return self.history.value()
 
-    def _working(self, calendar: Calendar | None) -> WorkingCalendar | None:
-        if calendar is None:
-            return None
-        if self._counted_in == "week":
-            detail = "A working calendar counts days; give a daily history, or iterations of working days."
-            raise InvalidInput("calendar", code="calendar_needs_days", detail=detail)
-        return calendar.value()
+    def _timeline(self, start: date, working: WorkingCalendar | None) -> Timeline:
+        """Lay out periods of working days, or weeks, which stay weeks of the calendar."""
+        counted = self._counted_in or "week"
+        return Timeline(start=start, period=period_value(counted), calendar=None if counted == "week" else working)
+
+    def _working(self) -> WorkingCalendar | None:
+        return None if self.calendar is None else self.calendar.value()
 
 
 class AheadFields(Request):
@@ -131,15 +138,13 @@ class ForecastFields(AheadFields, HistoryFields):
         if self.start is None or self.seed is None:
             raise ValueError("A request is resolved before it is asked.")
         history = None if self._guess is not None else self._history()
-        period = period_value(self._counted_in or "week")
-        timeline = Timeline(start=self.start, period=period, calendar=self._working(self.calendar))
-        caveats: tuple[Caveat, ...] = ()
-        if history is not None and timeline.calendar is not None:
-            history, caveats = working_history(history, timeline.calendar)
+        working, caveats = self._working(), tuple[Caveat, ...]()
+        if history is not None and working is not None:
+            history, caveats = working_history(history, working)
         caveats += self._left_out
         return Basis(
             history=history,
-            timeline=timeline,
+            timeline=self._timeline(self.start, working),
             sampler=self.sampler.value(),
             method=self.method,
             trials=self.trials,
@@ -181,6 +186,7 @@ class ModelFields(ForecastFields):
             detail = "Risks that add items have no bearing here: there is no scope. Give risks with a delay."
             raise InvalidInput("risks", code="risk_without_scope", detail=detail)
         capacity = engine_capacity.Capacity(delays=delays) if self.capacity is None else self.capacity.value(delays)
+        capacity = self.in_time(capacity, self.start)
         lead_time = None if self.lead_time is None else self.lead_time.value()
         if scope is None:
             return Model(scope=None, capacity=capacity, lead_time=lead_time)

@@ -8,7 +8,7 @@ from flow_forecaster.schemas.backtest import BacktestRequest, BacktestResult
 from flow_forecaster.schemas.comparisons import WhatIfResult
 from flow_forecaster.schemas.costs import CostRequest, CostResult
 from flow_forecaster.schemas.deliveries import MilestonesResult, TeamsResult
-from flow_forecaster.schemas.fields import AheadFields
+from flow_forecaster.schemas.fields import AheadFields, HistoryFields
 from flow_forecaster.schemas.forecasts import DeadlineRequest, HowManyRequest, WhenRequest
 from flow_forecaster.schemas.items import ItemRequest, ItemResult
 from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
@@ -42,3 +42,10 @@ ForecastResult: TypeAlias = (
     | BacktestResult
 )
 AnyRequest: TypeAlias = AheadFields | ItemRequest | BacktestRequest
+
+
+def names_project(request: AnyRequest) -> bool:
+    """Tell whether a request takes a history from a project."""
+    if isinstance(request, TeamsRequest):
+        return any(team.project_id is not None for team in request.teams)
+    return isinstance(request, HistoryFields) and request.project_id is not None

@@ -10,7 +10,6 @@ from pydantic import FailFast, Field
 from flow_forecaster.engine import capacity as engine_capacity
 from flow_forecaster.engine import history as engine_history
 from flow_forecaster.engine import plan as engine
-from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.laws import Basis
 from flow_forecaster.engine.plan_laws import Delivery, horizon_for
@@ -18,7 +17,7 @@ from flow_forecaster.schemas.base import Count, Request
 from flow_forecaster.schemas.capacities import Capacity
 from flow_forecaster.schemas.fields import AheadFields, ForecastFields, HistoryFields, Horizon
 from flow_forecaster.schemas.forecasts import periods_to
-from flow_forecaster.schemas.histories import Day, History, Sampler, period_value
+from flow_forecaster.schemas.histories import Day, History, Sampler
 from flow_forecaster.schemas.scopes import Risks, Scope, risk_values
 
 MOST_WAITS = 50
@@ -78,7 +77,7 @@ class MilestonesRequest(ForecastFields):
                 features=_features(self.features),
                 timeline=basis.timeline,
                 basis=basis,
-                capacity=_capacity(self.capacity, self.risks),
+                capacity=self.in_time(_capacity(self.capacity, self.risks), self.start),
                 wip_limit=self.wip_limit,
             )
             plan = engine.Plan(teams=(team,))
@@ -112,11 +111,9 @@ class TeamFields(HistoryFields):
         return engine.Team(
             name=self.name,
             features=_features(self.features),
-            timeline=Timeline(
-                start=start, period=period_value(self._counted_in or "week"), calendar=self._working(self.calendar)
-            ),
+            timeline=self._timeline(start, self._working()),
             basis=self._basis(request),
-            capacity=_capacity(self.capacity, self.risks),
+            capacity=self.in_time(_capacity(self.capacity, self.risks), start),
             wip_limit=self.wip_limit,
             waits_for=tuple(self.waits_for),
         )

@@ -13,6 +13,7 @@ from flow_forecaster.persistence.database import Database
 from flow_forecaster.schemas.api_keys import SCOPES, Scope
 from flow_forecaster.services.api_keys import digest_of, id_of, recognised
 from flow_forecaster.services.callers import ANYBODY, Caller
+from flow_forecaster.services.guesses import Guesses
 
 REMEMBERED_SECONDS = 4.0
 """For so long a key is taken for what it was: what is revoked ends within five seconds, the look-up included."""
@@ -37,26 +38,33 @@ class Gate:
     database: Database
     clock: Callable[[], float]
     open_to_everyone: bool = False
+    rate_failures: float = 0.0
     _known: dict[str, _Known] = field(default_factory=dict)
     _used: set[UUID] = field(default_factory=set)
     _has_keys: bool | None = None
     _looked_at: float = 0.0
+    _guesses: Guesses = field(init=False)
 
-    async def admit(self, authorization: str | None, scope: Scope | None, *, nearby: bool) -> Caller:
+    def __post_init__(self) -> None:
+        """Count wrong keys from the beginning."""
+        self._guesses = Guesses(quota=self.rate_failures, clock=self.clock)
+
+    async def admit(self, authorization: str | None, scope: Scope | None, *, nearby: bool, address: str = "") -> Caller:
         """Tell who is asking, if they may do what has this scope; nobody may do what has none.
 
-        `nearby` says that the request comes from this very machine.
+        `nearby` says that the request comes from this very machine, `address` from where it comes.
 
         Raises:
             ApiKeyMissing: a key is needed, and none was sent.
             ApiKeyInvalid: what was sent is no key, an unknown one, or one that has ended.
+            TooManyWrongKeys: too many such came from there lately, and nobody looked at this one.
             ScopeMissing: the key does not allow this.
             DatabaseUnavailable: the key cannot be looked up.
         """
         if authorization is None:
             caller = await self._without_key(nearby=nearby)
         else:
-            caller = await self._with_key(authorization)
+            caller = await self._with_key(authorization, address)
         if scope is None or scope not in caller.scopes:
             raise ScopeMissing
         return caller
@@ -97,18 +105,22 @@ class Gate:
         self._looked_at = self.clock()
         return self._has_keys
 
-    async def _with_key(self, authorization: str) -> Caller:
+    async def _with_key(self, authorization: str, address: str) -> Caller:
         scheme, _, text = authorization.partition(" ")
-        key_id = id_of(text) if scheme.lower() == _SCHEME else None
+        key_id, digest = id_of(text) if scheme.lower() == _SCHEME else None, digest_of(text)
+        known = None if key_id is None else self._known.get(digest)
+        if known is not None and known.until > self.clock():
+            return known.caller
+        self._guesses.check(address)
+        try:
+            return (await self._look_up(key_id, digest)).caller
+        except ApiKeyInvalid:
+            self._guesses.note(address)
+            raise
+
+    async def _look_up(self, key_id: UUID | None, digest: str) -> _Known:
         if key_id is None:
             raise ApiKeyInvalid
-        digest = digest_of(text)
-        known = self._known.get(digest)
-        if known is None or known.until <= self.clock():
-            known = await self._look_up(key_id, digest)
-        return known.caller
-
-    async def _look_up(self, key_id: UUID, digest: str) -> _Known:
         asked = self.clock()
         async with self.database.admitting() as admission:
             credentials = await admission.keys.find(key_id)

@@ -12,6 +12,7 @@ from flow_forecaster.engine.simulation import Machine, Stopped
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.services.catalogue import Job
 from flow_forecaster.services.metrics import Metrics, Size
+from flow_forecaster.services.tracing import UNTRACED, Attributes, Tracer
 
 TINY_DRAWS = 50_000
 """A job that costs no more takes about a millisecond, little beside what it costs to wake a thread for it."""
@@ -45,8 +46,17 @@ class Computer:
     Small jobs and large ones have threads of their own: neither waits for the other. Tiny ones go together.
     """
 
-    def __init__(self, *, threads: int, slots: int, patience_seconds: float, metrics: Metrics | None = None) -> None:
-        self._threads, self._patience, self._metrics = threads, patience_seconds, metrics or Metrics()
+    def __init__(
+        self,
+        *,
+        threads: int,
+        slots: int,
+        patience_seconds: float,
+        metrics: Metrics | None = None,
+        tracer: Tracer = UNTRACED,
+    ) -> None:
+        self._threads, self._patience = threads, patience_seconds
+        self._metrics, self._tracer = metrics or Metrics(), tracer
         self._small = ThreadPoolExecutor(threads, thread_name_prefix="small")
         self._large = ThreadPoolExecutor(slots, thread_name_prefix="large")
         self._tiny = _Together(self._small)
@@ -73,8 +83,10 @@ class Computer:
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def _counted(self, computing: Coroutine[Any, Any, str], job: Job, size: Size, draws: float) -> str:
+        said: Attributes = {"forecast.kind": job.kind.name, "forecast.draws": draws}
         started = monotonic()
-        result = await computing
+        with self._tracer.span(f"compute {job.kind.name}", "internal", said):
+            result = await computing
         self._metrics.computed(job.kind.name, size, draws=draws, seconds=monotonic() - started)
         return result
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from structlog import get_logger
+from structlog.contextvars import bound_contextvars
 
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
@@ -23,6 +24,7 @@ from flow_forecaster.services.retries import Decision, decide, is_failing_for_lo
 from flow_forecaster.services.sending import PATIENCE_SECONDS, Answer, Courier, Message
 from flow_forecaster.services.signatures import signed_headers
 from flow_forecaster.services.targets import InvalidTarget, parse_target
+from flow_forecaster.services.tracing import UNTRACED, Attributes, Span, Tracer
 from flow_forecaster.services.webhooks import lane_of
 
 LEASE_SECONDS = 2 * PATIENCE_SECONDS
@@ -41,6 +43,7 @@ class Deliveries:
     """0 <= chance < 1, for the jitter of delays."""
     share: Share = field(default_factory=Share)
     metrics: Metrics = field(default_factory=Metrics)
+    tracer: Tracer = UNTRACED
     lease_seconds: float = LEASE_SECONDS
 
     async def take(self, limit: int) -> list[DeliveryClaim]:
@@ -72,8 +75,14 @@ class Deliveries:
 
     async def deliver(self, claim: DeliveryClaim) -> None:
         """Make one attempt. When it is cancelled, the delivery is given back untried."""
+        said: Attributes = {"delivery.id": str(claim.id), "delivery.attempt": claim.tries + 1}
+        span = self.tracer.span("deliver a webhook", "client", said, parent=claim.event.origin.traceparent)
+        with bound_contextvars(**claim.event.origin.bound), span as open_span:
+            await self._deliver(claim, open_span)
+
+    async def _deliver(self, claim: DeliveryClaim, span: Span) -> None:
         try:
-            answer = await self._attempt(claim)
+            answer = await self._attempt(claim, span.traceparent)
         except asyncio.CancelledError:
             await self._release(claim)
             raise
@@ -83,12 +92,14 @@ class Deliveries:
             retry_after=retry_after_seconds(answer.retry_after, now=claim.now),
             chance=self.chance(),
         )
+        span.note({"http.response.status_code": answer.status, "error.type": answer.error})
+        span.note({"delivery.verdict": decision.verdict})
         try:
             await to_the_end(self._conclude(claim, answer, decision))  # an answer that came is not to be forgotten
         except DatabaseUnavailable:
             get_logger().warning("attempt_not_stored", delivery_id=str(claim.id))  # its lease runs out instead
 
-    async def _attempt(self, claim: DeliveryClaim) -> Answer:
+    async def _attempt(self, claim: DeliveryClaim, traceparent: str | None) -> Answer:
         secrets = [secret for secret in map(self.keyring.secret, claim.salts) if secret is not None]
         if not secrets:
             return Answer(error="key_missing", detail="The operator's key of this endpoint's secret is not there.")
@@ -98,6 +109,8 @@ class Deliveries:
             return Answer(error="invalid_url", detail=str(error))
         body = message_body(claim.event)
         headers = signed_headers(secrets, f"evt_{claim.event.id.hex}", int(self.seconds()), body)
+        named = {"x-request-id": claim.event.origin.request_id, "traceparent": traceparent}
+        headers |= {name: value for name, value in named.items() if value is not None}
         return await self.courier.post(Message(target=target, headers=headers, body=body))
 
     async def _conclude(self, claim: DeliveryClaim, answer: Answer, decision: Decision) -> None:

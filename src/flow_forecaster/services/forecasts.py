@@ -9,7 +9,8 @@ from flow_forecaster.persistence.database import Database, Transaction
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, SummaryRecord
 from flow_forecaster.persistence.idempotency import Reservation
 from flow_forecaster.persistence.identifiers import new_id
-from flow_forecaster.schemas.kinds import AnyRequest
+from flow_forecaster.persistence.origins import UNKNOWN, Origin
+from flow_forecaster.schemas.kinds import AnyRequest, names_project
 from flow_forecaster.services import cursors
 from flow_forecaster.services.addresses import AddressPolicy
 from flow_forecaster.services.callers import Caller
@@ -19,7 +20,7 @@ from flow_forecaster.services.cursors import Page
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
 from flow_forecaster.services.rates import Meter
 from flow_forecaster.services.readiness import Readiness
-from flow_forecaster.services.throughputs import Throughputs, names_project
+from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.webhooks import allowed_target
 
 
@@ -39,11 +40,17 @@ class Forecasts:
     policy: AddressPolicy = field(default_factory=AddressPolicy)
 
     async def create(
-        self, caller: Caller, request: AnyRequest, *, respond_async: bool, held: Reservation | None = None
+        self,
+        caller: Caller,
+        request: AnyRequest,
+        *,
+        respond_async: bool,
+        held: Reservation | None = None,
+        origin: Origin = UNKNOWN,
     ) -> ForecastRecord:
         """Answer a small request at once; accept a large one for a worker.
 
-        For the idempotency key that is `held`, the answer is kept with the forecast.
+        For the idempotency key that is `held`, the answer is kept with the forecast, and so is the `origin`.
 
         Raises:
             InvalidInput: the request cannot be answered, or names an unknown project.
@@ -62,19 +69,13 @@ class Forecasts:
             request = await Throughputs(database=self.database, clock=self.clock).resolved(caller, request)
         job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
         await self.meter.charge_draws(caller, job.cost)
+        new = _new(job, origin)
         if respond_async or job.cost > self.inline_draws:
-            return await self._accept(caller, job, held)
+            return await self._accept(caller, new, held)
         try:
-            result = await self.computer.small(job)
+            return await self._store(caller, new, await self.computer.small(job), held)
         except TookTooLong:
-            return await self._accept(caller, job, held)
-        new = _new(job)
-        if held is None:
-            async with self.database.single(caller.tenant_id) as transaction:
-                return await transaction.forecasts.add_succeeded(new, result)
-        async with self.database.writing(caller.tenant_id) as transaction:
-            await _keep(transaction, held, new, HTTPStatus.CREATED)
-            return await transaction.forecasts.add_succeeded(new, result)
+            return await self._accept(caller, new, held)
 
     async def get(self, caller: Caller, forecast_id: UUID) -> ForecastRecord:
         """Look at a forecast.
@@ -117,8 +118,15 @@ class Forecasts:
             if not await transaction.forecasts.delete(forecast_id):
                 raise ForecastNotFound
 
-    async def _accept(self, caller: Caller, job: Job, held: Reservation | None) -> ForecastRecord:
-        new = _new(job)
+    async def _store(self, caller: Caller, new: NewForecast, result: str, held: Reservation | None) -> ForecastRecord:
+        if held is None:
+            async with self.database.single(caller.tenant_id) as transaction:
+                return await transaction.forecasts.add_succeeded(new, result)
+        async with self.database.writing(caller.tenant_id) as transaction:
+            await _keep(transaction, held, new, HTTPStatus.CREATED)
+            return await transaction.forecasts.add_succeeded(new, result)
+
+    async def _accept(self, caller: Caller, new: NewForecast, held: Reservation | None) -> ForecastRecord:
         async with self.database.writing(caller.tenant_id) as transaction:
             if await transaction.forecasts.unfinished(most=self.most_unfinished) >= self.most_unfinished:
                 raise QueueFull
@@ -134,7 +142,7 @@ async def _keep(transaction: Transaction, held: Reservation, new: NewForecast, s
         raise KeyInFlight
 
 
-def _new(job: Job) -> NewForecast:
+def _new(job: Job, origin: Origin) -> NewForecast:
     return NewForecast(
         id=new_id(),
         kind=job.kind.name,
@@ -142,6 +150,7 @@ def _new(job: Job) -> NewForecast:
         seed=job.request.seed or 0,
         engine_version=job.engine_version,
         callback_url=job.request.callback_url,
+        origin=origin,
     )
 
 

@@ -10,6 +10,7 @@ from flow_forecaster.persistence.database import Transaction
 from flow_forecaster.persistence.forecasts import ForecastRecord
 from flow_forecaster.persistence.idempotency import Reservation
 from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.schemas.kinds import AnyRequest
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.forecasts import Forecasts
@@ -31,7 +32,9 @@ class OnceOnly:
 
     forecasts: Forecasts
 
-    async def create(self, caller: Caller, request: AnyRequest, key: str, *, respond_async: bool) -> Asked:
+    async def create(
+        self, caller: Caller, request: AnyRequest, key: str, *, respond_async: bool, origin: Origin = UNKNOWN
+    ) -> Asked:
         """Answer a request, or give the answer that it had when this key came first.
 
         Raises:
@@ -45,7 +48,9 @@ class OnceOnly:
             if not await transaction.idempotency.reserve(wanted):
                 return await _again(transaction, wanted)
         try:
-            record = await self.forecasts.create(caller, request, respond_async=respond_async, held=wanted)
+            record = await self.forecasts.create(
+                caller, request, respond_async=respond_async, held=wanted, origin=origin
+            )
         except BaseException:
             await self._let_go(caller, wanted)
             raise

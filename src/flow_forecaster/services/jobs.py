@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from structlog import get_logger
+from structlog.contextvars import bound_contextvars
 from structlog.typing import FilteringBoundLogger
 
 from flow_forecaster.engine.invalid import InvalidInput
@@ -20,6 +21,7 @@ from flow_forecaster.persistence.database import Database
 from flow_forecaster.services.catalogue import restore
 from flow_forecaster.services.computing import Computer, Vigil
 from flow_forecaster.services.metrics import Metrics
+from flow_forecaster.services.tracing import UNTRACED, Attributes, Tracer
 
 Reason: TypeAlias = Literal["canceled", "lost"]
 EXHAUSTED = {"code": "attempts_exhausted", "detail": "The workers that computed this forecast ended, each time."}
@@ -43,6 +45,7 @@ class Jobs:
     computer: Computer
     terms: Terms = field(default_factory=Terms)
     metrics: Metrics = field(default_factory=Metrics)
+    tracer: Tracer = UNTRACED
 
     async def work(self) -> bool:
         """Claim the oldest waiting forecast and bring it to its end; False if none waits.
@@ -56,8 +59,15 @@ class Jobs:
             if claim is None:
                 return False
             log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt, kind=claim.kind)
-            log.info("forecast_claimed")
-            await self._bring_back(claim, log)
+            said: Attributes = {
+                "forecast.id": str(claim.id),
+                "forecast.kind": claim.kind,
+                "forecast.attempt": claim.attempt,
+            }
+            span = self.tracer.span("work on a forecast", "consumer", said, parent=claim.origin.traceparent)
+            with bound_contextvars(**claim.origin.bound), span:
+                log.info("forecast_claimed")
+                await self._bring_back(claim, log)
         except asyncio.CancelledError:
             if claim is not None:
                 await self._release(claim)
@@ -150,7 +160,7 @@ class Jobs:
         log.warning("forecast_failed", code=error["code"])
 
     async def _release(self, claim: Claim) -> None:
-        log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt)
+        log = get_logger().bind(forecast_id=str(claim.id), attempt=claim.attempt, **claim.origin.bound)
         try:
             async with self.database.working() as work:
                 released = await work.claims.release(claim)

@@ -61,10 +61,10 @@ class Throughputs:
         async with self.database.reading(caller.tenant_id) as transaction:
             record = found(await transaction.projects.get(project_id))
             chosen = selection or _NOTHING
-            with inside(*(("project_id",) if selection is None else ("selection",))):
-                source, rows = await _rows(transaction, project_id, chosen)
-                today = day_of(self.clock.today_in(record.time_zone))
-                return _Taking(record=record, selection=chosen, source=source, rows=rows, today=today).past(calendar)
+            source, rows = await _rows(transaction, project_id, chosen)
+        today = day_of(self.clock.today_in(record.time_zone))
+        with inside("project_id" if selection is None else "selection"):
+            return _Taking(record=record, selection=chosen, source=source, rows=rows, today=today).past(calendar)
 
     async def resolved(self, caller: Caller, request: AnyRequest) -> AnyRequest:
         """Put the history of each project that a request names in its place, so that it can be repeated.
@@ -94,15 +94,7 @@ class Throughputs:
             detail = "There is no project with this id."
             raise InvalidInput("project_id", code="project_not_found", detail=detail) from error
         taken = {"history": past.history, "taken_from": past.taken_from, "project_id": None, "selection": None}
-        calendar = request.calendar or (None if past.history.period == "week" else past.calendar)
-        return request.model_copy(update=taken | {"calendar": calendar})
-
-
-def names_project(request: AnyRequest) -> bool:
-    """Tell whether a request takes a history from a project."""
-    if isinstance(request, TeamsRequest):
-        return any(team.project_id is not None for team in request.teams)
-    return isinstance(request, HistoryFields) and request.project_id is not None
+        return request.model_copy(update=taken | {"calendar": request.calendar or past.calendar})
 
 
 async def _rows(transaction: Transaction, project_id: UUID, selection: Selection) -> tuple[Source, Rows]:
@@ -114,13 +106,13 @@ async def _rows(transaction: Transaction, project_id: UUID, selection: Selection
         items = await transaction.work_items.finished(project_id, which)
     elif narrowed:
         detail = "A plain history does not tell types and tags apart."
-        raise InvalidInput("source", code="filter_needs_items", detail=detail)
+        raise InvalidInput("selection", "source", code="filter_needs_items", detail=detail)
     if selection.source == "work_items" or narrowed:
         return "work_items", items
     rows = await transaction.histories.rows(project_id)
     if items and rows:
         detail = "The project has work items and a plain history; say which of them to take as the source."
-        raise InvalidInput("source", code="two_histories", detail=detail)
+        raise InvalidInput("selection", "source", code="two_histories", detail=detail)
     return ("history", rows) if rows else ("work_items", items)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.errors import DeliveryNotFound, EndpointDisabled, EndpointNotFound, TooManyEndpoints
 from flow_forecaster.persistence.database import Database, Transaction
+from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.webhooks import AttemptRecord, DeliveryRecord, EndpointRecord, NewEndpoint, Salt
 from flow_forecaster.schemas.webhooks import EndpointChange, EndpointRequest
 from flow_forecaster.services import cursors
@@ -128,7 +129,7 @@ class Webhooks:
             )
         return self._told(rotated or there, salt)
 
-    async def test(self, caller: Caller, endpoint_id: UUID) -> DeliveryRecord:
+    async def test(self, caller: Caller, endpoint_id: UUID, *, origin: Origin = UNKNOWN) -> DeliveryRecord:
         """Send a test event to an endpoint.
 
         Raises:
@@ -139,7 +140,7 @@ class Webhooks:
             endpoint = await _enabled(transaction, endpoint_id)
             if endpoint.url is None:
                 raise EndpointNotFound
-            return await transaction.webhooks.add_test(endpoint, lane=endpoint.id.hex)
+            return await transaction.webhooks.add_test(endpoint, lane=endpoint.id.hex, origin=origin)
 
     async def deliveries(
         self, caller: Caller, endpoint_id: UUID, *, limit: int, cursor: str | None, status: str | None

@@ -18,6 +18,7 @@ from flow_forecaster.services.addresses import AddressPolicy, is_loopback, netwo
 from flow_forecaster.services.deliveries import Deliveries
 from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.metrics import Metrics
+from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.dialing import Dialer, SystemResolver, trusting
 from flow_forecaster.workers.loop import running
@@ -73,7 +74,9 @@ class DeliveryLoop:
 
 
 @asynccontextmanager
-async def delivering(settings: Settings, database: Database, metrics: Metrics) -> AsyncIterator[None]:
+async def delivering(
+    settings: Settings, database: Database, metrics: Metrics, tracer: Tracer = UNTRACED
+) -> AsyncIterator[None]:
     """Deliver webhooks beside the body, as the settings let it."""
     policy, resolver = policy_of(settings), SystemResolver()
     if policy.loopback:
@@ -88,6 +91,7 @@ async def delivering(settings: Settings, database: Database, metrics: Metrics) -
         seconds=time.time,
         chance=random.random,
         metrics=metrics,
+        tracer=tracer,
     )
     try:
         async with running(DeliveryLoop(deliveries=deliveries).run()):

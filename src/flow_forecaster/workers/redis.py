@@ -22,6 +22,7 @@ from flow_forecaster.settings import Settings
 from flow_forecaster.workers.delivery import delivering
 from flow_forecaster.workers.exposing import exposed
 from flow_forecaster.workers.loop import drain, running, sweep_forever
+from flow_forecaster.workers.telemetry import tracer_of
 from flow_forecaster.workers.workshop import Workshop
 
 QUEUE = "flow-forecaster:rings"
@@ -91,8 +92,27 @@ class RedisBell:
             await self._pool.aclose(close_connection_pool=True)
 
 
-class _PatientWorker(Worker):
-    """Ends in good order, but does not wait for ever for a Redis that is away."""
+class PatientWorker(Worker):
+    """Outlives whatever Redis does. Ends in good order, but does not wait for ever for a Redis that is away."""
+
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        """Start jobs one by one: arq takes a place before it asks Redis, and keeps it when that question fails."""
+        for job_id in job_ids:
+            before = self.tasks.get(job_id.decode())
+            try:
+                await super().start_jobs([job_id])
+            except (RedisError, OSError):
+                if self.tasks.get(job_id.decode()) is before:
+                    self._release_sem_dec_counter_on_complete()
+                raise
+
+    async def _poll_iteration(self) -> None:
+        """Look for rings; what arq does not retry itself, such as a connection lost between two commands, we do."""
+        try:
+            await super()._poll_iteration()
+        except (RedisError, OSError) as error:
+            get_logger().warning("rings_not_taken", error=type(error).__name__)
+            await asyncio.sleep(PATIENCE_SECONDS)
 
     async def close(self) -> None:
         """Give back what is under way, then let go of Redis and of the workshop."""
@@ -109,8 +129,8 @@ def run_worker(settings: Settings, url: str) -> None:
 
     Each ring lets one of its slots work until nothing waits.
     """
-    metrics = Metrics()
-    workshop = Workshop.of(settings, metrics)
+    metrics, tracer = Metrics(), tracer_of(settings)
+    workshop = Workshop.of(settings, metrics, tracer)
     stack = AsyncExitStack()
 
     async def ring(ctx: dict[Any, Any]) -> None:  # noqa: ARG001 - arq hands it over
@@ -118,17 +138,18 @@ def run_worker(settings: Settings, url: str) -> None:
 
     async def start(ctx: dict[Any, Any]) -> None:  # noqa: ARG001
         bell = RedisBell(url)
+        stack.push_async_callback(asyncio.to_thread, tracer.close)
         stack.push_async_callback(workshop.close)
         stack.push_async_callback(bell.close)
         await workshop.make_ready()
         await stack.enter_async_context(running(sweep_forever(workshop.jobs, bell)))
-        await stack.enter_async_context(delivering(settings, workshop.database, metrics))
+        await stack.enter_async_context(delivering(settings, workshop.database, metrics, tracer))
         get_logger().info("worker_ready", slots=settings.slots, threads=settings.threads)
 
     async def stop(ctx: dict[Any, Any]) -> None:  # noqa: ARG001
         await stack.aclose()
 
-    worker = _PatientWorker(
+    worker = PatientWorker(
         functions=[func(ring, name=RING, max_tries=_TRIES)],
         queue_name=QUEUE,
         redis_settings=redis_settings(url),

@@ -17,6 +17,7 @@ from flow_forecaster.services.jobs import Jobs, Terms
 from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.settings import Settings
 
 RETRY_SECONDS = 2.0
@@ -44,13 +45,18 @@ class Workshop:
     jobs: Jobs
     readiness: Readiness
     metrics: Metrics
+    tracer: Tracer
 
     @classmethod
-    def of(cls, settings: Settings, metrics: Metrics | None = None) -> Self:
+    def of(cls, settings: Settings, metrics: Metrics | None = None, tracer: Tracer = UNTRACED) -> Self:
         """Build the parts; nothing is connected or started yet."""
         database, metrics = open_database(settings), metrics or Metrics()
         computer = Computer(
-            threads=settings.threads, slots=settings.slots, patience_seconds=settings.inline_seconds, metrics=metrics
+            threads=settings.threads,
+            slots=settings.slots,
+            patience_seconds=settings.inline_seconds,
+            metrics=metrics,
+            tracer=tracer,
         )
         terms = Terms(
             lease_seconds=settings.lease_seconds,
@@ -61,9 +67,10 @@ class Workshop:
             settings=settings,
             database=database,
             computer=computer,
-            jobs=Jobs(database=database, computer=computer, terms=terms, metrics=metrics),
+            jobs=Jobs(database=database, computer=computer, terms=terms, metrics=metrics, tracer=tracer),
             readiness=Readiness(database=database),
             metrics=metrics,
+            tracer=tracer,
         )
 
     async def make_ready(self) -> None:

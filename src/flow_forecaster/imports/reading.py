@@ -1,0 +1,250 @@
+"""A file as work items or as a plain history: read once to decide, and once more to take."""
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+
+from flow_forecaster.engine.history import MOST_ITEMS_PER_PERIOD
+from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.work_items import Day, WorkItem, check_past
+from flow_forecaster.imports.dates import DateReader, Evidence, Order
+from flow_forecaster.imports.documents import document_of
+from flow_forecaster.imports.forms import DATES, Columns, mapping_of
+from flow_forecaster.imports.tables import Table, table_of
+from flow_forecaster.imports.texts import Opened, encoding_of, text_of
+from flow_forecaster.imports.values import Role, Rows, Skipped, Value
+
+MOST_ROWS = 500_000
+_ABANDONED = {
+    *("won't do", "wont do", "won't fix", "wontfix", "duplicate", "cannot reproduce", "declined", "canceled"),
+    *("cancelled", "incomplete", "abandoned", "not planned", "obsolete", "rejected", "removed", "deleted"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a file is to be read: what was said of its columns and dates, whose days count, and which day it is."""
+
+    zone: tzinfo
+    today: Day
+    columns: Mapping[Role, str] = field(default_factory=dict)
+    order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """An item that was closed without being done: it is no work that is going on, and none that was finished."""
+
+    row: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A row of a plain history."""
+
+    row: int
+    day: Day
+    completed: int
+
+
+Found: TypeAlias = WorkItem | Dropped | Counted | Skipped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file that was read once: its form, its columns, how its dates are written, and which ids come twice."""
+
+    rows: Rows
+    columns: Columns
+    options: Options
+    encoding: str
+    order: Order
+    total: int
+    repeated: frozenset[int]
+    dates: DateReader
+
+    @property
+    def is_history(self) -> bool:
+        """Whether it is a plain history."""
+        return self.columns.form.name == "history"
+
+    def found(self) -> Iterator[Found]:
+        """Read it once more, and take what can be taken of each row.
+
+        Raises:
+            InvalidInput: the file is no longer what it was.
+        """
+        take = self._count if self.is_history else self._item
+        seen: dict[str, int] = {}
+        for number, cells in self.rows.rows():
+            if cells is None:
+                yield Skipped(row=number, code="wrong_width", detail="The row has other columns than the header.")
+                continue
+            try:
+                one = take(number, cells)
+            except InvalidInput as error:
+                yield Skipped(row=number, code=error.code, detail=_where(error))
+                continue
+            key = one.id if not isinstance(one, Counted) else str(one.day)
+            if self.is_history or hash(key) in self.repeated:
+                first = seen.setdefault(key, number)
+                if first != number:
+                    yield Skipped(row=number, code="duplicate", detail=f"It stands in row {first} already.")
+                    continue
+            yield one
+
+    def _item(self, number: int, cells: Sequence[Value]) -> WorkItem | Dropped:
+        item_id = self._line(cells, "id")
+        if self._is_abandoned(cells):
+            return Dropped(row=number, id=WorkItem(id=item_id).id)
+        item = WorkItem(
+            id=item_id,
+            title=self._line(cells, "title"),
+            type=self._line(cells, "type"),
+            tags=self._tags(cells),
+            created=self._day(cells, "created"),
+            started=self._day(cells, "started"),
+            finished=self._day(cells, "finished"),
+            size=self._number(cells, "size"),
+            blocked_days=self._number(cells, "blocked_days"),
+        )
+        check_past(item, self.options.today)
+        return item
+
+    def _count(self, number: int, cells: Sequence[Value]) -> Counted:
+        day, completed = self._day(cells, "date"), self._number(cells, "completed")
+        if day is None:
+            raise InvalidInput("date", code="missing", detail="A row of a history has a date.")
+        if completed is None or completed != int(completed) or not 0 <= completed <= MOST_ITEMS_PER_PERIOD:
+            detail = f"A whole number from 0 to {MOST_ITEMS_PER_PERIOD:,} is needed."
+            raise InvalidInput("completed", code="invalid_number", detail=detail)
+        if day > self.options.today:
+            raise InvalidInput("date", code="in_future", detail="It lies after today, in the project's time zone.")
+        return Counted(row=number, day=day, completed=int(completed))
+
+    def _is_abandoned(self, cells: Sequence[Value]) -> bool:
+        if self._line(cells, "canceled"):
+            return True
+        return any(_says_abandoned(self._line(cells, role)) for role in _ENDS if role in self.columns.places)
+
+    def _line(self, cells: Sequence[Value], role: Role) -> str:
+        """Read a text as one line."""
+        places = self.columns.places.get(role)
+        if places is None:
+            return ""
+        text = _text(cells[places[0]])
+        return text if text.isprintable() else _one_line(text)
+
+    def _tags(self, cells: Sequence[Value]) -> tuple[str, ...]:
+        places = self.columns.places.get("tags")
+        if places is None:
+            return ()
+        return _parted(tuple(cells[place] for place in places), self.columns.form.separators)
+
+    def _day(self, cells: Sequence[Value], role: Role) -> Day | None:
+        places = self.columns.places.get(role)
+        text = "" if places is None else _text(cells[places[0]])
+        if not text:
+            return None
+        day = self.dates.read(text)
+        if day is None:
+            raise InvalidInput(role, code="invalid_date", detail="This is no date, or there is no such day.")
+        return day
+
+    def _number(self, cells: Sequence[Value], role: Role) -> float | None:
+        places = self.columns.places.get(role)
+        text = "" if places is None else _text(cells[places[0]])
+        if not text:
+            return None
+        try:
+            return float(text if "." in text else text.replace(",", "."))
+        except ValueError:
+            raise InvalidInput(role, code="invalid_number", detail="This is no number.") from None
+
+
+_ENDS: tuple[Role, ...] = ("resolution", "status")
+
+
+def file_of(opened: Opened, options: Options) -> File:
+    """Read a file once, and decide what it is.
+
+    Raises:
+        InvalidInput: it is no text, its form is not known, its dates could be read in two ways, or it is too long.
+    """
+    encoding = encoding_of(opened)
+    rows: Rows = document_of(opened, encoding) if _is_json(opened, encoding) else table_of(opened, encoding)
+    columns = mapping_of(rows.header, options.columns)
+    evidence, keys = Evidence(), array("q")
+    places = [columns.places[role][0] for role in DATES if role in columns.places]
+    key = columns.places["date" if columns.form.name == "history" else "id"][0]
+    for _, cells in rows.rows():
+        keys.append(0 if cells is None else hash(_one_line(_text(cells[key]))))
+        if len(keys) > MOST_ROWS:
+            raise InvalidInput(code="too_many_rows", detail=f"A file has at most {MOST_ROWS:,} rows.")
+        if cells is not None:
+            for place in places:
+                evidence.look(_text(cells[place]))
+    if not keys:
+        raise InvalidInput(code="no_rows", detail="The file has a header and no rows.")
+    order = evidence.order(options.order)
+    return File(
+        rows=rows,
+        columns=columns,
+        options=options,
+        encoding=encoding,
+        order=order,
+        total=len(keys),
+        repeated=_repeated(keys),
+        dates=DateReader(order, options.zone),
+    )
+
+
+def delimiter_of(file: File) -> str | None:
+    """Tell what stands between the cells of a table; None for JSON."""
+    return file.rows.delimiter if isinstance(file.rows, Table) else None
+
+
+def _repeated(keys: "array[int]") -> frozenset[int]:
+    """Find the hashes that come more than once: eight bytes a row, where a set of all ids would take a hundred."""
+    hashes, counts = np.unique(np.frombuffer(keys, dtype=np.int64), return_counts=True)
+    return frozenset(hashes[counts > 1].tolist())
+
+
+def _is_json(opened: Opened, encoding: str) -> bool:
+    with text_of(opened, encoding) as text:
+        return text.read(1024).lstrip()[:1] in {"[", "{"}
+
+
+@lru_cache(maxsize=65_536)  # few different ones stand in many rows
+def _parted(values: tuple[Value, ...], separators: str) -> tuple[str, ...]:
+    """Part tags, each once, in the order in which they come first."""
+    found: dict[str, None] = {}
+    for value in values:
+        texts: Iterable[str] = (value,) if isinstance(value, str) else value
+        for separator in separators:
+            texts = [part for text in texts for part in text.split(separator)]
+        found.update(dict.fromkeys(text for text in map(str.strip, texts) if text))
+    return tuple(found)
+
+
+@lru_cache(maxsize=4_096)
+def _says_abandoned(text: str) -> bool:
+    return text.casefold().replace("_", " ") in _ABANDONED
+
+
+def _text(value: Value) -> str:
+    return value.strip() if isinstance(value, str) else ", ".join(value)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()) if "\n" in text or "\r" in text or "\t" in text else text
+
+
+def _where(error: InvalidInput) -> str:
+    return f"{error.path[0]}: {error.detail}" if error.path else error.detail

@@ -1,0 +1,52 @@
+"""Projects on the command line, and forecasts from them."""
+
+import json
+
+import pytest
+
+from cli.running import Line
+
+ROWS = '[{"date": "2026-01-05", "completed": 5}, {"date": "2026-01-12", "completed": 3}]'
+SELECT = ("--select", "last=2026-02-01")
+
+
+@pytest.fixture
+def team(line: Line) -> str:
+    """Make a project."""
+    made = line.here("projects", "create", "Checkout", "--tag", "web", "--time-zone", "Europe/Berlin", "--json")
+    facts = json.loads(made.answer())
+    assert facts.keys() == {"id", "name", "period_days", "time_zone", "team_size", "tags"}
+    return str(facts["id"])
+
+
+def test_a_project_is_made_listed_and_deleted(line: Line, team: str) -> None:
+    (listed,) = json.loads(line.here("projects", "list", "--json").answer())
+    assert (listed["id"], listed["name"], listed["tags"]) == (team, "Checkout", ["web"])
+    shown = line.here("projects", "list").answer()
+    assert shown == f"{team}  Checkout  per week, Europe/Berlin  web\n"
+    assert "another project" in line.here("projects", "create", "Checkout").refusal()
+    gone = line.here("projects", "delete", "Checkout").answer()
+    assert gone == "The project is deleted, with 0 work items and 0 rows of history.\n"
+    assert "no project" in line.here("projects", "delete", team).refusal()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["projects", "create", ""], "--name"),
+        (["projects", "create", "x", "--period", "month"], "month"),
+        (["projects", "create", "x", "--time-zone", "Berlin"], "--time-zone"),
+        (["projects", "create", "x", "--team-size", "0"], "--team-size"),
+        (["projects", "throughput", "none"], "no project 'none'"),
+        (["projects", "throughput", "Checkout"], "Nothing"),
+        (["projects", "throughput", "Checkout", "--select", "colour=red"], "KEY=VALUE"),
+        (["projects", "throughput", "Checkout", "--select", "periods=many"], "--select periods"),
+        (["when", "--project", "none", "--items", "5"], "no project 'none'"),
+        (["when", "--project", "Checkout", "--items", "5"], "Nothing"),
+        (["when", "--project", "Checkout", "--items", "5", "--pace", "1,2,3"], "--pace"),
+        (["when", "x.csv", "--project", "Checkout", "--items", "5"], "either"),
+        (["when", "x.csv", "--items", "5", "--select", "periods=3"], "--select"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_a_line(line: Line, team: str, arguments: list[str], said: str) -> None:
+    assert said in line.here(*arguments).refusal()
