@@ -19,6 +19,7 @@ from flow_forecaster.routers import (
     api_keys,
     docs,
     events,
+    flow_metrics,
     forecasts,
     health,
     imports,
@@ -35,6 +36,7 @@ from flow_forecaster.schemas.fields import MOST_SEED
 from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.backlog import Backlog
+from flow_forecaster.services.flow_metrics import Metering
 from flow_forecaster.services.following import Following
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
@@ -135,7 +137,7 @@ def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = U
         api.add_middleware(CORSMiddleware, allow_origins=origins, **CROSS_ORIGIN)
     api.state.metrics = Metrics()
     access.hold(api)
-    for module in (forecasts, events, projects, work_items, imports, webhooks, api_keys, health):
+    for module in (forecasts, events, projects, work_items, flow_metrics, imports, webhooks, api_keys, health):
         access.include(api, module.router)
     for install in (docs.install, problems.install, openapi.install):
         install(api)
@@ -154,11 +156,7 @@ async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: 
     policy = policy_of(settings)
     api.state.webhooks = Webhooks(database=workshop.database, keyring=keyring_of(settings), policy=policy)
     clock = SystemClock()
-    api.state.projects = Projects(database=workshop.database, clock=clock)
-    api.state.work_items = WorkItems(database=workshop.database, clock=clock)
-    api.state.throughputs = Throughputs(database=workshop.database, clock=clock)
-    api.state.imports = Imports(database=workshop.database, clock=clock)
-    stack.callback(api.state.imports.close)
+    _team_data(api, workshop, stack, clock)
     api.state.meter = _meter(settings, stack)
     api.state.forecasts = Forecasts(
         database=workshop.database,
@@ -180,6 +178,19 @@ async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: 
     backlog = Backlog(database=workshop.database, readiness=workshop.readiness, metrics=workshop.metrics)
     await stack.enter_async_context(running(backlog.look_forever()))
     await stack.enter_async_context(running(_work(workshop, bell, start)))
+
+
+def _team_data(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, clock: SystemClock) -> None:
+    """Put up what projects and their data are asked by."""
+    database = workshop.database
+    api.state.projects = Projects(database=database, clock=clock)
+    api.state.work_items = WorkItems(database=database, clock=clock)
+    api.state.throughputs = throughputs = Throughputs(database=database, clock=clock)
+    api.state.imports = Imports(database=database, clock=clock)
+    stack.callback(api.state.imports.close)
+    api.state.flow_metrics = Metering(
+        database=database, throughputs=throughputs, readiness=workshop.readiness, clock=clock
+    )
 
 
 async def _gate(workshop: Workshop, stack: AsyncExitStack) -> Gate:

@@ -72,6 +72,9 @@ REQUESTS: dict[str, Known] = {
     f"GET {PROJECTS}/{{project_id}}/history": Known(names="project"),
     f"PUT {PROJECTS}/{{project_id}}/history": Known(names="project", sends={"rows": []}),
     f"GET {PROJECTS}/{{project_id}}/throughput": Known(names="project"),
+    f"GET {PROJECTS}/{{project_id}}/flow-metrics": Known(names="project"),
+    f"GET {PROJECTS}/{{project_id}}/process-behavior-chart": Known(names="project"),
+    f"GET {PROJECTS}/{{project_id}}/trend": Known(names="project"),
     f"POST {ENDPOINTS}": Known(sends={"url": "https://receiver.example/"}),
     f"GET {ENDPOINTS}": Known(),
     f"POST {ENDPOINTS}/callbacks/rotate-secret": Known(sends={}),
@@ -160,12 +163,13 @@ async def an_endpoint(client: httpx2.AsyncClient, key: str) -> dict[str, str]:
 
 
 async def a_project(client: httpx2.AsyncClient, key: str, name: str) -> dict[str, str]:
-    """Make a project with an item; return their ids."""
+    """Make a project with items, weeks apart; return its id and that of one."""
     made = await client.post(PROJECTS, json={"name": name}, headers=bearing(key))
     assert made.status_code == 201, made.text
-    item = f"{made.headers['Location']}/work-items/PAY-1"
-    put = await client.put(item, json={"finished": "2026-01-09"}, headers=bearing(key))
-    assert put.status_code == 200, put.text
+    for item, finished in (("PAY-0", "2025-12-12"), ("PAY-1", "2026-01-09")):
+        address = f"{made.headers['Location']}/work-items/{item}"
+        put = await client.put(address, json={"finished": finished}, headers=bearing(key))
+        assert put.status_code == 200, put.text
     return {"project": made.json()["id"], "item": "PAY-1"}
 
 

@@ -1,7 +1,7 @@
 """A process behaviour chart and a trend report on the terminal."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flow_forecaster.cli.forecasting import as_field, read
+from flow_forecaster.cli.texts import Refused
 from flow_forecaster.engine.history import ThroughputHistory
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.schemas.histories import History
@@ -32,19 +33,38 @@ class Source:
 
     file: str | None
     git: str | None
+    project: str | None
+    select: Sequence[str]
     period: str | None
 
     def history(self) -> tuple[ThroughputHistory, tuple[str, ...]]:
-        """Read it, and what the reader left out or assumed."""
+        """Read it from a file or a repository, and what the reader left out or assumed."""
+        if self.select:
+            raise Refused("--select chooses from the past of a --project")
         found = read(file=self.file, git=self.git, period=self.period)
         return History.model_validate(as_field(found)).value(), found.notes
+
+    def named(self) -> str | None:
+        """Find out whether it is a project, and which.
+
+        Raises:
+            Refused: it is a file or a repository, too.
+        """
+        if self.project is not None and (self.file is not None or self.git is not None):
+            raise Refused("give either a FILE, --git PATH or --project NAME")
+        return self.project
 
 
 def chart(source: Source, fields: Mapping[str, Any], *, json: bool) -> None:
     """Draw the chart of a history."""
-    history, notes = source.history()
-    drawn = process_behavior_chart(ChartFields.model_validate(fields), history)
-    _note(notes)
+    if (project := source.named()) is not None:
+        from flow_forecaster.cli import measuring  # noqa: PLC0415 - a file needs no database
+
+        drawn = measuring.chart(project, source.select, source.period, fields)
+    else:
+        history, notes = source.history()
+        drawn = process_behavior_chart(ChartFields.model_validate(fields), history)
+        _note(notes)
     if json:
         _write(drawn)
     else:
@@ -53,9 +73,14 @@ def chart(source: Source, fields: Mapping[str, Any], *, json: bool) -> None:
 
 def trend(source: Source, *, json: bool) -> None:
     """Tell what changes in a history."""
-    history, notes = source.history()
-    report = trend_report(history)
-    _note(notes)
+    if (project := source.named()) is not None:
+        from flow_forecaster.cli import measuring  # noqa: PLC0415 - a file needs no database
+
+        report = measuring.trend(project, source.select, source.period)
+    else:
+        history, notes = source.history()
+        report = trend_report(history)
+        _note(notes)
     if json:
         _write(report)
     else:

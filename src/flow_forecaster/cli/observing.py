@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flow_forecaster.cli.commands import File, Git, Json, PeriodName
+from flow_forecaster.cli.commands import File, Git, Json, PeriodName, Project, Select
 from flow_forecaster.cli.endings import settled
 
 Median = Annotated[
@@ -23,6 +23,8 @@ def chart(  # noqa: PLR0913 - the options of a command
     *,
     file: File = None,
     git: Git = None,
+    project: Project = None,
+    select: Select = None,
     period: PeriodName = None,
     median: Median = False,
     baseline: Baseline = None,
@@ -33,14 +35,44 @@ def chart(  # noqa: PLR0913 - the options of a command
     from flow_forecaster.cli.charting import Source, chart
 
     fields = {"form": "median" if median else "mean", "baseline": baseline, "phases": phase or []}
-    settled(lambda: chart(Source(file=file, git=git, period=period), fields, json=json))
+    source = {"file": file, "git": git, "project": project, "period": period}
+    settled(lambda: chart(Source(**source, select=select or []), fields, json=json))
 
 
-def trend(*, file: File = None, git: Git = None, period: PeriodName = None, json: Json = False) -> None:
+def trend(
+    *,
+    file: File = None,
+    git: Git = None,
+    project: Project = None,
+    select: Select = None,
+    period: PeriodName = None,
+    json: Json = False,
+) -> None:
     """Does the pace change? Trend, level shifts, seasons and outliers, or no evidence of them."""
     from flow_forecaster.cli.charting import Source, trend
 
-    settled(lambda: trend(Source(file=file, git=git, period=period), json=json))
+    source = {"file": file, "git": git, "project": project, "period": period}
+    settled(lambda: trend(Source(**source, select=select or []), json=json))
 
 
-COMMANDS = (chart, trend)
+def flow_metrics(
+    *,
+    project: Annotated[str, typer.Option("--project", metavar="NAME", help="Whose work items.")],
+    select: Select = None,
+    period: PeriodName = None,
+    confidence: Annotated[
+        float, typer.Option("--confidence", "-c", metavar="85", help="Of the service level, in percent.")
+    ] = 85.0,
+    ahead: Annotated[
+        int | None, typer.Option("--ahead", metavar="N", help="Follow the backlog for so many periods, too.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """How do work items flow? Throughput, cycle times, ages, service level, efficiency, Little's law."""
+    from flow_forecaster.cli.measuring import FlowMetricsAsked, flow_metrics
+
+    level = FlowMetricsAsked(period=period, confidence=confidence, ahead=ahead)
+    settled(lambda: flow_metrics(project, select or [], level, json=json))
+
+
+COMMANDS = (chart, trend, flow_metrics)

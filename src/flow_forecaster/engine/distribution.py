@@ -54,11 +54,14 @@ class Distribution:
         first, last = _support(mass)
         listed = mass[first : last + 1]
         mean, deviation = (None, None) if beyond else _moments_of_mass(first, listed)
+        cumulative, exceedance = np.minimum(np.cumsum(listed), 1.0), np.minimum(_from_above(listed) + beyond, 1.0)
+        if not beyond:
+            cumulative[-1] = exceedance[0] = 1.0
         return cls(
             first=first,
             mass=listed,
-            cumulative=np.minimum(np.cumsum(listed), 1.0),
-            exceedance=np.minimum(_from_above(listed) + beyond, 1.0),
+            cumulative=cumulative,
+            exceedance=exceedance,
             beyond=beyond,
             mean=mean,
             standard_deviation=deviation,

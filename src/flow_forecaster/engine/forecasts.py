@@ -9,6 +9,7 @@ from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.fan import Fan, fan, fan_cost
+from flow_forecaster.engine.finishing import check_model
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.laws import Basis, Finish, Method, Production
 from flow_forecaster.engine.model import Model
@@ -70,6 +71,9 @@ class When:
     model: Model
     horizon: int
     paths: int | None = None
+
+    def __post_init__(self) -> None:
+        check_model(self.basis, self.model)
 
     @cached_property
     def law(self) -> Finish | ModelFinish:
@@ -140,6 +144,9 @@ class Deadline:
     days_left: int = 0
     paths: int | None = None
 
+    def __post_init__(self) -> None:
+        check_model(self.basis, self.model)
+
     @cached_property
     def laws(self) -> tuple[Finish | ModelFinish, Production | ModelProduction]:
         """The laws of T and N, both by the method that suits them together."""
@@ -206,6 +213,12 @@ def periods_until(basis: OnTimeline, last: date, *, field: str) -> tuple[int, in
         detail = f"It lies before the start of the forecast, {basis.timeline.start.isoformat()}."
         raise InvalidInput(field, code="before_start", detail=detail)
     return basis.timeline.periods_until(last)
+
+
+def horizon_too_near(periods: int) -> InvalidInput:
+    """Refuse a horizon before a deadline after so many periods."""
+    detail = f"There are {periods} periods until the deadline; the horizon has to reach it."
+    return InvalidInput("horizon", code="horizon_too_near", detail=detail)
 
 
 def _finish(basis: Basis, model: Model, horizon: int) -> Finish | ModelFinish:
@@ -281,5 +294,6 @@ def _pace_never_seen(basis: Basis, model: Model, periods: int) -> tuple[Caveat, 
     if items <= highest * periods or not model.capacity.is_usual:
         return ()
     best = f"at the most a {period} finishes" if history is None else f"the best {period} of the history finished"
-    detail = f"The deadline needs {items} items in {periods} periods; {best} {highest}."
+    room = f"{periods} {period}{'' if periods == 1 else 's'}" if periods else f"less than a {period}"
+    detail = f"The deadline needs {items} item{'' if items == 1 else 's'} in {room}; {best} {highest}."
     return (Caveat(code="pace_never_seen", detail=detail),)

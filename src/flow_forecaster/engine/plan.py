@@ -11,6 +11,7 @@ import numpy as np
 from flow_forecaster.engine.arrays import Counts
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.capacity import Capacity, workable
+from flow_forecaster.engine.finishing import check_finishes
 from flow_forecaster.engine.history import DAY
 from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.kernels.plan import Beginnings, PlanTables
@@ -84,6 +85,8 @@ class Team:
         if ramp is not None and ramp.periods is None:
             detail = "A plan has several scopes, so a ramp needs the number of periods it goes over."
             raise InvalidInput("capacity", "ramp", "periods", code="ramp_needs_periods", detail=detail)
+        if self.basis is not None and not self.capacity.is_usual:
+            check_finishes(self.basis, self.capacity, sum(feature.scope.law.first for feature in self.features))
 
     @cached_property
     def model(self) -> Model:

@@ -278,7 +278,7 @@ def _caveats(asked: Delivery, found: DeliveryAnswer) -> Iterable[Caveat]:
 
 def _lost() -> tuple[Caveat, ...]:
     detail = (
-        "Nothing was finished in any period of the history, so neither its features, nor what waits for them, "
-        "nor the delivery as a whole can be forecast."
+        "There is no history, or nothing was finished in any period of it, so neither its features, nor what waits for "
+        "them, nor the delivery as a whole can be forecast."
     )
     return (Caveat(code="cannot_be_forecast", detail=detail),)

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from flow_forecaster.engine.arrays import Counts, Floats
+from flow_forecaster.engine.calendar import WorkingCalendar
 from flow_forecaster.engine.history import DAY, ThroughputHistory
 from flow_forecaster.metrics.tails import chi_square
 
@@ -18,7 +19,7 @@ Cycle: TypeAlias = Literal["weekday", "month"]
 
 FEWEST_WEEKS, FEWEST_YEARS = 4, 2
 _LONGEST_IN_MONTHS = 16  # days: longer periods leave months without one
-_EPOCH, _EPOCH_WEEKDAY = date(1970, 1, 1).toordinal(), 3  # a Thursday
+_EPOCH, _EPOCH_WEEKDAY = date(1970, 1, 1), 3  # a Thursday
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +35,11 @@ class Season:
     factors: tuple[float, ...] | None
 
 
-def season(history: ThroughputHistory, cycle: Cycle) -> Season:
-    """Test one cycle over the newest whole weeks, or years, of a history of calendar days."""
+def season(history: ThroughputHistory, cycle: Cycle, calendar: WorkingCalendar | None = None) -> Season:
+    """Test one cycle over the newest whole weeks, or years; a calendar says which days the periods count."""
     if history.start is None:
         return Season(cycle=cycle, rounds=0, p=None, factors=None)
-    table = _weeks(history) if cycle == "weekday" else _years(history)
+    table = _weeks(history) if cycle == "weekday" else _years(history, calendar)
     rounds = len(table)
     if rounds < (FEWEST_WEEKS if cycle == "weekday" else FEWEST_YEARS):
         return Season(cycle=cycle, rounds=rounds, p=None, factors=None)
@@ -67,16 +68,19 @@ def _weeks(history: ThroughputHistory) -> Floats:
         return np.zeros((0, 7))
     first = len(history) % 7
     table = np.asarray(history.throughput[first:], dtype=np.float64).reshape(-1, 7)
-    weekday = int((_days(history)[0] + _EPOCH_WEEKDAY + first) % 7)
+    weekday = int((_days(history, None)[0] + _EPOCH_WEEKDAY + first) % 7)
     return np.roll(table, weekday, axis=1)
 
 
-def _years(history: ThroughputHistory) -> Floats:
+def _years(history: ThroughputHistory, calendar: WorkingCalendar | None) -> Floats:
     """Lay the mean pace of the newest months out, shape (years, 12), January first; a period is its middle day's."""
     if history.period.days > _LONGEST_IN_MONTHS:
         return np.zeros((0, 12))
     months = (
-        (_days(history) + history.period.days // 2).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+        (_days(history, calendar) + history.period.days // 2)
+        .astype("datetime64[D]")
+        .astype("datetime64[M]")
+        .astype(np.int64)
     )
     numbers = months - months[0]
     pace = np.bincount(numbers, weights=history.throughput) / np.bincount(numbers)
@@ -84,8 +88,10 @@ def _years(history: ThroughputHistory) -> Floats:
     return np.roll(pace[first:].reshape(-1, 12), int(months[0] + first) % 12, axis=1)
 
 
-def _days(history: ThroughputHistory) -> Counts:
+def _days(history: ThroughputHistory, calendar: WorkingCalendar | None) -> Counts:
     """List the first days of the periods, counted from 1970-01-01."""
-    first = 0 if history.start is None else history.start.toordinal() - _EPOCH
-    days: Counts = first + np.arange(len(history)) * history.period.days
+    start, steps = history.start or _EPOCH, np.arange(len(history)) * history.period.days
+    if calendar is not None:
+        return calendar.working_days(start, steps).astype(np.int64)
+    days: Counts = (start - _EPOCH).days + steps
     return days

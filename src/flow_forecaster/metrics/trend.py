@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from flow_forecaster.engine.arrays import Counts
+from flow_forecaster.engine.calendar import WorkingCalendar
 from flow_forecaster.engine.history import DAY, Period, ThroughputHistory
 from flow_forecaster.engine.reading import (
     PAIRS_UP_TO,
@@ -78,13 +79,13 @@ class Changes:
     likelier: Literal["trend", "level_shifts"] | None
 
 
-def changes(history: ThroughputHistory) -> Changes:
-    """Ask all four questions."""
+def changes(history: ThroughputHistory, calendar: WorkingCalendar | None = None) -> Changes:
+    """Ask all four questions of a history, whose periods count the working days of a calendar if there is one."""
     counts, period = np.asarray(history.throughput, dtype=np.int64), history.period
     long_enough = len(history) >= STABILITY_FROM
     trend = _trend(counts) if long_enough else None
     levels = _levels(counts, 0, None) if long_enough else ()
-    seasons = tuple(season(history, cycle) for cycle in _cycles(period))
+    seasons = tuple(season(history, cycle, calendar) for cycle in _cycles(period))
     found = _unlike_their_level(counts, levels)
     likelier = _likelier(counts, trend, levels)
     findings: dict[Topic, Finding] = {

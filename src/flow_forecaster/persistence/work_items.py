@@ -1,7 +1,8 @@
 """Work items of projects, by the thousand. Who writes them holds their project's row."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    cast,
     delete,
     func,
     or_,
@@ -96,6 +98,23 @@ class WorkItemRepository:
         query = select(day, func.count()).where(*self._of(project_id), day.is_not(None), *_conditions(which))
         rows: Sequence[Any] = (await self._connection.execute(query.group_by(day).order_by(day))).all()
         return [(int(found), int(count)) for found, count in rows]
+
+    async def days(self, project_id: UUID, which: ItemFilter, *, unknown: int) -> str:
+        """Write created, started, finished and blocked days of items as one JSON list, four numbers for each.
+
+        `unknown` stands for what is not known. One text, for rows of 100,000 items would hold up the event loop.
+        """
+        known = (WorkItemRow.created_day, WorkItemRow.started_day, WorkItemRow.finished_day, WorkItemRow.blocked_days)
+        numbers: list[ColumnElement[str]] = [cast(func.coalesce(column, unknown), Text) for column in known]
+        listed = func.aggregate_strings(reduce(lambda some, one: some + "," + one, numbers), ",")
+        query = select(listed).where(*self._of(project_id), *_conditions(which))
+        return f"[{(await self._connection.execute(query)).scalar_one() or ''}]"
+
+    async def oldest_in_progress(self, project_id: UUID, which: ItemFilter, *, most: int) -> list[WorkItem]:
+        """List the items in progress that were begun first."""
+        query = select(*_COLUMNS).where(*self._of(project_id), *_conditions(replace(which, state="in_progress")))
+        query = query.order_by(WorkItemRow.started_day, WorkItemRow.item_id).limit(most)
+        return [_item(row) for row in await self._connection.execute(query)]
 
     async def remove(self, project_id: UUID, item_ids: Iterable[str]) -> int:
         """Forget items by their ids; count those that were there."""

@@ -9,6 +9,7 @@ from flow_forecaster.persistence.origins import Origin
 from flow_forecaster.routers.once import within
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.callers import Caller
+from flow_forecaster.services.flow_metrics import Metering
 from flow_forecaster.services.following import Following, StillIn
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
@@ -67,6 +68,11 @@ async def _throughputs(request: Request) -> Throughputs:
     return throughputs
 
 
+async def _flow_metrics(request: Request) -> Metering:
+    metering: Metering = request.app.state.flow_metrics
+    return metering
+
+
 async def _imports(request: Request) -> Imports:
     imports: Imports = request.app.state.imports
     return imports
@@ -94,6 +100,7 @@ LookingDep = Annotated[Looking, Depends(_looking)]
 ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
 ProjectsDep = Annotated[Projects, Depends(_projects)]
 WorkItemsDep = Annotated[WorkItems, Depends(_work_items)]
+FlowMetricsDep = Annotated[Metering, Depends(_flow_metrics)]
 ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
 ImportsDep = Annotated[Imports, Depends(_imports)]
 OnceOnlyDep = Annotated[OnceOnly, Depends(_once_only)]

@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from flow_forecaster.engine.plan import Draws
+from flow_forecaster.metrics.process_behavior import Form, Side
+from flow_forecaster.metrics.seasons import Cycle
 from flow_forecaster.routers.access import SCHEME
 from flow_forecaster.routers.documents import EVENT_STREAM, REFUSED
 from flow_forecaster.routers.imports import IMPORT_FILE
@@ -21,6 +23,7 @@ from flow_forecaster.schemas.problems import Problem
 from flow_forecaster.schemas.records import Status
 from flow_forecaster.schemas.results import MethodUsed
 from flow_forecaster.schemas.selections import Source
+from flow_forecaster.schemas.trend import Change
 from flow_forecaster.schemas.webhooks import DeliveryStatus, EndpointEvent, EndStatus, EventType, ForecastEvent
 from flow_forecaster.schemas.what_ifs import InputName
 from flow_forecaster.schemas.work_items import State
@@ -37,6 +40,8 @@ _ENUMS: dict[str, tuple[str, ...]] = {
     "BacktestTargetName": get_args(TargetName),
     "ForecastKind": get_args(KindName),
     "ForecastStatus": get_args(Status),
+    "ChartForm": get_args(Form),
+    "ChartSignalSide": get_args(Side),
     "LeadTimeApplies": get_args(Applies),
     "Method": get_args(MethodName),
     "MethodUsed": get_args(MethodUsed),
@@ -46,7 +51,9 @@ _ENUMS: dict[str, tuple[str, ...]] = {
     "ImportColumnRole": get_args(ColumnRole),
     "HistorySource": get_args(Source),
     "WorkItemState": get_args(State),
+    "SeasonCycle": get_args(Cycle),
     "SensitivityInput": get_args(InputName),
+    "ThroughputChange": get_args(Change),
     "Weekday": get_args(Weekday),
 }
 _KEY = {

@@ -1,15 +1,16 @@
 """A process behaviour chart: what it is asked with, and what it shows."""
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from flow_forecaster.engine.calendar import Timeline
-from flow_forecaster.engine.history import MOST_PERIODS, ThroughputHistory
+from flow_forecaster.engine.calendar import Timeline, WorkingCalendar
+from flow_forecaster.engine.history import DAY, MOST_PERIODS, ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.metrics import process_behavior as metrics
+from flow_forecaster.metrics.process_behavior import Form, Side
 from flow_forecaster.schemas.base import Count, Request, Response
 from flow_forecaster.schemas.histories import Day, Iteration, PeriodName, period_name
 from flow_forecaster.schemas.results import Warning  # noqa: A004 - the field's own name
@@ -20,7 +21,7 @@ MOST_PHASES = 100
 class ChartFields(Request):
     """How the limits are found."""
 
-    form: Literal["mean", "median"] = Field(
+    form: Form = Field(
         default="mean", description="Limits from the mean, or from the median, of values and moving ranges."
     )
     baseline: Annotated[Count, Field(ge=2, le=MOST_PERIODS)] | None = Field(
@@ -30,13 +31,13 @@ class ChartFields(Request):
         default=[], description="Days on which a new phase begins, with limits of its own."
     )
 
-    def chart(self, history: ThroughputHistory) -> metrics.Chart:
-        """Draw the chart of a history.
+    def chart(self, history: ThroughputHistory, days: list[dt.date | None]) -> metrics.Chart:
+        """Draw the chart of a history whose periods begin on these days.
 
         Raises:
             InvalidInput: a phase that begins outside the history, within a period, or too early.
         """
-        starts = tuple(_index(history, day, number) for number, day in enumerate(self.phases))
+        starts = tuple(_index(days, day, number) for number, day in enumerate(self.phases))
         values = np.asarray(history.throughput, dtype=np.float64)
         return metrics.chart(values, form=self.form, starts=starts, baseline=self.baseline)
 
@@ -68,7 +69,7 @@ class ChartSignal(Response):
     """A rule that was met, by these points, all on one side of the center."""
 
     rule: str = Field(description="An open list.", examples=["outside_limits", "eight_on_a_side"])
-    side: Literal["above", "below"]
+    side: Side
     first: int
     last: int
     points: list[int]
@@ -86,7 +87,7 @@ class ProcessBehaviorChart(Response):
     """Values and moving ranges between their limits (XmR), and what stands out from routine variation."""
 
     period: PeriodName | Iteration
-    form: Literal["mean", "median"]
+    form: Form
     points: list[ChartPoint]
     phases: list[ChartPhase]
     signals: list[ChartSignal]
@@ -95,13 +96,16 @@ class ProcessBehaviorChart(Response):
     warnings: list[Warning]
 
 
-def process_behavior_chart(fields: ChartFields, history: ThroughputHistory) -> ProcessBehaviorChart:
-    """Draw the chart of a history, and present it."""
-    drawn = fields.chart(history)
+def process_behavior_chart(
+    fields: ChartFields, history: ThroughputHistory, calendar: WorkingCalendar | None = None
+) -> ProcessBehaviorChart:
+    """Draw the chart of a history, whose periods count the working days of a calendar, and present it."""
+    days = first_days(history, calendar)
+    drawn = fields.chart(history, days)
     return ProcessBehaviorChart(
         period=period_name(history.period),
         form=fields.form,
-        points=_points(history, drawn),
+        points=_points(history, drawn, days),
         phases=[_phase(phase) for phase in drawn.phases],
         signals=[_signal(signal) for signal in drawn.signals],
         expected_signals=drawn.expected,
@@ -110,17 +114,15 @@ def process_behavior_chart(fields: ChartFields, history: ThroughputHistory) -> P
     )
 
 
-def first_days(history: ThroughputHistory) -> list[dt.date | None]:
+def first_days(history: ThroughputHistory, calendar: WorkingCalendar | None = None) -> list[dt.date | None]:
     """List the first day of each period; None where the history has no dates, or after the year 9999."""
     if history.start is None:
         return [None] * len(history)
-    before = history.start - dt.timedelta(days=1)
-    timeline = Timeline(start=history.start, period=history.period)
-    ends = [before, *timeline.ends_of(range(1, len(history)))]
-    return [None if end is None or end == dt.date.max else end + dt.timedelta(days=1) for end in ends]
+    day = Timeline(start=history.start, period=DAY, calendar=calendar)
+    return day.ends_of([index * history.period.days + 1 for index in range(len(history))])
 
 
-def _points(history: ThroughputHistory, drawn: metrics.Chart) -> list[ChartPoint]:
+def _points(history: ThroughputHistory, drawn: metrics.Chart, days: list[dt.date | None]) -> list[ChartPoint]:
     rules: dict[int, list[str]] = {}
     for signal in drawn.signals:
         for point in signal.points:
@@ -133,9 +135,7 @@ def _points(history: ThroughputHistory, drawn: metrics.Chart) -> list[ChartPoint
             moving_range=None if np.isnan(moved) else int(moved),
             rules=sorted(set(rules.get(index, []))),
         )
-        for index, (day, count, moved) in enumerate(
-            zip(first_days(history), history.throughput, drawn.ranges.tolist(), strict=True)
-        )
+        for index, (day, count, moved) in enumerate(zip(days, history.throughput, drawn.ranges.tolist(), strict=True))
     ]
 
 
@@ -163,10 +163,8 @@ def _signal(signal: metrics.Signal) -> ChartSignal:
     )
 
 
-def _index(history: ThroughputHistory, day: dt.date, number: int) -> int:
-    days = -1 if history.start is None else (day - history.start).days
-    index, rest = divmod(days, history.period.days)
-    if rest or not 0 < index < len(history):
+def _index(days: list[dt.date | None], day: dt.date, number: int) -> int:
+    if day not in days[1:]:
         detail = "A phase begins on the first day of a period of the history, after its first; so the history is dated."
         raise InvalidInput("phases", number, code="phase_outside", detail=detail)
-    return index
+    return days.index(day)

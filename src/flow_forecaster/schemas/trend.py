@@ -1,18 +1,21 @@
 """What changes in a history besides chance, as it is shown."""
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import Field
 
+from flow_forecaster.engine.calendar import WorkingCalendar
 from flow_forecaster.engine.history import ThroughputHistory
 from flow_forecaster.metrics import trend as metrics
 from flow_forecaster.metrics.outliers import Outlier
-from flow_forecaster.metrics.seasons import Season
+from flow_forecaster.metrics.seasons import Cycle, Season
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.schemas.capacities import MONTHS
 from flow_forecaster.schemas.histories import WEEKDAYS, Iteration, PeriodName, period_name
 from flow_forecaster.schemas.process_behavior import first_days
+
+Change: TypeAlias = Literal["trend", "level_shifts"]
 
 
 class Evidence(Response):
@@ -57,7 +60,7 @@ class SeasonFactor(Response):
 class TrendSeason(Response):
     """Friedman's test of one cycle, over whole weeks or years."""
 
-    cycle: Literal["weekday", "month"]
+    cycle: Cycle
     rounds: int = Field(description="Whole weeks or years that were compared.")
     p: float | None = Field(description="Null: there are too few, or no dates.")
     factors: list[SeasonFactor]
@@ -96,15 +99,15 @@ class TrendReport(Response):
     level_shifts: LevelEvidence
     seasons: SeasonEvidence
     outliers: OutlierEvidence
-    likelier: Literal["trend", "level_shifts"] | None = Field(
+    likelier: Change | None = Field(
         description="Of the two, the one that explains more; where both are found they mostly see the same thing."
     )
 
 
-def trend_report(history: ThroughputHistory) -> TrendReport:
-    """Ask a history what changes in it, and present the answers."""
-    found = metrics.changes(history)
-    days = first_days(history)
+def trend_report(history: ThroughputHistory, calendar: WorkingCalendar | None = None) -> TrendReport:
+    """Ask a history, whose periods count the working days of a calendar, what changes in it; present the answers."""
+    days = first_days(history, calendar)
+    found = metrics.changes(history, calendar)
     said: dict[str, dict[str, Any]] = {
         topic: {"evidence": one.evidence, "detail": one.detail} for topic, one in found.findings.items()
     }

@@ -200,9 +200,14 @@ class _Taking:
         yesterday = self.today - 1
         if self.selection.last is not None:
             return min(day_of(self.selection.last), yesterday)
-        while known < yesterday and self._period != DAY and _is_off(date_of(known + 1), working):
-            known += 1
-        return min(known, yesterday)
+        return past_days_off(known, yesterday, self._period, working)
+
+
+def past_days_off(known: Day, yesterday: Day, period: Period, working: WorkingCalendar | None) -> Day:
+    """Find the last day that is over and known: days off behind it hold nothing, so a week is known by its Friday."""
+    while known < yesterday and period != DAY and _is_off(date_of(known + 1), working):
+        known += 1
+    return min(known, yesterday)
 
 
 def _is_off(day: date, working: WorkingCalendar | None) -> bool:
