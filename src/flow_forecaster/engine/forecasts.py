@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.caveats import Caveat
@@ -17,10 +17,7 @@ from flow_forecaster.engine.model_laws import ModelFinish, ModelProduction
 from flow_forecaster.engine.reading import read
 from flow_forecaster.engine.scaling import scale_to_reach
 from flow_forecaster.engine.simulation import Machine
-from flow_forecaster.engine.spread import spread, spread_cost
-
-Spread: TypeAlias = tuple[tuple[str, float], ...]
-"""Sources of uncertainty and their shares of the variance of T."""
+from flow_forecaster.engine.spread import Shares, spread, spread_cost, spread_of_items, spread_of_items_cost
 
 
 class OnTimeline(Protocol):
@@ -39,7 +36,7 @@ class WhenAnswer:
     method: Method
     caveats: tuple[Caveat, ...]
     fan: Fan | None
-    spread: Spread
+    spread: Shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +47,7 @@ class HowManyAnswer:
     method: Method
     caveats: tuple[Caveat, ...]
     fan: Fan | None
-    spread: Spread
+    spread: Shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +60,7 @@ class DeadlineAnswer:
     method: Method
     caveats: tuple[Caveat, ...]
     fan: Fan | None
-    spread: Spread
+    spread: Shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +91,7 @@ class When:
         when = self.law.distribution(first)
         return self.told(when, spread(self.basis, self.model, self.horizon, then))
 
-    def told(self, when: Distribution, shares: Spread = ()) -> WhenAnswer:
+    def told(self, when: Distribution, shares: Shares = ()) -> WhenAnswer:
         """Make an answer of the law of T, however its trials were run."""
         caveats = basis_caveats(self.basis) + horizon_caveats(when, self.horizon)
         fan = _fan(self.basis, self.model, _nearly_all(when), self.paths)
@@ -120,18 +117,20 @@ class HowMany:
     @property
     def cost(self) -> float:
         """Estimated cost in draws."""
-        return self.law.cost + _fan_cost(self.paths)
+        return self.law.cost + spread_of_items_cost(self.basis, self.model, self.periods) + _fan_cost(self.paths)
 
     def answer(self, machine: Machine) -> HowManyAnswer:
-        """Compute the law of N."""
-        how_many = self.law.distribution(machine)
+        """Compute the law of N, and what its spread comes from."""
+        first, then = machine.parts(self.law.cost, spread_of_items_cost(self.basis, self.model, self.periods))
+        how_many = self.law.distribution(first)
         caveats = (
             *basis_caveats(self.basis),
             *_range_caveats(how_many),
             *partial_period(self.basis.timeline, self.periods, self.days_left),
         )
         fan = _fan(self.basis, self.model, self.periods, self.paths)
-        return HowManyAnswer(how_many=how_many, method=self.law.method, caveats=caveats, fan=fan, spread=())
+        shares = spread_of_items(self.basis, self.model, self.periods, then)
+        return HowManyAnswer(how_many=how_many, method=self.law.method, caveats=caveats, fan=fan, spread=shares)
 
 
 @dataclass(frozen=True, kw_only=True)
