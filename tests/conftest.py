@@ -26,9 +26,15 @@ from servers.valkey import RedisServer, valkey_for_tests
 def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Kernels compiled once for the whole run, in a folder that processes under test share; or for many runs."""
     kept = os.environ.get("TEST_KERNEL_CACHE")
-    folder = Path(kept).resolve() if kept else tmp_path_factory.mktemp("kernels")
+    folder = Path(kept).resolve() if kept else _of_the_run(tmp_path_factory) / "kernels"
     make_ready(folder)
     return folder
+
+
+def _of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all processes of a run share, if pytest-xdist runs several."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,9 @@
 
 import json as jsons
 import sys
-from collections.abc import Iterable
-from datetime import date, timedelta
 
 from flow_forecaster.cli.forecasting import as_field, read
+from flow_forecaster.cli.histories import lines
 from flow_forecaster.cli.texts import Refused
 
 _DAYS = {"day": 1, "week": 7}
@@ -29,9 +28,3 @@ def export(*, file: str | None, git: str | None, period: str | None, json: bool)
         raise Refused("the history has no dates to print; --json prints it without them")
     days = history.period if isinstance(history.period, int) else _DAYS[history.period]
     sys.stdout.write(lines(history.throughput, history.start, days))
-
-
-def lines(throughput: Iterable[int], start: date, days: int) -> str:
-    """Write date,completed, a row for each period of so many days."""
-    rows = [f"{start + timedelta(days=index * days)},{count}" for index, count in enumerate(throughput)]
-    return "\n".join(["date,completed", *rows]) + "\n"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from flow_forecaster.app import SystemClock
 from flow_forecaster.cli.databases import on_database
-from flow_forecaster.cli.exporting import lines
+from flow_forecaster.cli.histories import lines
 from flow_forecaster.cli.inputs import parse_period
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.engine.history import Period
