@@ -1,6 +1,7 @@
 """Real databases and a real Redis for whatever asks for them, and the service on top of each."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,8 +24,9 @@ from servers.valkey import RedisServer, valkey_for_tests
 
 @pytest.fixture(scope="session")
 def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Kernels compiled once for the whole run, in a folder that processes under test share."""
-    folder = tmp_path_factory.mktemp("kernels")
+    """Kernels compiled once for the whole run, in a folder that processes under test share; or for many runs."""
+    kept = os.environ.get("TEST_KERNEL_CACHE")
+    folder = Path(kept).resolve() if kept else tmp_path_factory.mktemp("kernels")
     make_ready(folder)
     return folder
 

@@ -38,6 +38,7 @@ from flow_forecaster.services.actuals import Actuals
 from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.backlog import Backlog
+from flow_forecaster.services.filing import Filing
 from flow_forecaster.services.flow_metrics import Metering
 from flow_forecaster.services.following import Following
 from flow_forecaster.services.forecasts import Forecasts
@@ -168,6 +169,7 @@ async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: 
         clock=clock,
         dice=SystemDice(),
         meter=api.state.meter,
+        filing=Filing(workshop.database),
         inline_draws=settings.inline_draws,
         most_unfinished=settings.max_unfinished,
         policy=policy,

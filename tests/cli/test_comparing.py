@@ -92,6 +92,14 @@ def test_an_answer_that_few_trials_leave_open_is_told_with_both_its_ends(line: L
     assert re.search(r"-\d+…[-+]?\d+ ", less)
 
 
+def test_an_end_outside_of_so_few_trials_is_a_question_mark(line: Line, tmp_path: Path) -> None:
+    told = line.here("forecast", asked(tmp_path, trials=100, sensitivity=None, confidence=[0.01, 0.5, 0.99])).answer()
+    (less,) = [row for row in told.splitlines() if row.startswith("ten items less")]
+    low, middle, high = less.split()[3:6]
+    assert (low[:2], high[-2:]) == ("?…", "…?")
+    assert "?" not in middle
+
+
 def test_more_confidences_than_the_terminal_is_wide_are_told_all_the_same(line: Line, tmp_path: Path) -> None:
     told = line.here(
         "forecast", asked(tmp_path, trials=100, confidence=[place / 21 for place in range(1, 21)])

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.capacity import Capacity, Delay
 from flow_forecaster.engine.distribution import Distribution
+from flow_forecaster.engine.finishing import check_model
 from flow_forecaster.engine.forecasts import When
 from flow_forecaster.engine.history import WEEK, Period, ThroughputHistory
+from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.laws import Basis
 from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.ranges import Range
@@ -77,3 +79,12 @@ def certain(throughput: int, model: Model, *, start: date = MONDAY, period: Peri
     law = When(basis=question, model=model, horizon=200).answer(MACHINE).when
     assert law.support == 1
     return law.when(0.5)
+
+
+def may_finish(basis: Basis, model: Model) -> bool:
+    """Whether it is taken at all."""
+    try:
+        check_model(basis, model)
+    except InvalidInput:
+        return False
+    return True

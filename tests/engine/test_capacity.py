@@ -70,7 +70,6 @@ CHANGES = [
     ([("2026-01-26", 3), ("2026-01-19", 0)], [2, 2, 0, 3]),
     ([("2020-01-01", 7), ("2020-02-01", 4)], [4, 4, 4, 4]),
     ([("2026-01-07", 9), ("2026-01-10", 16)], [2 * 2 / 7 + 9 * 3 / 7 + 16 * 2 / 7, 16, 16, 16]),
-    ([("2026-01-15", 9), ("2026-01-15", 16)], [2, 10, 16, 16]),
 ]
 
 
@@ -167,6 +166,28 @@ def test_the_delays_have_the_mean_and_variance_of_their_sum(risks: list[tuple[in
         for one in delays
     )
     assert (law.mean, law.variance) == pytest.approx((mean, variance), abs=1e-3)
+
+
+def test_a_long_delay_that_never_strikes_coarsens_no_other() -> None:
+    rare = delay(0.5, 0.2)
+    plain, beside = (Capacity(delays=delays).delay_law() for delays in ((rare,), (rare, delay(0.0, 4_000))))
+    assert (beside.step, beside.first, beside.mass.tolist()) == (plain.step, plain.first, plain.mass.tolist())
+
+
+@pytest.mark.parametrize("certain", [delay(1.0, 4_000), delay(1.0, 4_000, 4_001)])
+def test_a_long_certain_delay_coarsens_no_other(certain: Delay) -> None:
+    """A fifth of a period beside it stays one to a ten-thousandth, and takes no cells for what comes before it."""
+    law = Capacity(delays=(certain, delay(0.5, 0.2))).delay_law((0.3, 0.7))
+    assert law.step <= 2**-10
+    assert law.mass.size <= 20_000
+    assert law.mean == pytest.approx(certain.periods.mean + 0.1 + 0.5, abs=1e-4)
+    assert law.variance == pytest.approx(certain.periods.variance + 0.25 * 0.04 + 0.04, abs=1e-3)
+
+
+def test_two_changes_on_one_day_leave_open_which_of_them_holds() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        change(("2026-01-15", 9), ("2026-01-20", 1), ("2026-01-15", 16))
+    assert (refused.value.path, refused.value.code) == (("changes", 2, "date"), "duplicate_date")
 
 
 # Whether it is usual, and what is uncertain

@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engine import naive_model
+from engine.modelling import may_finish
 from engine.naive import PATIENT
 from engine.naive_costs import Bill, Costs
 from engine.test_trials import SEEDS, models, paces
@@ -235,6 +236,7 @@ def works(draw: st.DrawFn) -> When:
     model = draw(models().filter(lambda one: one.scope is not None and not one.is_plain))
     seed = draw(SEEDS)
     basis = Basis(history=history, timeline=timeline, sampler=sampler, method="monte_carlo", trials=40, seed=seed)
+    assume(may_finish(basis, model))
     return When(basis=basis, model=model, horizon=draw(st.integers(1, 16)))
 
 

@@ -106,8 +106,8 @@ GOLDEN: dict[str, dict[str, Any]] = {
     },
 }
 BYTES = {
-    "exact": "00de302720772319e9f9c1a0407ad135f9fcc41e22c2efcbbd99c09e4a0cfc5b",
-    "days": "c2ce05480e30c7c3f7a3897e24aa387e13224c2fe1c64b34489822923884b2fb",
+    "exact": "74affb531f22b2b0be7ba3361d1fb7180be8ddb0fa0f48992ae122a92ae3fb66",
+    "days": "eb563aae9472e58e9bc4a4c5f7ed90e97a5b5b31a4cde8a768ab5f9718d96ccb",
     "weeks": "fbba529f5cbc5d35b101a365853f542f1f04a1e7efc316ac4e953ed433e7bab9",
 }
 

@@ -64,7 +64,9 @@ RAMPS = st.builds(
     periods=st.none() | st.integers(1, 12),
 )
 CHANGES = st.lists(
-    st.builds(TeamChange, day=st.dates(MONDAY, date(2026, 3, 1)), size=st.sampled_from([0.0, 1.0, 2.5])), max_size=2
+    st.builds(TeamChange, day=st.dates(MONDAY, date(2026, 3, 1)), size=st.sampled_from([0.0, 1.0, 2.5])),
+    max_size=2,
+    unique_by=lambda change: change.day,
 ).map(tuple)
 FOCUS = st.sampled_from([Range.exactly(1.0), Range.exactly(0.3), Range(low=0.4, high=0.8), Range(low=0, high=2)])
 MONTHS = st.none() | st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=12, max_size=12).filter(any).map(tuple)

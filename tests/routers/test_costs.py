@@ -9,7 +9,7 @@ from routers.asking import ASYNC, answered, ask, body, invalid, queued, result_b
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-RAMP = {"ramp": {"size": 0.25, "min_contributors": 0.5, "max_contributors": 1.5}}
+RAMP = {"team_size": 1, "ramp": {"size": 0.25, "min_contributors": 0.5, "max_contributors": 1.5}}
 ESTIMATES: dict[str, Any] = {
     "kind": "cost",
     "estimates": [{"name": "hardware", "low": 10, "likely": 20, "high": 60}, {"low": 5, "likely": 5, "high": 5}],

@@ -72,8 +72,11 @@ def test_cost_of_delay_begins_at_the_start_unless_told_otherwise() -> None:
 
 
 def test_a_deadline_is_counted_in_whole_periods_and_within_the_horizon() -> None:
-    asked = question(COST | {"deadline": "2027-01-26", "horizon": 5})
+    asked = question(COST | {"deadline": "2027-01-26", "horizon": 10})
     assert (asked.hopes.deadline, asked.hopes.days_left, asked.work.horizon) == (10, 2, 10)
+    with pytest.raises(InvalidInput) as refused:
+        question(COST | {"deadline": "2027-01-26", "horizon": 9})
+    assert (refused.value.path, refused.value.code) == (("horizon",), "horizon_too_near")
 
 
 def test_a_resolved_request_has_its_horizon() -> None:
@@ -241,7 +244,9 @@ def test_a_simulated_answer_states_the_error_of_the_trials() -> None:
 
 def test_rows_are_at_most_200_and_add_up() -> None:
     ramp = {"size": 0.25, "min_contributors": 1, "max_contributors": 5}
-    told = result(COST | {"capacity": {"ramp": ramp}, "trials": 20_000, "sampler": {"kind": "adaptive"}})
+    told = result(
+        COST | {"capacity": {"team_size": 1, "ramp": ramp}, "trials": 20_000, "sampler": {"kind": "adaptive"}}
+    )
     rows = told.cost.distribution
     assert 50 < len(rows) <= 200
     assert sum(row.probability for row in rows) == pytest.approx(1)

@@ -341,7 +341,14 @@ def test_resolving_fills_in_what_was_left_open_and_nothing_else(fields: dict[str
 def test_the_horizon_is_resolved_too_and_reaches_the_deadline() -> None:
     assert parse(WHEN).resolved(today=TODAY, seed=1).horizon == 113  # 30 x 5 / (4 / 3), rounded up
     assert parse(WHEN | {"horizon": 9}).resolved(today=TODAY, seed=1).horizon == 9
-    assert parse(DEADLINE | {"deadline": "2056-01-05"}).resolved(today=TODAY, seed=1).horizon == 1_565
+    far = DEADLINE | {"deadline": "2056-01-05"}
+    assert [parse(far | own).resolved(today=TODAY, seed=1).horizon for own in ({}, {"horizon": 1_565})] == [1_565] * 2
+
+
+def test_a_horizon_before_the_deadline_is_refused_and_not_moved() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse(DEADLINE | {"deadline": "2056-01-05", "horizon": 1_564}).resolved(today=TODAY, seed=1)
+    assert (refused.value.path, refused.value.code) == (("horizon",), "horizon_too_near")
 
 
 @KINDS
@@ -377,7 +384,7 @@ ASKED = st.one_of(
     ),
     st.fixed_dictionaries(
         {"kind": st.just("deadline"), "history": HISTORIES, "scope": ITEMS, "deadline": st.just("2026-03-31")},
-        optional=COMMON | {"horizon": st.integers(1, 5_000)},
+        optional=COMMON | {"horizon": st.integers(86, 5_000)},
     ),
 )
 

@@ -68,7 +68,7 @@ def capacity(**fields: Any) -> dict[str, Any]:
 
 
 def ramp(**fields: Any) -> dict[str, Any]:
-    return capacity(ramp=RAMP | fields)
+    return capacity(team_size=1, ramp=RAMP | fields)
 
 
 def lead_time(**fields: Any) -> dict[str, Any]:
@@ -116,7 +116,7 @@ REFUSED = [
     (scope(items=1_000_000, split_rate=4.1), "/scope/items", "out_of_range"),
     (scope(split_rate=0), "/scope/split_rate", "out_of_range"),
     (scope(split_rate={"low": 0, "high": 2}), "/scope/split_rate", "out_of_range"),
-    (scope(split_rate={"observed": [1, 0, 2]}), "/scope/split_rate", "out_of_range"),
+    (scope(split_rate={"observed": [1, 0, 2]}), "/scope/split_rate/observed/1", "out_of_range"),
     (scope(split_rate={"observed": []}), "/scope/split_rate/observed", "too_short"),
     (scope(split_rate={"observed": [1.0] * 101}), "/scope/split_rate/observed", "too_long"),
     (scope(split_rate={"observed": [1, "2"]}), "/scope/split_rate/observed/1", "invalid_type"),
@@ -140,9 +140,27 @@ REFUSED = [
     (capacity(months={"january": -0.1}), "/capacity/months/january", "out_of_range"),
     (capacity(months={"january": 10.1}), "/capacity/months/january", "out_of_range"),
     (capacity(months={"Jan": 0.5}), "/capacity/months/Jan", "unknown_field"),
-    (capacity(changes=changes(("2026-13-01", 3))), "/capacity/changes/0/date", "invalid_date"),
+    (capacity(team_size=1, changes=changes(("2026-13-01", 3))), "/capacity/changes/0/date", "invalid_date"),
     (capacity(changes=changes(("2026-03-01", 3), ("2026-04-01", -1))), "/capacity/changes/1/team_size", "out_of_range"),
-    (capacity(ramp=RAMP, changes=changes(("2026-03-01", 3))), "/capacity/changes", "ramp_or_changes"),
+    (capacity(changes=changes(("2026-03-01", 3))), "/capacity/team_size", "missing"),
+    (capacity(ramp=RAMP), "/capacity/team_size", "missing"),
+    (
+        capacity(team_size=1, changes=changes(("2026-03-01", 3), ("2026-04-01", 2), ("2026-03-01", 5))),
+        "/capacity/changes/2/date",
+        "duplicate_date",
+    ),
+    (
+        capacity(team_size=1, changes=changes(("2026-01-05", 0), ("2025-01-05", 2))),
+        "/capacity/changes/0/team_size",
+        "never_finishes",
+    ),
+    (capacity(focus=1e-9), "/capacity/focus", "never_finishes"),
+    (
+        ramp(min_contributors=1e-9, periods=4, max_contributors=1e-9),
+        "/capacity/ramp/min_contributors",
+        "ramp_never_finishes",
+    ),
+    (capacity(team_size=1, ramp=RAMP, changes=changes(("2026-03-01", 3))), "/capacity/changes", "ramp_or_changes"),
     (ramp(size=0), "/capacity/ramp/size", "out_of_range"),
     (ramp(size=0.6), "/capacity/ramp/size", "out_of_range"),
     (ramp(min_contributors=0), "/capacity/ramp/min_contributors", "ramp_never_finishes"),
@@ -156,7 +174,7 @@ REFUSED = [
     (lead_time(applies="both"), "/lead_time/applies", "unknown_value"),
     (HOW_MANY | {"scope": {"items": 5}}, "/scope", "unknown_field"),
     (HOW_MANY | {"risks": [{"name": "it", "probability": 0.5, "items": 3}]}, "/risks", "risk_without_scope"),
-    (HOW_MANY | {"capacity": {"ramp": RAMP}}, "/capacity/ramp/periods", "ramp_needs_periods"),
+    (HOW_MANY | {"capacity": {"team_size": 1, "ramp": RAMP}}, "/capacity/ramp/periods", "ramp_needs_periods"),
 ]
 
 
@@ -169,8 +187,8 @@ EXACT: dict[str, Any] = {"sampler": {"kind": "bootstrap"}, "method": "exact"}
 SIMULATED: list[dict[str, Any]] = [
     {"capacity": {"focus": 0.5}},
     {"capacity": {"months": {"july": 0.5}}},
-    {"capacity": {"changes": changes(("2026-03-01", 2))}},
-    {"capacity": {"ramp": RAMP | {"periods": 9}}},
+    {"capacity": {"team_size": 1, "changes": changes(("2026-03-01", 2))}},
+    {"capacity": {"team_size": 1, "ramp": RAMP | {"periods": 9}}},
     {"risks": [{"name": "it", "probability": 0.5, "delay": 2}]},
     {"lead_time": {"cycle_times": [3]}},
 ]
@@ -228,7 +246,7 @@ def test_months_that_are_not_named_are_as_usual() -> None:
 def test_a_team_that_changes_and_ramps_is_understood() -> None:
     asked = model(capacity={"team_size": 3, "changes": changes(("2026-03-01", 4.5))}).capacity
     assert (asked.team_size, asked.changes[0].day, asked.changes[0].size) == (3, date(2026, 3, 1), 4.5)
-    ramped = model(capacity={"ramp": RAMP}).capacity.ramp
+    ramped = model(capacity={"team_size": 1, "ramp": RAMP}).capacity.ramp
     assert ramped is not None
     assert (ramped.size, ramped.low, ramped.high, ramped.periods) == (0.2, 1, 3, None)
 
@@ -260,9 +278,8 @@ RISKS = st.lists(
     max_size=3,
 )
 CAPACITIES = st.fixed_dictionaries(
-    {},
+    {"team_size": NUMBERS},
     optional={
-        "team_size": NUMBERS,
         "focus": FOCUSES,
         "months": st.dictionaries(st.sampled_from(MONTHS), CHANCES, max_size=3),
         "changes": st.lists(st.just({"date": "2026-02-01", "team_size": 2.5}), max_size=1),

@@ -51,7 +51,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (milestones(item("a", risks=[RISK])), "/features/0/risks/0", "items_or_delay"),
     (milestones(risks=[RISK | {"items": 2}]), "/risks", "risk_without_scope"),
     (
-        milestones(capacity={"ramp": {"size": 0.2, "min_contributors": 1, "max_contributors": 2}}),
+        milestones(capacity={"team_size": 1, "ramp": {"size": 0.2, "min_contributors": 1, "max_contributors": 2}}),
         "/capacity/ramp/periods",
         "ramp_needs_periods",
     ),
@@ -70,7 +70,12 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (teams(team("p", waits_for=["t"]), team("t", waits_for=["p"])), "/teams/0/waits_for/0", "cyclic_wait"),
     (teams(team("p"), team("t", wip_limit=0)), "/teams/1/wip_limit", "out_of_range"),
     (teams(team("p"), team("t", item("x", 0))), "/teams/1/features/0/scope/items", "out_of_range"),
-    (teams(team("p"), team("t", history=None)), "/teams/1/history", "history_missing"),
+    (
+        teams(team("p"), team("t", history=None, selection={"source": "work_items"})),
+        "/teams/1/selection",
+        "selection_without_project",
+    ),
+    (milestones(horizon=7, deadline="2026-03-01"), "/horizon", "horizon_too_near"),
     (
         teams(team("p", history=None, project_id="0193e3f2-0000-7000-8000-000000000000")),
         "/teams/0/project_id",
@@ -147,7 +152,7 @@ def test_delays_and_capacity_are_those_of_their_team() -> None:
 
 
 def test_the_horizon_reaches_the_deadline() -> None:
-    assert question(milestones(horizon=4, deadline="2026-03-01")).horizon == 8
+    assert question(milestones(horizon=8, deadline="2026-03-01")).horizon == 8
     assert question(milestones(horizon=9, deadline="2026-03-01")).deadline == 8
 
 
@@ -213,8 +218,9 @@ def test_teams_have_their_features_their_sampler_and_how_often_they_are_last() -
     assert Bootstrap.kind in {each.sampler for each in result.teams}
 
 
-def test_what_cannot_be_forecast_is_null_with_a_warning_and_never_sure() -> None:
-    new = team("new", item("a"), history={"throughput": [0, 0]})
+@pytest.mark.parametrize("history", [{"throughput": [0, 0]}, {"throughput": []}, None])
+def test_what_cannot_be_forecast_is_null_with_a_warning_and_never_sure(history: dict[str, Any] | None) -> None:
+    new = team("new", item("a"), history=history)
     result = teams_answer(new, team("t", item("b"), item("c", waits_for=["a"])), deadline="2026-06-28")
     assert (result.delivery, result.probability) == (None, None)
     assert [(each.when is None, each.probability is None, each.last) for each in result.teams] == [

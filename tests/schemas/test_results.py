@@ -17,6 +17,7 @@ from flow_forecaster.schemas.results import (
     WhenReading,
     deadline_result,
     how_many_result,
+    share_bounds,
     when_result,
 )
 
@@ -277,6 +278,32 @@ def test_what_cannot_be_done_has_a_probability_of_zero() -> None:
     result = result_of(DEADLINE | BOOTSTRAP | fields)
     assert "pace_never_seen" in codes(result)
     assert result.probability == 0.0
+
+
+def test_a_deadline_before_a_whole_period_names_no_periods() -> None:
+    result = result_of(DEADLINE | {"deadline": "2026-01-07"})
+    (told,) = [warning.detail for warning in result.warnings if warning.code == "pace_never_seen"]
+    assert "in less than a week; " in told
+
+
+@pytest.mark.parametrize(
+    ("share", "trials", "low", "high"),
+    [(0.5, 4, 0.01, 0.99), (0.5, 3, None, None), (0.85, 20, 0.6935, None), (0.15, 20, None, 0.3065)],
+)
+def test_a_rank_outside_of_the_trials_bounds_nothing(
+    share: float, trials: int, low: float | None, high: float | None
+) -> None:
+    assert share_bounds(share, trials) == (low and pytest.approx(low, abs=1e-4), high and pytest.approx(high, abs=1e-4))
+
+
+def test_few_trials_leave_an_end_of_the_error_open_and_not_at_the_sample_s_extreme() -> None:
+    result = result_of(WHEN | {"method": "monte_carlo", "trials": 10, "confidence": [0.1, 0.5, 0.9]})
+    errors = [answer.error for answer in result.answers if answer.error is not None]
+    assert [(error.low is None, error.high is None) for error in errors] == [
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
 
 
 def test_the_required_throughput_is_the_pace_that_would_hold_the_deadline() -> None:

@@ -174,7 +174,7 @@ def test_a_deadline_beyond_any_guess_says_so() -> None:
     fields = {"kind": "deadline", "deadline": "2026-01-25", "sampler": GUESS}
     answer = question(**fields).answer(Machine())
     (caveat,) = [caveat for caveat in answer.caveats if caveat.code == "pace_never_seen"]
-    assert caveat.detail == "The deadline needs 20 items in 3 periods; at the most a week finishes 6."
+    assert caveat.detail == "The deadline needs 20 items in 3 weeks; at the most a week finishes 6."
     assert answer.probability == 0
 
 

@@ -199,7 +199,7 @@ def test_a_sensitivity_that_is_none_is_refused(sensitivity: Any, pointer: str, c
         ({"calendar": {"country": "XX"}}, ("calendar", "country"), "unknown_value"),
         ({"sampler": {"kind": "weekday", "block": None}}, ("sampler", "kind"), "weekday_needs_days"),
         (
-            {"capacity": {"ramp": {"size": 0.2, "min_contributors": 0, "max_contributors": 3}}},
+            {"capacity": {"team_size": 1, "ramp": {"size": 0.2, "min_contributors": 0, "max_contributors": 3}}},
             ("capacity", "ramp", "min_contributors"),
             "ramp_never_finishes",
         ),
@@ -330,4 +330,7 @@ def test_the_horizon_suits_the_slowest_variation_and_the_deadline() -> None:
     chosen = [request(change).resolved(today=TODAY, seed=1).horizon for change in (fast, slow)]
     assert chosen[1] > 5 * chosen[0] > 0
     assert request(fast, horizon=77).resolved(today=TODAY, seed=1).horizon == 77
-    assert request(fast, horizon=7, deadline="2026-06-28").resolved(today=TODAY, seed=1).horizon == 25
+    assert request(fast, horizon=25, deadline="2026-06-28").resolved(today=TODAY, seed=1).horizon == 25
+    with pytest.raises(InvalidInput) as refused:
+        request(fast, horizon=24, deadline="2026-06-28").resolved(today=TODAY, seed=1)
+    assert (refused.value.path, refused.value.code) == (("horizon",), "horizon_too_near")

@@ -24,7 +24,7 @@ from services import asking
 from services.asking import a_job, accept, answer_of, find
 
 MANY = {"trials": 40_000, "method": "monte_carlo"}
-RAMP = {"ramp": {"size": 0.25, "min_contributors": 0.5, "max_contributors": 1.5}}
+RAMP = {"team_size": 1, "ramp": {"size": 0.25, "min_contributors": 0.5, "max_contributors": 1.5}}
 SIMULATED: list[tuple[str, dict[str, Any]]] = [
     ("when", MANY),
     ("when", MANY | {"risks": [{"name": "late", "probability": 0.3, "items": 9}], "fan": True}),

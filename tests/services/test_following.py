@@ -15,6 +15,7 @@ from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.computing import Computer
+from flow_forecaster.services.filing import Filing
 from flow_forecaster.services.following import Following
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.readiness import Readiness
@@ -48,6 +49,7 @@ def following(watcher: Watcher) -> Following:
         clock=FixedClock(),
         dice=DICE,
         meter=UNMETERED,
+        filing=Filing(database),
         inline_draws=0,
         most_unfinished=10,
     )

@@ -17,6 +17,7 @@ from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.computing import Computer
+from flow_forecaster.services.filing import Filing
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.readiness import Readiness
 from persistence.rows import AN_HOUR, claim, count, row_of, unreachable
@@ -50,6 +51,7 @@ def forecasts(database: Database, computer: Computer, bell: CuriousBell) -> Fore
         clock=FixedClock(),
         dice=LoadedDice(),
         meter=UNMETERED,
+        filing=Filing(database),
         inline_draws=50_000_000,
         most_unfinished=1_000,
     )
@@ -157,8 +159,9 @@ async def test_before_the_kernels_are_compiled_nothing_is_taken(
 async def test_a_forecast_that_could_not_be_stored_is_not_rung_for(
     forecasts: Forecasts, bell: CuriousBell, away: Database, *, respond_async: bool
 ) -> None:
+    lost = replace(forecasts, database=away, filing=Filing(away))
     with pytest.raises(DatabaseUnavailable):
-        await replace(forecasts, database=away).create(ANYBODY, a_request(), respond_async=respond_async)
+        await lost.create(ANYBODY, a_request(), respond_async=respond_async)
     assert bell.seen == []
 
 

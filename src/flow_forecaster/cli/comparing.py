@@ -105,9 +105,8 @@ def _later(answer: WhenAnswer, difference: AnswerDifference) -> str:
         return "beyond"
     if difference.periods is None:
         return answer.date.isoformat()
-    low, high = difference.error.low, difference.error.high
-    ends = [_signed(end) for end in (low, high) if end is not None]
-    return _signed(difference.periods) if low == high else "…".join(ends if len(ends) > 1 else [*ends, "?"])
+    ends = ["?" if end is None else _signed(end) for end in (difference.error.low, difference.error.high)]
+    return "…".join(ends) if "?" in ends else "…".join(dict.fromkeys(ends))
 
 
 def _signed(number: int) -> str:

@@ -31,7 +31,7 @@ _OPTIONS = {
     "budget": "--budget",
     "fixed": "--fixed",
     "per_contributor_period": "--rate",
-    "team_size": "--rate",
+    "team_size": "--team",
     "delay": "--delay",
     "phases": "--phase",
     "baseline": "--baseline",
@@ -72,5 +72,6 @@ def _first(error: ValidationError) -> str:
 def _at(path: tuple[str | int, ...], detail: str) -> str:
     names = [str(part) for part in path]
     known = [_OPTIONS[name] for name in names if name in _OPTIONS]
-    option = known[0] if names[:1] == ["risks"] else known[-1] if known else ".".join(names)
+    outer = names[:1] == ["risks"] or "changes" in names  # what lies deeper has options of other names
+    option = known[0] if outer and known else known[-1] if known else ".".join(names)
     return f"{option}: {detail}" if names else detail

@@ -92,6 +92,8 @@ def costs(rate: str | None, fixed: float, delay: str | None) -> dict[str, object
             raise Refused("--rate: give money for each period, such as 4000, or 6x4000 for a team of six")
         paid["per_contributor_period"] = float(found["rate"])
         if found["team"] is not None:
+            if not float(found["team"]):
+                raise Refused("--rate: a team has more than 0 contributors")
             fields["capacity"] = {"team_size": float(found["team"])}
     if delay is not None:
         found = _DELAY.fullmatch(delay.strip())

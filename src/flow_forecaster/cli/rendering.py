@@ -146,7 +146,8 @@ def print_provenance(history: str, result: Provenance, console: Console) -> None
         if assumed.code in _USUAL:
             continue
         console.print(f"assumes {assumed.code}: {escape(assumed.detail)}", style="dim")
-    trials = "exact" if result.trials is None else f"{result.trials:,} trials, seed {result.seed}"
+    few = "" if result.trials == 1 else "s"
+    trials = "exact" if result.trials is None else f"{result.trials:,} trial{few}, seed {result.seed}"
     console.print(f"{history}, {trials}, engine {result.engine_version}", style="dim")
 
 

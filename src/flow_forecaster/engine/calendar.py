@@ -14,6 +14,7 @@ from flow_forecaster.engine.invalid import InvalidInput
 _EPOCH = np.datetime64("1970-01-01")
 _EPOCH_WEEKDAY = 3  # a Thursday
 _ONE_DAY = np.timedelta64(1, "D")
+_OPENS_WITHIN = 10
 _LAST_DATE, _LAST_DAY = np.datetime64(date.max), date.max.toordinal()
 
 
@@ -78,11 +79,19 @@ class Timeline:
     """The periods of a forecast: period k ends at the end of day start + k*L - 1.
 
     With a working calendar only working days count, so period k ends with the k*L-th of them.
+
+    Raises:
+        InvalidInput: the calendar is closed for years.
     """
 
     start: date
     period: Period
     calendar: WorkingCalendar | None = None
+
+    def __post_init__(self) -> None:
+        if self.calendar is not None and not self.calendar.count(self.start, _within(self.start)):
+            detail = f"From {self.start.isoformat()} on, none of the days of {_OPENS_WITHIN} years is a working day."
+            raise InvalidInput("calendar", code="no_working_day", detail=detail)
 
     @property
     def weeks_per_period(self) -> float:
@@ -138,6 +147,11 @@ class Timeline:
             return (self.start.weekday() + np.arange(count)) % 7
         days = self.calendar.working_days(self.start, np.arange(count)) - _EPOCH
         return (days.astype(np.int64) + _EPOCH_WEEKDAY) % 7
+
+
+def _within(start: date) -> date:
+    """The last day on which a calendar has to have been open by."""
+    return date.fromordinal(min(start.toordinal() + _OPENS_WITHIN * 366, _LAST_DAY))
 
 
 def working_history(

@@ -81,6 +81,11 @@ class Delay:
         check_probability(self.probability)
         check_impact(self.periods, "delay")
 
+    @property
+    def width(self) -> float:
+        """How far what it loses may lie apart."""
+        return self.periods.high - (self.periods.low if self.probability == 1.0 else 0.0) if self.probability else 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Capacity:
@@ -109,6 +114,11 @@ class Capacity:
         if self.ramp is not None and self.changes:
             detail = "Give either a ramp or changes of the team's size."
             raise InvalidInput("changes", code="ramp_or_changes", detail=detail)
+        days = [change.day for change in self.changes]
+        for index, day in enumerate(days):
+            if day in days[:index]:
+                detail = "Another change has this date; which of them holds from then on?"
+                raise InvalidInput("changes", index, "date", code="duplicate_date", detail=detail)
 
     @property
     def is_usual(self) -> bool:
@@ -136,11 +146,19 @@ class Capacity:
         return replace(self, delays=(Delay(name="mean", probability=1.0, periods=Range.exactly(lost)),))
 
     def delay_law(self, cold_start: Sequence[float] = ()) -> Lattice:
-        """The law of the periods that are lost at the beginning: all delays, and one of these equally likely starts."""
-        step = step_for(sum(delay.periods.high for delay in self.delays) + max(cold_start, default=0.0))
+        """The law of the periods that are lost at the beginning: all delays, and one of these equally likely starts.
+
+        What is certain moves the lattice and makes it no wider, so that a long certain delay coarsens no other,
+        nor does one that never strikes.
+        """
+        starts = max(cold_start, default=0.0) - min(cold_start, default=0.0)
+        step = step_for(sum(delay.width for delay in self.delays) + starts)
         law = observed(cold_start, step) if cold_start else on_lattice(_NOTHING, step)
         for delay in self.delays:
-            law = law.plus(on_lattice(delay.periods, step).happening(delay.probability))
+            if not delay.probability:
+                continue
+            lost = on_lattice(delay.periods, step)
+            law = law.plus(lost if delay.probability == 1.0 else lost.happening(delay.probability))
         return law
 
     def contributors(self, timeline: Timeline, horizon: int) -> Floats:

@@ -128,4 +128,4 @@ def _run_variations() -> None:
     basis = Basis(history=history, timeline=timeline, sampler=Adaptive(), method="monte_carlo", trials=1, seed=0)
     base = Case(basis=basis, model=Model.of_items(1))
     same = (Variation(name="", case=base),)
-    WhatIf(base=base, variations=same, confidences=(0.5,), deadline=date(2026, 2, 1), horizon=2).answer(Machine())
+    WhatIf(base=base, variations=same, confidences=(0.5,), deadline=date(2026, 1, 18), horizon=2).answer(Machine())

@@ -54,11 +54,14 @@ class Distribution:
         first, last = _support(mass)
         listed = mass[first : last + 1]
         mean, deviation = (None, None) if beyond else _moments_of_mass(first, listed)
+        cumulative, exceedance = np.minimum(np.cumsum(listed), 1.0), np.minimum(_from_above(listed) + beyond, 1.0)
+        if not beyond:
+            cumulative[-1] = exceedance[0] = 1.0
         return cls(
             first=first,
             mass=listed,
-            cumulative=np.minimum(np.cumsum(listed), 1.0),
-            exceedance=np.minimum(_from_above(listed) + beyond, 1.0),
+            cumulative=cumulative,
+            exceedance=exceedance,
             beyond=beyond,
             mean=mean,
             standard_deviation=deviation,
@@ -88,24 +91,25 @@ class Distribution:
 
     def rows(self, most: int) -> list[tuple[int, int, float]]:
         """List the values that have any mass as (first value, last value, probability), neighbours joined to `most`."""
-        offsets = np.flatnonzero(self.mass).tolist()
-        size = max(1, -(-len(offsets) // most))
+        offsets = self.mass.nonzero()[0].tolist()
+        size, mass = max(1, -(-len(offsets) // most)), self.mass.tolist()
+        if size == 1:
+            return [(self.first + offset, self.first + offset, mass[offset]) for offset in offsets]
         groups = [offsets[index : index + size] for index in range(0, len(offsets), size)]
-        mass = self.mass.tolist()
         return [
             (self.first + group[0], self.first + group[-1], sum(mass[offset] for offset in group)) for group in groups
         ]
 
     def when(self, confidence: float) -> int | None:
         """Find the smallest k with P(X <= k) >= confidence; None if it lies beyond."""
-        reached = int(np.searchsorted(self.cumulative, confidence - ROUNDING))
+        reached = int(self.cumulative.searchsorted(confidence - ROUNDING))
         return self.first + reached if reached < len(self.cumulative) else None
 
     def how_many(self, confidence: float) -> int | None:
         """Find the largest n with P(X >= n) >= confidence; None if it lies beyond."""
         if self.beyond and self.beyond >= confidence - ROUNDING:
             return None
-        return self.last - int(np.searchsorted(self.exceedance[::-1], confidence - ROUNDING))
+        return self.last - int(self.exceedance[::-1].searchsorted(confidence - ROUNDING))
 
 
 def _from_above(weights: Counts | Floats) -> Floats:

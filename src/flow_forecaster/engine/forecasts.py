@@ -3,12 +3,13 @@
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.fan import Fan, fan, fan_cost
+from flow_forecaster.engine.finishing import check_model
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.laws import Basis, Finish, Method, Production
 from flow_forecaster.engine.model import Model
@@ -16,10 +17,7 @@ from flow_forecaster.engine.model_laws import ModelFinish, ModelProduction
 from flow_forecaster.engine.reading import read
 from flow_forecaster.engine.scaling import scale_to_reach
 from flow_forecaster.engine.simulation import Machine
-from flow_forecaster.engine.spread import spread, spread_cost
-
-Spread: TypeAlias = tuple[tuple[str, float], ...]
-"""Sources of uncertainty and their shares of the variance of T."""
+from flow_forecaster.engine.spread import Shares, spread, spread_cost, spread_of_items, spread_of_items_cost
 
 
 class OnTimeline(Protocol):
@@ -38,7 +36,7 @@ class WhenAnswer:
     method: Method
     caveats: tuple[Caveat, ...]
     fan: Fan | None
-    spread: Spread
+    spread: Shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +47,7 @@ class HowManyAnswer:
     method: Method
     caveats: tuple[Caveat, ...]
     fan: Fan | None
-    spread: Spread
+    spread: Shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +60,7 @@ class DeadlineAnswer:
     method: Method
     caveats: tuple[Caveat, ...]
     fan: Fan | None
-    spread: Spread
+    spread: Shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +71,9 @@ class When:
     model: Model
     horizon: int
     paths: int | None = None
+
+    def __post_init__(self) -> None:
+        check_model(self.basis, self.model)
 
     @cached_property
     def law(self) -> Finish | ModelFinish:
@@ -90,7 +91,7 @@ class When:
         when = self.law.distribution(first)
         return self.told(when, spread(self.basis, self.model, self.horizon, then))
 
-    def told(self, when: Distribution, shares: Spread = ()) -> WhenAnswer:
+    def told(self, when: Distribution, shares: Shares = ()) -> WhenAnswer:
         """Make an answer of the law of T, however its trials were run."""
         caveats = basis_caveats(self.basis) + horizon_caveats(when, self.horizon)
         fan = _fan(self.basis, self.model, _nearly_all(when), self.paths)
@@ -116,18 +117,20 @@ class HowMany:
     @property
     def cost(self) -> float:
         """Estimated cost in draws."""
-        return self.law.cost + _fan_cost(self.paths)
+        return self.law.cost + spread_of_items_cost(self.basis, self.model, self.periods) + _fan_cost(self.paths)
 
     def answer(self, machine: Machine) -> HowManyAnswer:
-        """Compute the law of N."""
-        how_many = self.law.distribution(machine)
+        """Compute the law of N, and what its spread comes from."""
+        first, then = machine.parts(self.law.cost, spread_of_items_cost(self.basis, self.model, self.periods))
+        how_many = self.law.distribution(first)
         caveats = (
             *basis_caveats(self.basis),
             *_range_caveats(how_many),
             *partial_period(self.basis.timeline, self.periods, self.days_left),
         )
         fan = _fan(self.basis, self.model, self.periods, self.paths)
-        return HowManyAnswer(how_many=how_many, method=self.law.method, caveats=caveats, fan=fan, spread=())
+        shares = spread_of_items(self.basis, self.model, self.periods, then)
+        return HowManyAnswer(how_many=how_many, method=self.law.method, caveats=caveats, fan=fan, spread=shares)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +143,9 @@ class Deadline:
     horizon: int
     days_left: int = 0
     paths: int | None = None
+
+    def __post_init__(self) -> None:
+        check_model(self.basis, self.model)
 
     @cached_property
     def laws(self) -> tuple[Finish | ModelFinish, Production | ModelProduction]:
@@ -207,6 +213,12 @@ def periods_until(basis: OnTimeline, last: date, *, field: str) -> tuple[int, in
         detail = f"It lies before the start of the forecast, {basis.timeline.start.isoformat()}."
         raise InvalidInput(field, code="before_start", detail=detail)
     return basis.timeline.periods_until(last)
+
+
+def horizon_too_near(periods: int) -> InvalidInput:
+    """Refuse a horizon before a deadline after so many periods."""
+    detail = f"There are {periods} periods until the deadline; the horizon has to reach it."
+    return InvalidInput("horizon", code="horizon_too_near", detail=detail)
 
 
 def _finish(basis: Basis, model: Model, horizon: int) -> Finish | ModelFinish:
@@ -282,5 +294,6 @@ def _pace_never_seen(basis: Basis, model: Model, periods: int) -> tuple[Caveat, 
     if items <= highest * periods or not model.capacity.is_usual:
         return ()
     best = f"at the most a {period} finishes" if history is None else f"the best {period} of the history finished"
-    detail = f"The deadline needs {items} items in {periods} periods; {best} {highest}."
+    room = f"{periods} {period}{'' if periods == 1 else 's'}" if periods else f"less than a {period}"
+    detail = f"The deadline needs {items} item{'' if items == 1 else 's'} in {room}; {best} {highest}."
     return (Caveat(code="pace_never_seen", detail=detail),)

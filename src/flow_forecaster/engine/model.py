@@ -76,6 +76,12 @@ class Model:
         growth = () if self.growth.is_number else ("growth",)
         return found + growth + (() if self.lead_time is None else ("lead_time",))
 
+    @property
+    def sources_of_items(self) -> tuple[str, ...]:
+        """What is uncertain besides the pace in how many items are finished, whatever the scope."""
+        known = self.capacity.sources
+        return known if self.starts_warm else (*known, "lead_time")
+
     def without(self, source: str) -> "Model":
         """The model in which one source of uncertainty is replaced by its mean."""
         if source == "growth":

@@ -33,7 +33,10 @@ class Weibull(Independent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NegativeBinomial(Independent):
-    """Counts that scatter more than those of a Poisson law, zeros among them; mean and variance are the history's."""
+    """Counts that scatter more than those of a Poisson law, zeros among them; mean and variance are the history's.
+
+    A history that scatters less has the Poisson law of its mean, whose variance is larger than its own.
+    """
 
     kind: ClassVar[str] = "negative_binomial"
 

@@ -11,6 +11,7 @@ import numpy as np
 from flow_forecaster.engine.arrays import Counts
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.capacity import Capacity, workable
+from flow_forecaster.engine.finishing import check_finishes
 from flow_forecaster.engine.history import DAY
 from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.kernels.plan import Beginnings, PlanTables
@@ -27,6 +28,8 @@ Place: TypeAlias = tuple[str | int, ...]
 
 MOST_TEAMS = 50
 MOST_FEATURES = 200
+SOURCES = ("items", "split_rate", "risks", "focus", "delays", "growth", "lead_time")
+"""What can be uncertain in a plan besides the pace, in the order in which it is told."""
 DRAWING_PERIODS = frozenset({"bootstrap", "adaptive", "block_bootstrap", "weekday"})
 """Samplers of which the same word draws the same period, whatever was finished in it."""
 
@@ -39,6 +42,19 @@ class Feature:
     scope: Scope
     growth: Range = field(default_factory=lambda: Range.exactly(0.0))
     waits_for: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What of it is uncertain."""
+        return self.scope.sources + (() if self.growth.is_number else ("growth",))
+
+    def without(self, *sources: str) -> "Feature":
+        """The feature in which these sources of uncertainty are replaced by their means."""
+        scope = self.scope
+        for source in sources:
+            scope = scope.without(source) if source in scope.sources else scope
+        growth = Range.exactly(self.growth.mean) if "growth" in sources else self.growth
+        return replace(self, scope=scope, growth=growth)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +85,8 @@ class Team:
         if ramp is not None and ramp.periods is None:
             detail = "A plan has several scopes, so a ramp needs the number of periods it goes over."
             raise InvalidInput("capacity", "ramp", "periods", code="ramp_needs_periods", detail=detail)
+        if self.basis is not None and not self.capacity.is_usual:
+            check_finishes(self.basis, self.capacity, sum(feature.scope.law.first for feature in self.features))
 
     @cached_property
     def model(self) -> Model:
@@ -115,6 +133,13 @@ class Plan:
     def features(self) -> tuple[Feature, ...]:
         """All features, team by team."""
         return tuple(feature for team in self.teams for feature in team.features)
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """What is uncertain in any of the teams and features besides the pace."""
+        found = {source for feature in self.features for source in feature.sources}
+        found |= {source for team in self.teams for source in team.model.sources}
+        return tuple(source for source in SOURCES if source in found)
 
     @cached_property
     def owner(self) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """What is known only roughly: a number, or a range with or without a likeliest value."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
@@ -34,10 +35,11 @@ class Range:
             detail = "The likeliest value lies outside the range."
             raise InvalidInput("likely", code="likely_outside", detail=detail)
 
-    @classmethod
-    def exactly(cls, number: float) -> "Range":
+    @staticmethod
+    @lru_cache(maxsize=256, typed=True)  # most of what may be a range is left at its default, a number
+    def exactly(number: float) -> "Range":
         """A number that is known."""
-        return cls(low=number, high=number)
+        return Range(low=number, high=number)
 
     @property
     def is_number(self) -> bool:

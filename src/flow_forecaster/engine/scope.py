@@ -21,6 +21,7 @@ from flow_forecaster.engine.ranges import Range
 MOST_ITEMS = 4_000_000
 MOST_OBSERVED = 100
 _RATE_CELLS = 256
+_NO_SPLIT = "A split rate is above 0: an item that is split into none is not in the scope."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +90,7 @@ class Split:
 
     def __post_init__(self) -> None:
         if not self.low > 0:
-            detail = "A split rate is above 0: an item that is split into none is not in the scope."
-            raise InvalidInput("split_rate", code="out_of_range", detail=detail)
+            raise InvalidInput("split_rate", code="out_of_range", detail=_NO_SPLIT)
 
     @classmethod
     def of(cls, known: Range) -> "Split":
@@ -99,7 +99,14 @@ class Split:
 
     @classmethod
     def observed(cls, rates: Sequence[float]) -> "Split":
-        """The mean of some of these rates."""
+        """The mean of some of these rates.
+
+        Raises:
+            InvalidInput: a rate that is not above 0.
+        """
+        for index, rate in enumerate(rates):
+            if not rate > 0:
+                raise InvalidInput("split_rate", "observed", index, code="out_of_range", detail=_NO_SPLIT)
         return cls.of(Range.exactly(rates[0])) if min(rates) == max(rates) else cls(past=tuple(rates))
 
     @property

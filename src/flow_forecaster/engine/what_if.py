@@ -22,7 +22,13 @@ from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.comparison import Differences, Estimate, chance
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.fan import Fan, fan, fan_cost
-from flow_forecaster.engine.forecasts import basis_caveats, deadline_caveats, horizon_caveats, periods_until
+from flow_forecaster.engine.forecasts import (
+    basis_caveats,
+    deadline_caveats,
+    horizon_caveats,
+    horizon_too_near,
+    periods_until,
+)
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.kernels.variations import compare, meet, tally
 from flow_forecaster.engine.laws import MOST_HORIZON
@@ -142,9 +148,16 @@ class WhatIf:
 
     @cached_property
     def periods(self) -> int:
-        """How many periods are simulated."""
-        known = most_periods(self._known) if self.horizon is None else self.horizon
-        return max([known, *self._due])
+        """How many periods are simulated.
+
+        Raises:
+            InvalidInput: fewer than there are until the deadline are asked for.
+        """
+        if self.horizon is None:
+            return max([most_periods(self._known), *self._due])
+        if self._due and self.horizon < max(self._due):
+            raise horizon_too_near(max(self._due))
+        return self.horizon
 
     @property
     def due(self) -> int | None:

@@ -1,12 +1,12 @@
 """The forecasts that were asked for, as their owner meets them. What a worker does with them is in claims.py."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, Uuid, bindparam, case, delete, func, insert, select, update
-from sqlalchemy.sql.dml import ReturningInsert
 
 from flow_forecaster.persistence.actual_tables import ActualRow
 from flow_forecaster.persistence.clock import now
@@ -28,9 +28,8 @@ SUMMARY = (
 _WHOLE = (*SUMMARY, ForecastRow.request, ForecastRow.result, ActualRow.told.label("actual"))
 _WITH_ACTUAL = select(*_WHOLE).outerjoin(ActualRow, ActualRow.forecast_id == ForecastRow.id)
 # On the table, not the mapped class, and built once: a third of the time of storing a small forecast.
-_Insert: TypeAlias = ReturningInsert[datetime, datetime | None, datetime | None]
 _MOMENTS = (ForecastRow.created_at, ForecastRow.started_at, ForecastRow.finished_at)
-_INSERT = insert(ForecastRow.metadata.tables[ForecastRow.__tablename__]).returning(*_MOMENTS)
+_INSERT = insert(ForecastRow.metadata.tables[ForecastRow.__tablename__]).returning(ForecastRow.id, *_MOMENTS)
 _OWNER = "owner"
 _QUEUED = _INSERT.values(tenant_id=bindparam(_OWNER, type_=Uuid()))
 _SUCCEEDED = _INSERT.values(tenant_id=Declared(_OWNER), started_at=now(), finished_at=now())
@@ -88,11 +87,20 @@ class ForecastRepository:
 
     async def add_queued(self, new: NewForecast) -> ForecastRecord:
         """Accept a forecast for a worker."""
-        return await self._add(_QUEUED, new, status="queued", progress=0.0, cost=new.cost)
+        values = self._values(new, status="queued", progress=0.0, result=None) | {"cost": new.cost}
+        stored = (await self._connection.execute(_QUEUED, values)).one()
+        return _added(values, stored[1:])
 
     async def add_succeeded(self, new: NewForecast, result: str) -> ForecastRecord:
         """Store a forecast that was computed at once."""
-        return await self._add(_SUCCEEDED, new, status="succeeded", progress=1.0, result=result)
+        return (await self.add_all_succeeded([(new, result)]))[0]
+
+    async def add_all_succeeded(self, done: Sequence[tuple[NewForecast, str]]) -> list[ForecastRecord]:
+        """Store forecasts that were computed at once with their results, all in one statement."""
+        rows = [self._values(new, status="succeeded", progress=1.0, result=result) for new, result in done]
+        stored = await self._connection.execute(_SUCCEEDED, rows if len(rows) > 1 else rows[0])
+        moments = {row[0]: row[1:] for row in stored}
+        return [_added(row, moments[row["id"]]) for row in rows]
 
     async def get(self, forecast_id: UUID) -> ForecastRecord | None:
         """Find a forecast."""
@@ -150,18 +158,8 @@ class ForecastRepository:
     def _mine(self, forecast_id: UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return self._owned, ForecastRow.id == forecast_id
 
-    async def _add(
-        self,
-        statement: _Insert,
-        new: NewForecast,
-        *,
-        status: str,
-        progress: float,
-        result: str | None = None,
-        **more: float,
-    ) -> ForecastRecord:
-        values = {
-            **more,
+    def _values(self, new: NewForecast, *, status: str, progress: float, result: str | None) -> dict[str, Any]:
+        return {
             "id": new.id,
             _OWNER: self._tenant_id,
             "kind": new.kind,
@@ -176,19 +174,17 @@ class ForecastRepository:
             "progress": progress,
             "result": result,
         }
-        created, started, finished = tuple((await self._connection.execute(statement, values)).one())
-        return ForecastRecord(
-            id=new.id,
-            kind=new.kind,
-            status=status,
-            progress=progress,
-            error=None,
-            created_at=created,
-            started_at=started,
-            finished_at=finished,
-            request=new.request,
-            result=result,
-        )
+
+
+def _added(values: Mapping[str, Any], moments: Iterable[Any]) -> ForecastRecord:
+    created, started, finished = moments
+    return ForecastRecord(
+        **{name: values[name] for name in ("id", "kind", "status", "progress", "request", "result")},
+        error=None,
+        created_at=created,
+        started_at=started,
+        finished_at=finished,
+    )
 
 
 def _record(row: Row[Any]) -> ForecastRecord:

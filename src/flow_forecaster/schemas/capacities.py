@@ -6,7 +6,7 @@ from pydantic import Field
 
 from flow_forecaster.engine import capacity as engine
 from flow_forecaster.engine import lead_time as engine_lead_time
-from flow_forecaster.engine.invalid import inside
+from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.laws import MOST_HORIZON
 from flow_forecaster.schemas.base import Count, Request
 from flow_forecaster.schemas.histories import Day
@@ -76,7 +76,9 @@ class MonthShares(Request):
 class Capacity(Request):
     """Who contributes how much, as opposed to the time of the history."""
 
-    team_size: Contributors = Field(default=1.0, description="Contributors of the team that made the history.")
+    team_size: Contributors | None = Field(
+        default=None, description="Contributors of the team that made the history; needed with a ramp or changes."
+    )
     focus: NumberOrRange = Field(default=1.0, description="Share of the pace that goes into this scope.")
     ramp: Ramp | None = None
     changes: Annotated[list[TeamChange], Field(max_length=MOST_CHANGES)] = Field(default=[])
@@ -85,11 +87,14 @@ class Capacity(Request):
     def value(self, delays: tuple[engine.Delay, ...]) -> engine.Capacity:
         """Map to the engine's capacity."""
         with inside("capacity"):
+            if self.team_size is None and (self.ramp is not None or self.changes):
+                detail = "How many made the history? Without that nothing is known of what another number finishes."
+                raise InvalidInput("team_size", code="missing", detail=detail)
             with inside("focus"):
                 focus = range_value(self.focus)
             return engine.Capacity(
                 focus=focus,
-                team_size=self.team_size,
+                team_size=1.0 if self.team_size is None else self.team_size,
                 ramp=self._ramp(),
                 changes=tuple(engine.TeamChange(day=change.date, size=change.team_size) for change in self.changes),
                 months=self._months(),

@@ -16,7 +16,7 @@ from flow_forecaster.engine.model_laws import horizon_for
 from flow_forecaster.schemas.base import Count, Request, Response
 from flow_forecaster.schemas.explanations import Assumption, Explanation, explanation
 from flow_forecaster.schemas.fields import Horizon, ModelFields
-from flow_forecaster.schemas.forecasts import periods_to
+from flow_forecaster.schemas.forecasts import far_enough, periods_to
 from flow_forecaster.schemas.histories import Day
 from flow_forecaster.schemas.results import (
     Provenance,
@@ -113,7 +113,7 @@ class CostRequest(ModelFields):
             raise InvalidInput("costs", code="no_cost", detail="Say what it costs: give at least one price above 0.")
         basis, model = self.basis(), self.model(self.scope)
         deadline, left = (None, 0) if self.deadline is None else periods_to(basis, self.deadline, "deadline")
-        horizon = max(deadline or 0, self.horizon or horizon_for(basis, model))
+        horizon = far_enough(self.horizon, deadline or 0) or max(deadline or 0, horizon_for(basis, model))
         return engine.Cost(
             work=When(basis=basis, model=model, horizon=horizon, paths=self.paths),
             prices=self.costs.value(basis),
@@ -326,7 +326,7 @@ def _error(quantile: Callable[[float], float | None], share: float, trials: int 
     if trials is None:
         return None
     low, high = share_bounds(share, trials)
-    return AmountError(low=quantile(low), high=quantile(high))
+    return AmountError(low=None if low is None else quantile(low), high=None if high is None else quantile(high))
 
 
 def _budget_reading(request: CostRequest, law: Amounts, within: float | None) -> BudgetReading | None:

@@ -10,12 +10,13 @@ from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.plan_laws import Delivery, DeliveryAnswer
 from flow_forecaster.schemas.base import Response
-from flow_forecaster.schemas.explanations import Assumption, Explanation
+from flow_forecaster.schemas.explanations import Assumption, Explanation, SpreadShare, spread_shares
 from flow_forecaster.schemas.fields import AheadFields
 from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
 from flow_forecaster.schemas.results import Provenance, WhenReading, joined, provenance_of, trials_of, when_reading
 
 MOST_ROWS, LEAST_ROWS = 2_000, 20
+_SPREAD = "What the variance of this end comes from; empty where nothing varies, or if it cannot be forecast."
 _BY = "P(finished by the deadline); null without one, and for what cannot be forecast."
 
 
@@ -25,6 +26,7 @@ class FeatureEnd(Response):
     name: str
     when: WhenReading | None = Field(description="Null if it cannot be forecast.")
     probability: float | None = Field(description=_BY)
+    spread: list[SpreadShare] = Field(description=_SPREAD)
 
 
 class Milestone(FeatureEnd):
@@ -52,6 +54,7 @@ class TeamEnd(Response):
     last: float | None = Field(
         description="How often nobody is finished after this team; teams that end together all count."
     )
+    spread: list[SpreadShare] = Field(description=_SPREAD)
     sampler: str
     features: list[FeatureEnd]
 
@@ -113,6 +116,7 @@ def teams_result(request: TeamsRequest, question: Delivery, answer: DeliveryAnsw
             when=shown.reading(answer.teams[index]),
             probability=shown.probability(answer.teams[index]),
             last=answer.last[index],
+            spread=spread_shares(answer.spread[len(features) + index]),
             sampler=(fields.sampler or request.sampler).kind,
             features=[features[number] for number in question.plan.of(index)],
         )
@@ -140,9 +144,15 @@ class _Shown:
         return None if law is None or deadline is None else law.at_most(deadline)
 
     def features(self) -> list[FeatureEnd]:
-        pairs = zip(self._question.plan.features, self._answer.features, strict=True)
+        known = zip(self._question.plan.features, self._answer.features, self._answer.spread, strict=False)
         return [
-            FeatureEnd(name=one.name, when=self.reading(law), probability=self.probability(law)) for one, law in pairs
+            FeatureEnd(
+                name=one.name,
+                when=self.reading(law),
+                probability=self.probability(law),
+                spread=spread_shares(shares),
+            )
+            for one, law, shares in known
         ]
 
     def whole(self) -> DeliveryResult:
@@ -166,7 +176,7 @@ class _Shown:
         return Explanation(
             assumptions=[Assumption(code=one.code, detail=one.detail) for one in self._assumed()],
             sampler_parameters={} if alone is None else alone.sampler.parameters(alone.history, alone.timeline),
-            spread=[],
+            spread=spread_shares(self._answer.spread[-1]),
             fan=None,
         )
 

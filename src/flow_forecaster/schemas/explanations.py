@@ -1,7 +1,6 @@
 """How an answer explains itself: what it takes for granted, what its spread comes from, the paths behind it."""
 
 import datetime as dt
-from collections.abc import Sequence
 
 from pydantic import Field
 
@@ -10,6 +9,7 @@ from flow_forecaster.engine.assumptions import assumptions
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.laws import Basis
 from flow_forecaster.engine.model import Model
+from flow_forecaster.engine.spread import Shares
 from flow_forecaster.schemas.base import Response
 
 
@@ -21,7 +21,7 @@ class Assumption(Response):
 
 
 class SpreadShare(Response):
-    """Share of the variance of T that goes when this source of uncertainty does."""
+    """Share of the variance that goes when this source of uncertainty does."""
 
     source: str = Field(examples=["pace"])
     share: float
@@ -49,20 +49,25 @@ class Explanation(Response):
 
     assumptions: list[Assumption]
     sampler_parameters: dict[str, float]
-    spread: list[SpreadShare] = Field(description="What the variance of T comes from; empty where it does not apply.")
+    spread: list[SpreadShare] = Field(
+        description="What the variance comes from: that of T, of N for how_many; empty where nothing varies."
+    )
     fan: Fan | None
 
 
-def explanation(
-    basis: Basis, model: Model, spread: Sequence[tuple[str, float]], fan: engine_fan.Fan | None
-) -> Explanation:
+def explanation(basis: Basis, model: Model, spread: Shares, fan: engine_fan.Fan | None) -> Explanation:
     """Explain an answer."""
     return Explanation(
         assumptions=[Assumption(code=one.code, detail=one.detail) for one in assumptions(basis, model)],
         sampler_parameters=basis.sampler.parameters(basis.history, basis.timeline),
-        spread=[SpreadShare(source=source, share=share) for source, share in spread],
+        spread=spread_shares(spread),
         fan=None if fan is None else _fan(fan, basis.timeline),
     )
+
+
+def spread_shares(spread: Shares) -> list[SpreadShare]:
+    """Show what a variance comes from."""
+    return [SpreadShare(source=source, share=share) for source, share in spread]
 
 
 def _fan(found: engine_fan.Fan, timeline: Timeline) -> Fan:

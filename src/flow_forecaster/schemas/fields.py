@@ -89,14 +89,18 @@ class HistoryFields(Request):
             if self.project_id is not None:
                 detail = "There is no project with this id."
                 raise InvalidInput("project_id", code="project_not_found", detail=detail)
+            self._check_selection()
             raise InvalidInput("history", code="history_missing", detail="Give either a history or a project_id.")
         if self.project_id is not None:
             detail = "Give either a history or a project_id, not both."
             raise InvalidInput("project_id", code="history_or_project", detail=detail)
-        if self.selection is not None:
-            detail = "A selection is made from a project's past; this history is given."
-            raise InvalidInput("selection", code="selection_without_project", detail=detail)
+        self._check_selection()
         return self.history.value()
+
+    def _check_selection(self) -> None:
+        if self.selection is not None:
+            detail = "A selection is made from a project's past, and no project is given."
+            raise InvalidInput("selection", code="selection_without_project", detail=detail)
 
     def _timeline(self, start: date, working: WorkingCalendar | None) -> Timeline:
         """Lay out periods of working days, or weeks, which stay weeks of the calendar."""

@@ -79,10 +79,21 @@ class DeadlineRequest(ModelFields):
             basis=basis,
             model=model,
             periods=periods,
-            horizon=max(periods, self.horizon or horizon_for(basis, model)),
+            horizon=far_enough(self.horizon, periods) or max(periods, horizon_for(basis, model)),
             days_left=days_left,
             paths=self.paths,
         )
+
+
+def far_enough(horizon: int | None, periods: int) -> int | None:
+    """Take the horizon that is asked for, if any.
+
+    Raises:
+        InvalidInput: it ends before a deadline after so many periods.
+    """
+    if horizon is not None and horizon < periods:
+        raise engine.horizon_too_near(periods)
+    return horizon
 
 
 def periods_to(basis: engine.OnTimeline, last: date, field: str) -> tuple[int, int]:

@@ -115,7 +115,7 @@ class WeibullSampler(Request):
 
 
 class NegativeBinomialSampler(Request):
-    """Independent draws from a negative binomial law with the history's mean and variance."""
+    """Independent draws from a negative binomial law with the history's mean and variance, at least a Poisson law's."""
 
     kind: Literal["negative_binomial"]
 

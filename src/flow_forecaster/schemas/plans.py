@@ -16,13 +16,13 @@ from flow_forecaster.engine.plan_laws import Delivery, horizon_for
 from flow_forecaster.schemas.base import Count, Request
 from flow_forecaster.schemas.capacities import Capacity
 from flow_forecaster.schemas.fields import AheadFields, ForecastFields, HistoryFields, Horizon
-from flow_forecaster.schemas.forecasts import periods_to
+from flow_forecaster.schemas.forecasts import far_enough, periods_to
 from flow_forecaster.schemas.histories import Day, History, Sampler
 from flow_forecaster.schemas.scopes import Risks, Scope, risk_values
 
 MOST_WAITS = 50
 MOST_WIP = 100
-_NOT_USABLE = {"empty_history", "all_zero_history"}
+_NOT_USABLE = {"history_missing", "empty_history", "all_zero_history"}
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Waits = Annotated[list[Name], Field(max_length=MOST_WAITS)]
@@ -119,7 +119,7 @@ class TeamFields(HistoryFields):
         )
 
     def _basis(self, request: "TeamsRequest") -> Basis | None:
-        """Map the history; None if nothing was ever finished."""
+        """Map the history; None if there is none, or nothing was ever finished."""
         own = {name: getattr(self, name) for name in HistoryFields.model_fields}
         shared = {name: getattr(request, name) for name in AheadFields.model_fields}
         try:
@@ -189,7 +189,7 @@ def _delivery(request: AheadFields, plan: engine.Plan, deadline: date | None, ho
         method_asked=request.method,
         trials=request.trials,
         seed=request.seed,
-        horizon=max(steps or 0, horizon or horizon_for(plan)),
+        horizon=far_enough(horizon, steps or 0) or max(steps or 0, horizon_for(plan)),
         deadline=steps,
         days_left=left,
     )

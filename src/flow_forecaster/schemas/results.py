@@ -31,7 +31,10 @@ class Warning(Response):  # noqa: A001 - the field's own name
 
 
 class MonteCarloError(Response):
-    """With 95 % confidence the answer of endlessly many trials lies from low to high; null if beyond what is known."""
+    """With 95 % confidence the answer of endlessly many trials lies from low to high.
+
+    Null if that lies beyond what is known: beyond the horizon, or outside of so few trials.
+    """
 
     low: int | None
     high: int | None
@@ -235,13 +238,14 @@ def _error(quantile: Callable[[float], int | None], share: float, trials: int | 
     if trials is None:
         return None
     low, high = share_bounds(share, trials)
-    return MonteCarloError(low=quantile(low), high=quantile(high))
+    return MonteCarloError(low=None if low is None else quantile(low), high=None if high is None else quantile(high))
 
 
-def share_bounds(share: float, trials: int) -> tuple[float, float]:
-    """Bound a share of trials by 1.96 standard errors on either side."""
+def share_bounds(share: float, trials: int) -> tuple[float | None, float | None]:
+    """Bound a share of trials by 1.96 standard errors on either side; None where no trial has that rank."""
     error = _Z * sqrt(share * (1.0 - share) / trials)
-    return max(share - error, 0.0), min(share + error, 1.0)
+    low, high = share - error, share + error
+    return None if low <= 0.0 else low, None if high >= 1.0 else high
 
 
 def _explained(question: Any, answer: Any) -> Explanation:

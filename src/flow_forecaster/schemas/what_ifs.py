@@ -25,6 +25,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from flow_forecaster.engine import what_if as engine
 from flow_forecaster.engine.cases import Case
+from flow_forecaster.engine.finishing import check_model
 from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.schemas.base import Request
 from flow_forecaster.schemas.calendars import Calendar
@@ -151,7 +152,9 @@ class WhatIfRequest(ModelFields):
 
     def case(self) -> Case:
         """Map the base to the engine."""
-        return Case(basis=self.basis(), model=self.model(self.scope))
+        case = Case(basis=self.basis(), model=self.model(self.scope))
+        check_model(case.basis, case.model)
+        return case
 
     def varied(self, place: int) -> Self:
         """Make the request that a variation stands for."""

@@ -13,11 +13,14 @@ from flow_forecaster.engine.simulation import Divider, Machine, Stopped
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.services.catalogue import Job
 from flow_forecaster.services.metrics import Metrics, Size
+from flow_forecaster.services.together import Together
 from flow_forecaster.services.tracing import UNTRACED, Attributes, Tracer
 
 T = TypeVar("T")
 TINY_DRAWS = 50_000
 """A job that costs no more takes about a millisecond, little beside what it costs to wake a thread for it."""
+_MOST_TOGETHER = 64
+_Asked: TypeAlias = tuple[Job, Machine]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +64,7 @@ class Computer:
         self._metrics, self._tracer = metrics or Metrics(), tracer
         self._small = ThreadPoolExecutor(threads, thread_name_prefix="small")
         self._large = ThreadPoolExecutor(slots, thread_name_prefix="large")
-        self._tiny = _Together(self._small)
+        self._tiny = Together(self._compute_together, most=_MOST_TOGETHER)
 
     async def small(self, job: Job) -> str:
         """Compute a small job on one thread; return its result as JSON text.
@@ -70,7 +73,8 @@ class Computer:
             TookTooLong: it is not done after `patience_seconds`.
         """
         machine, cost = Machine(watch=_Patience(self._patience).watch), job.cost
-        computing = self._tiny.compute(job, machine) if cost <= TINY_DRAWS else self._run(self._small, job, machine)
+        tiny = cost <= TINY_DRAWS
+        computing = self._tiny.ask(None, (job, machine)) if tiny else self._run(self._small, job, machine)
         return await self._counted(computing, job, "small", cost)
 
     async def large(self, job: Job, vigil: Vigil, divider: Divider | None = None, draws: float | None = None) -> str:
@@ -104,48 +108,11 @@ class Computer:
         self._metrics.computed(job.kind.name, size, draws=draws, seconds=monotonic() - started)
         return result
 
+    async def _compute_together(self, _: None, asked: list[_Asked]) -> list[str | Exception]:
+        return await asyncio.get_running_loop().run_in_executor(self._small, _outcomes, asked)
+
     async def _run(self, pool: ThreadPoolExecutor, job: Job, machine: Machine) -> str:
         return await asyncio.get_running_loop().run_in_executor(pool, _result, job, machine)
-
-
-_Asked: TypeAlias = tuple[Job, Machine, asyncio.Future[str]]
-
-
-class _Together:
-    """Hands jobs to a thread together: those that come while it computes go next."""
-
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-        self._waiting: list[_Asked] = []
-        self._running: asyncio.Task[None] | None = None
-
-    async def compute(self, job: Job, machine: Machine) -> str:
-        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting.append((job, machine, answer))
-        if self._running is None:
-            self._running = asyncio.create_task(self._run())
-        return await answer
-
-    async def _run(self) -> None:
-        try:
-            while asked := list(self._waiting):
-                await self._compute(asked)
-                del self._waiting[: len(asked)]
-        finally:
-            for _, _, answer in self._waiting:  # none but when the threads or the loop are closed
-                answer.cancel()
-            self._waiting.clear()
-            self._running = None
-
-    async def _compute(self, asked: list[_Asked]) -> None:
-        outcomes = await asyncio.get_running_loop().run_in_executor(self._pool, _outcomes, asked)
-        for (_, _, answer), outcome in zip(asked, outcomes, strict=True):
-            if answer.cancelled():
-                continue
-            if isinstance(outcome, Exception):
-                answer.set_exception(outcome)
-            else:
-                answer.set_result(outcome)
 
 
 class _Patience:
@@ -174,7 +141,7 @@ def _part(job: Job, machine: Machine) -> bytes:
 
 
 def _outcomes(asked: list[_Asked]) -> list[str | Exception]:
-    return [_outcome(job, machine) for job, machine, _ in asked]
+    return [_outcome(job, machine) for job, machine in asked]
 
 
 def _outcome(job: Job, machine: Machine) -> str | Exception:

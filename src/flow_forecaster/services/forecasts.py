@@ -18,6 +18,7 @@ from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.catalogue import Job, prepare
 from flow_forecaster.services.computing import Computer, TookTooLong
 from flow_forecaster.services.cursors import Page
+from flow_forecaster.services.filing import Filing
 from flow_forecaster.services.ports import Clock, Dice, Doorbell
 from flow_forecaster.services.rates import Meter
 from flow_forecaster.services.readiness import Readiness
@@ -36,6 +37,7 @@ class Forecasts:
     clock: Clock
     dice: Dice
     meter: Meter
+    filing: Filing
     inline_draws: float
     most_unfinished: int
     policy: AddressPolicy = field(default_factory=AddressPolicy)
@@ -121,8 +123,7 @@ class Forecasts:
 
     async def _store(self, caller: Caller, new: NewForecast, result: str, held: Reservation | None) -> ForecastRecord:
         if held is None:
-            async with self.database.single(caller.tenant_id) as transaction:
-                return await transaction.forecasts.add_succeeded(new, result)
+            return await self.filing.store(caller.tenant_id, new, result)
         async with self.database.writing(caller.tenant_id) as transaction:
             await _keep(transaction, held, new, HTTPStatus.CREATED)
             return await transaction.forecasts.add_succeeded(new, result)
