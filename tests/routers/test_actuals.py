@@ -143,7 +143,7 @@ async def resolve(client: httpx2.AsyncClient, project: str) -> dict[str, Any]:
 
 
 async def test_the_data_of_a_project_tell_what_happened(service: httpx2.AsyncClient) -> None:
-    """Items were finished on the Monday and the Sunday of the fourth week back, three in the second, one in the last."""
+    """Items were finished on the Monday and the Sunday of the fourth week back, three in the second, one last."""
     project = await a_team(service)
     common = {"project_id": project, "start": ago(4), "selection": {"last": ago(1, 6)}}
     made = {

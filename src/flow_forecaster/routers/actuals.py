@@ -25,7 +25,7 @@ Told = Annotated[ActualRequest, Body(openapi_examples=_EXAMPLES)]
 
 @router.put(
     "/forecasts/{forecast_id}/actual",
-    operation_id="setActual",
+    operation_id="putActual",
     summary="Tell what really happened",
     responses=_FOUND,
     openapi_extra=_WRITE,
