@@ -72,7 +72,7 @@ def test_in_a_shutdown_nobody_works_and_both_its_ends_belong_to_it() -> None:
     [
         ({"country": "XX"}, ("country",), "unknown_value"),
         ({"country": "DE", "subdivision": "ZZ"}, ("subdivision",), "unknown_value"),
-        ({"subdivision": "BY"}, ("country",), "unknown_value"),
+        ({"subdivision": "BY"}, ("subdivision",), "subdivision_without_country"),
         ({"shutdowns": [{"first": "2026-12-25", "last": "2026-12-24"}]}, ("shutdowns", 0, "last"), "out_of_range"),
         ({"shutdowns": [{"first": "2026-12-25", "last": "2028-12-24"}]}, ("shutdowns", 0, "last"), "out_of_range"),
     ],

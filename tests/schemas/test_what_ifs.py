@@ -334,3 +334,18 @@ def test_the_horizon_suits_the_slowest_variation_and_the_deadline() -> None:
     with pytest.raises(InvalidInput) as refused:
         request(fast, horizon=24, deadline="2026-06-28").resolved(today=TODAY, seed=1)
     assert (refused.value.path, refused.value.code) == (("horizon",), "horizon_too_near")
+
+
+@pytest.mark.parametrize(("first", "is_written"), [("2023-12-25", True), ("2025-01-06", False), ("2025-12-01", False)])
+def test_a_history_that_goes_back_further_has_the_holidays_of_its_own_time(first: str, is_written: bool) -> None:
+    """Christmas 2023 and New Year 2024 are no working days of it, though the base begins in 2025."""
+    daily = {"throughput": [1, 2, 3, 0, 1] * 60, "period": "day", "start": "2025-01-06"}
+    change = {"history": {"start": first, "throughput": [1] * 14}}
+    resolved = request(change, history=daily, calendar={"country": "DE"}).resolved(today=TODAY, seed=5)
+    assert ("calendar" in resolved.variations[0].change.model_fields_set) == is_written
+    history = resolved.question().variations[0].case.basis.history
+    assert history is not None
+    assert len(history) == (7 if is_written else 10)
+    again = WhatIfRequest.model_validate_json(resolved.model_dump_json())
+    assert again.question() == resolved.question()
+    assert again.resolved(today=date(2031, 1, 1), seed=6) == resolved

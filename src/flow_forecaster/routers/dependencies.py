@@ -39,7 +39,8 @@ async def _looking(request: Request) -> Looking:
     return Looking(following=request.app.state.following, still_in=request.state.still_in)
 
 
-async def _once_only(request: Request) -> OnceOnly:
+def once_only_of(request: Request) -> OnceOnly:
+    """Give what asks for forecasts under keys."""
     once_only: OnceOnly = request.app.state.once_only
     return once_only
 
@@ -84,9 +85,14 @@ async def _imports(request: Request) -> Imports:
     return imports
 
 
-async def _caller(request: Request) -> Caller:
-    caller: Caller = request.state.caller  # put there by the gate, without which no route is reached
+def caller_of(request: Request) -> Caller:
+    """Tell who is asking."""
+    caller: Caller = request.scope["state"]["caller"]  # put there by the gate, without which no route is reached
     return caller
+
+
+async def _caller(request: Request) -> Caller:
+    return caller_of(request)
 
 
 async def _readiness(request: Request) -> Readiness:
@@ -110,6 +116,5 @@ ActualsDep = Annotated[Actuals, Depends(_actuals)]
 FlowMetricsDep = Annotated[Metering, Depends(_flow_metrics)]
 ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
 ImportsDep = Annotated[Imports, Depends(_imports)]
-OnceOnlyDep = Annotated[OnceOnly, Depends(_once_only)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

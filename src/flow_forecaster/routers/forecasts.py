@@ -6,7 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 
 from flow_forecaster.routers.access import needs
-from flow_forecaster.routers.dependencies import CallerDep, ForecastsDep, LookingDep, OnceOnlyDep, origin_of
+from flow_forecaster.routers.dependencies import (
+    CallerDep,
+    ForecastsDep,
+    LookingDep,
+    caller_of,
+    once_only_of,
+    origin_of,
+)
 from flow_forecaster.routers.documents import CONFLICT, CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
 from flow_forecaster.routers.once import OnceRoute
 from flow_forecaster.routers.preferring import preferences, wait_seconds
@@ -43,15 +50,10 @@ _CREATED: dict[int | str, dict[str, Any]] = {
     responses=_CREATED | CONFLICT | INVALID | DATABASE_DOWN,
     openapi_extra=_WRITE,
 )
-async def create(
-    http: Request,
-    caller: CallerDep,
-    request: Asked,
-    once: OnceOnlyDep,
-    prefer: Wanted = None,
-    idempotency_key: Once = None,
-) -> Response:
+async def create(http: Request, request: Asked, prefer: Wanted = None, idempotency_key: Once = None) -> Response:
     """Ask for a forecast: small ones are answered at once, large ones are accepted and computed by a worker."""
+    # Not by Depends: this is the route that is asked most, and each dependency costs it as much as its whole gate.
+    caller, once = caller_of(http), once_only_of(http)
     respond_async, origin = "respond-async" in preferences(prefer), origin_of(http)
     if idempotency_key is None:
         record = await once.forecasts.create(caller, request, respond_async=respond_async, origin=origin)

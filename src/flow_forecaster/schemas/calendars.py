@@ -63,7 +63,10 @@ class Calendar(Request):
         Raises:
             InvalidInput: no such country or subdivision, a subdivision of no country, or too many days in all.
         """
-        if self.country is None and self.subdivision is None:
+        if self.country is None:
+            if self.subdivision is not None:
+                detail = "A part of a country needs the country, too: its ISO 3166 code, such as DE."
+                raise InvalidInput("calendar", "subdivision", code="subdivision_without_country", detail=detail)
             return self
         found = public_holidays(self.country, self.subdivision, range(first.year, start.year + YEARS_AHEAD + 1))
         days_off = sorted({*self.days_off, *found})
@@ -82,7 +85,7 @@ class Calendar(Request):
         return engine.WorkingCalendar(weekdays=weekdays, days_off=frozenset([*self.days_off, *closed]))
 
 
-def public_holidays(country: str | None, subdivision: str | None, years: Iterable[int]) -> list[date]:
+def public_holidays(country: str, subdivision: str | None, years: Iterable[int]) -> list[date]:
     """List the public holidays of a country, or of a part of it.
 
     Raises:
@@ -92,7 +95,7 @@ def public_holidays(country: str | None, subdivision: str | None, years: Iterabl
 
 
 @lru_cache(maxsize=128)
-def _public_holidays(country: str | None, subdivision: str | None, years: tuple[int, ...]) -> tuple[date, ...]:
+def _public_holidays(country: str, subdivision: str | None, years: tuple[int, ...]) -> tuple[date, ...]:
     """Find them once for all calendars of a request, and for the next ones: it takes tens of milliseconds."""
     import holidays  # noqa: PLC0415 - it takes a while, and few need it
 

@@ -57,11 +57,13 @@ class Explanation(Response):
 
 def explanation(basis: Basis, model: Model, spread: Shares, fan: engine_fan.Fan | None) -> Explanation:
     """Explain an answer."""
-    return Explanation(
-        assumptions=[Assumption(code=one.code, detail=one.detail) for one in assumptions(basis, model)],
-        sampler_parameters=basis.sampler.parameters(basis.history, basis.timeline),
-        spread=spread_shares(spread),
-        fan=None if fan is None else _fan(fan, basis.timeline),
+    return Explanation.model_validate(
+        {
+            "assumptions": [{"code": one.code, "detail": one.detail} for one in assumptions(basis, model)],
+            "sampler_parameters": basis.sampler.parameters(basis.history, basis.timeline),
+            "spread": spread_shares(spread),
+            "fan": None if fan is None else _fan(fan, basis.timeline),
+        }
     )
 
 

@@ -26,8 +26,13 @@ class WhenRequest(ModelFields):
 
     def resolved(self, *, today: date, seed: int) -> Self:
         """Fill in what was left open, the horizon too."""
+        return self.asked(today=today, seed=seed)[0]
+
+    def asked(self, *, today: date, seed: int) -> tuple[Self, engine.When]:
+        """Fill in what was left open, and give the question that the horizon was chosen by."""
         chosen = super().resolved(today=today, seed=seed)
-        return chosen.model_copy(update={"horizon": chosen.question().horizon})
+        question = chosen.question()
+        return chosen.model_copy(update={"horizon": question.horizon}), question
 
     def question(self) -> engine.When:
         """Map a resolved request to the engine."""
@@ -68,8 +73,13 @@ class DeadlineRequest(ModelFields):
 
     def resolved(self, *, today: date, seed: int) -> Self:
         """Fill in what was left open, the horizon too."""
+        return self.asked(today=today, seed=seed)[0]
+
+    def asked(self, *, today: date, seed: int) -> tuple[Self, engine.Deadline]:
+        """Fill in what was left open, and give the question that the horizon was chosen by."""
         chosen = super().resolved(today=today, seed=seed)
-        return chosen.model_copy(update={"horizon": chosen.question().horizon})
+        question = chosen.question()
+        return chosen.model_copy(update={"horizon": question.horizon}), question
 
     def question(self) -> engine.Deadline:
         """Map a resolved request to the engine."""

@@ -147,7 +147,7 @@ def when_result(request: WhenRequest, question: engine.When, answer: engine.When
     provenance = provenance_of(
         request, answer.method, answer.caveats + joined(answer.when), _explained(question, answer)
     )
-    return WhenResult(kind="when", **dict(reading), **dict(provenance))
+    return WhenResult(kind="when", **vars(reading), **vars(provenance))
 
 
 def how_many_result(request: HowManyRequest, question: engine.HowMany, answer: engine.HowManyAnswer) -> HowManyResult:
@@ -156,7 +156,7 @@ def how_many_result(request: HowManyRequest, question: engine.HowMany, answer: e
     caveats = answer.caveats + joined(answer.how_many)
     provenance = provenance_of(request, answer.method, caveats, _explained(question, answer))
     until = question.basis.timeline.end_of(question.periods) if question.periods else None
-    return HowManyResult(kind="how_many", **dict(reading), **dict(provenance), periods=question.periods, until=until)
+    return HowManyResult(kind="how_many", **vars(reading), **vars(provenance), periods=question.periods, until=until)
 
 
 def deadline_result(
@@ -171,7 +171,7 @@ def deadline_result(
     ]
     return DeadlineResult(
         kind="deadline",
-        **dict(provenance_of(request, answer.method, caveats, _explained(question, answer))),
+        **vars(provenance_of(request, answer.method, caveats, _explained(question, answer))),
         probability=answer.probability,
         periods=question.periods,
         when=when_reading(request.confidence, answer.when, question.basis.timeline, trials),
@@ -188,29 +188,31 @@ def when_reading(
     ends = timeline.ends_of([number for number in periods if number is not None])
     dates = dict(zip((number for number in periods if number is not None), ends, strict=True))
     answers = [
-        WhenAnswer(
-            confidence=confidence,
-            periods=number,
-            date=None if number is None else dates[number],
-            error=_error(law.when, confidence, trials),
-        )
+        {
+            "confidence": confidence,
+            "periods": number,
+            "date": None if number is None else dates[number],
+            "error": _error(law.when, confidence, trials),
+        }
         for confidence, number in zip(confidences, periods, strict=True)
     ]
-    return WhenReading(
-        answers=answers,
-        distribution=_when_rows(law, timeline, most),
-        mean=law.mean,
-        standard_deviation=law.standard_deviation,
-        unfinished=law.beyond,
+    return WhenReading.model_validate(  # all at once: a tenth of the time of building row by row
+        {
+            "answers": answers,
+            "distribution": _when_rows(law, timeline, most),
+            "mean": law.mean,
+            "standard_deviation": law.standard_deviation,
+            "unfinished": law.beyond,
+        }
     )
 
 
-def _when_rows(law: Distribution, timeline: Timeline, most: int) -> list[WhenRow]:
+def _when_rows(law: Distribution, timeline: Timeline, most: int) -> list[dict[str, Any]]:
     rows = law.rows(most)
     cumulative = law.cumulative.tolist()
     ends = timeline.ends_of([last for _, last, _ in rows])
     return [
-        WhenRow(periods=last, probability=probability, cumulative=cumulative[last - law.first], date=end)
+        {"periods": last, "probability": probability, "cumulative": cumulative[last - law.first], "date": end}
         for (_, last, probability), end in zip(rows, ends, strict=True)
     ]
 
@@ -274,12 +276,15 @@ def provenance_of(
     """Say how an answer came about."""
     if request.seed is None:
         raise ValueError("A request is resolved before it is answered.")
-    return Provenance(
-        method=method,
-        sampler=request.sampler.kind,
-        trials=trials_of(request, method),
-        seed=request.seed,
-        engine_version=ENGINE_VERSION,
-        warnings=[Warning(code=caveat.code, detail=caveat.detail) for caveat in caveats],
-        explanation=explained,
+    warnings = [{"code": caveat.code, "detail": caveat.detail} for caveat in caveats]
+    return Provenance.model_validate(
+        {
+            "method": method,
+            "sampler": request.sampler.kind,
+            "trials": trials_of(request, method),
+            "seed": request.seed,
+            "engine_version": ENGINE_VERSION,
+            "warnings": warnings,
+            "explanation": explained,
+        }
     )

@@ -132,7 +132,7 @@ class WhatIfRequest(ModelFields):
         """Fill in what was left open, the holidays of each variation's calendar and the horizon too."""
         chosen = super().resolved(today=today, seed=seed)
         start = today if self.start is None else self.start
-        variations = [self._with_holidays_of(place, start) for place in range(len(self.variations))]
+        variations = [self._with_holidays_of(place, start, chosen.calendar) for place in range(len(self.variations))]
         chosen = chosen.model_copy(update={"variations": variations})
         return chosen.model_copy(update={"horizon": chosen.question().periods})
 
@@ -182,14 +182,20 @@ class WhatIfRequest(ModelFields):
             for found in error.errors(include_url=False, include_input=False):
                 yield _error(found["type"], found["msg"], (*whole, *found["loc"]), found.get("ctx"))
 
-    def _with_holidays_of(self, place: int, start: date) -> Variation:
-        """Write out a calendar that a variation changes, each field of it, so that it stays the same."""
+    def _with_holidays_of(self, place: int, start: date, base: Calendar | None) -> Variation:
+        """Write out a calendar that a variation changes, each field of it, so that it stays the same.
+
+        So is the base's where a variation's history goes back further, to holidays that the base's own has no use for.
+        """
         variation = self.variations[place]
-        if variation.change.calendar is None:
+        is_changed = variation.change.calendar is not None
+        if base is None and not is_changed:
             return variation
         with _as_far_as_written(self.variations), inside("variations", place, "change"):
             calendar = self.varied(place).with_holidays(start).calendar
-        written = None if calendar is None else calendar.model_dump(mode="json")
+        if calendar is None or not (is_changed or base is None or set(calendar.days_off) - set(base.days_off)):
+            return variation
+        written = calendar.model_dump(mode="json")
         return variation.model_copy(update={"change": variation.change.model_copy(update={"calendar": written})})
 
 

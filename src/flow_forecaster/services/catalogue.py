@@ -7,6 +7,7 @@ docs/how-to/add-a-forecast.md shows the steps of adding one.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any, Protocol
 
 from flow_forecaster.engine.simulation import Machine
@@ -35,6 +36,11 @@ class Question(Protocol):
         """Compute the answer."""
 
 
+def _asked(request: Any, *, today: date, seed: int) -> tuple[AnyRequest, Question]:
+    resolved = request.resolved(today=today, seed=seed)
+    return resolved, resolved.question()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind of forecast."""
@@ -43,12 +49,14 @@ class Kind:
     request: type[AnyRequest]
     present: Callable[[Any, Any, Any], Response]
     """(resolved request, question, answer) -> result."""
+    ask: Callable[..., tuple[AnyRequest, Question]] = _asked
+    """(request, today, seed) -> (resolved request, question)."""
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind(name="when", request=WhenRequest, present=when_result),
+    Kind(name="when", request=WhenRequest, present=when_result, ask=WhenRequest.asked),
     Kind(name="how_many", request=HowManyRequest, present=how_many_result),
-    Kind(name="deadline", request=DeadlineRequest, present=deadline_result),
+    Kind(name="deadline", request=DeadlineRequest, present=deadline_result, ask=DeadlineRequest.asked),
     Kind(name="milestones", request=MilestonesRequest, present=milestones_result),
     Kind(name="teams", request=TeamsRequest, present=teams_result),
     Kind(name="cost", request=CostRequest, present=cost_result),
@@ -59,7 +67,7 @@ KINDS: tuple[Kind, ...] = (
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """A resolved request and its question, ready to be computed."""
 
@@ -67,7 +75,7 @@ class Job:
     request: AnyRequest
     question: Question
 
-    @property
+    @cached_property
     def cost(self) -> float:
         """Estimated cost in draws."""
         return self.question.cost
@@ -88,8 +96,9 @@ def prepare(request: Any, *, today: date, seed: int) -> Job:
     Raises:
         InvalidInput: the request cannot be answered, with the field that is to blame.
     """
-    resolved = request.resolved(today=today, seed=seed)
-    return Job(kind=_BY_NAME[resolved.kind], request=resolved, question=resolved.question())
+    kind = _BY_NAME[request.kind]
+    resolved, question = kind.ask(request, today=today, seed=seed)
+    return Job(kind=kind, request=resolved, question=question)
 
 
 def restore(kind: str, request: str) -> Job:
