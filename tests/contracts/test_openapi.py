@@ -26,7 +26,20 @@ OPERATIONS = {
     if method in METHODS
 }
 EACH = pytest.mark.parametrize("name", OPERATIONS)
-VERBS = {"create", "list", "get", "cancel", "delete", "put", "update", "redeliver", "import", "rotate", "revoke"}
+VERBS = {
+    "create",
+    "list",
+    "get",
+    "cancel",
+    "delete",
+    "put",
+    "update",
+    "redeliver",
+    "import",
+    "resolve",
+    "rotate",
+    "revoke",
+}
 # Keywords that OpenAPI 3.2 brought; 3.1 knows none of them.
 LATER = {
     *("itemSchema", "itemEncoding", "prefixEncoding", "additionalOperations", "$self", "dataValue", "serializedValue"),

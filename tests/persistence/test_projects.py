@@ -11,6 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from flow_forecaster.engine.work_items import WorkItem
 from flow_forecaster.errors import DatabaseUnavailable, ProjectExists
+from flow_forecaster.persistence.actual_tables import ActualRow
+from flow_forecaster.persistence.actuals import NewActual
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.history_rows import HistoryRepository
 from flow_forecaster.persistence.identifiers import new_id
@@ -18,7 +20,7 @@ from flow_forecaster.persistence.project_tables import HistoryRow, ProjectRow, W
 from flow_forecaster.persistence.projects import NewProject, ProjectRepository
 from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.persistence.work_items import ItemFilter, WorkItemRepository
-from persistence.rows import see_all
+from persistence.rows import a_forecast, see_all
 from services.messages import another_tenant
 
 EVERYTHING = ItemFilter()
@@ -185,7 +187,19 @@ async def test_a_statement_without_any_predicate_reaches_ones_own_rows(locked: D
     for name in ("hers", "his"):
         caller = await another_tenant(locked, name)
         await a_project(locked, caller.tenant_id)
-    for table in (ProjectRow, WorkItemRow, HistoryRow):
+        async with locked.writing(caller.tenant_id) as transaction:
+            made = await transaction.forecasts.add_queued(a_forecast())
+            told = insert(ActualRow).values(
+                forecast_id=made.id,
+                tenant_id=caller.tenant_id,
+                side="items",
+                source="hand",
+                made_day=1,
+                seen_day=2,
+                told="{}",
+            )
+            await transaction.projects._connection.execute(told)
+    for table in (ProjectRow, WorkItemRow, HistoryRow, ActualRow):
         async with locked.reading(caller.tenant_id) as transaction:
             found = await transaction.projects._connection.execute(select(table.tenant_id).distinct())
             assert found.scalars().all() == [caller.tenant_id]
@@ -202,3 +216,21 @@ async def test_an_item_that_ends_before_it_began_is_refused_by_the_database_too(
     async with database.writing(OPEN_TENANT) as transaction:
         with pytest.raises(IntegrityError):
             await transaction.projects._connection.execute(wrong)
+
+
+async def test_nobody_tells_what_happened_to_a_forecast_of_another_tenant(database: Database) -> None:
+    hers, his = await another_tenant(database, "hers"), await another_tenant(database, "his")
+    async with database.single(hers.tenant_id) as alone:
+        made = await alone.forecasts.add_succeeded(a_forecast(), "{}")
+    happened = NewActual(forecast_id=made.id, side="items", source="hand", made=1, seen=2, told='{"a": 1}')
+    async with database.writing(his.tenant_id) as transaction:
+        assert await transaction.actuals.put([happened], over_hand=True) == 0
+    async with database.writing(hers.tenant_id) as transaction:
+        assert await transaction.actuals.put([happened], over_hand=True) == 1
+        assert await transaction.actuals.put([happened], over_hand=False) == 0
+    async with database.writing(his.tenant_id) as transaction:
+        await transaction.actuals.remove(made.id)
+    async with database.reading(hers.tenant_id) as transaction:
+        record = await transaction.forecasts.get(made.id)
+        assert record is not None
+        assert record.actual == '{"a": 1}'

@@ -7,6 +7,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, select, update
 
+from flow_forecaster.persistence.actual_tables import ActualRow
+from flow_forecaster.persistence.actuals import NewActual
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.identifiers import first_id, new_id
 from flow_forecaster.persistence.retention import Forgotten
@@ -123,3 +125,22 @@ async def test_the_service_forgets_batch_by_batch_and_only_if_told_to(database: 
     assert await count(database) == 1
     assert await retention.forget() is False
     assert await count(database) == 0
+
+
+async def happenings(database: Database) -> int:
+    async with database.engine.begin() as connection:
+        await see_all(connection)
+        return len((await connection.execute(select(ActualRow.forecast_id))).all())
+
+
+async def test_what_happened_to_a_forecast_is_forgotten_with_it(database: Database) -> None:
+    old, new = await ended(database, 100), await ended(database, 10)
+    for forecast_id in (old, new):
+        happened = NewActual(forecast_id=forecast_id, side="items", source="hand", made=1, seen=2, told="{}")
+        async with database.writing(OPEN_TENANT) as transaction:
+            assert await transaction.actuals.put([happened], over_hand=True) == 1
+    assert (await forget(database)).forecasts == 1
+    assert await happenings(database) == 1
+    async with database.writing(OPEN_TENANT) as transaction:
+        assert await transaction.forecasts.delete(new)
+    assert await happenings(database) == 0

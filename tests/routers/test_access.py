@@ -49,13 +49,16 @@ class Known:
     carries: dict[str, str] = field(default_factory=dict)
 
 
+LONG_AGO = body(start="2024-01-01")
 REQUESTS: dict[str, Known] = {
-    f"POST {FORECASTS}": Known(sends=body()),
+    f"POST {FORECASTS}": Known(sends=LONG_AGO),
     f"GET {FORECASTS}": Known(),
     f"GET {FORECASTS}/{{forecast_id}}": Known(names="forecast"),
     f"GET {FORECASTS}/{{forecast_id}}/events": Known(names="forecast"),
     f"POST {FORECASTS}/{{forecast_id}}/cancel": Known(names="forecast"),
     f"DELETE {FORECASTS}/{{forecast_id}}": Known(names="forecast"),
+    f"PUT {FORECASTS}/{{forecast_id}}/actual": Known(names="forecast", sends={"finished_on": "2024-03-04"}),
+    f"DELETE {FORECASTS}/{{forecast_id}}/actual": Known(names="forecast"),
     f"POST {PROJECTS}": Known(sends={"name": "asked for"}),
     f"GET {PROJECTS}": Known(),
     f"GET {PROJECTS}/{{project_id}}": Known(names="project"),
@@ -72,6 +75,7 @@ REQUESTS: dict[str, Known] = {
     f"GET {PROJECTS}/{{project_id}}/history": Known(names="project"),
     f"PUT {PROJECTS}/{{project_id}}/history": Known(names="project", sends={"rows": []}),
     f"GET {PROJECTS}/{{project_id}}/throughput": Known(names="project"),
+    f"POST {PROJECTS}/{{project_id}}/actuals": Known(names="project"),
     f"GET {PROJECTS}/{{project_id}}/flow-metrics": Known(names="project"),
     f"GET {PROJECTS}/{{project_id}}/process-behavior-chart": Known(names="project"),
     f"GET {PROJECTS}/{{project_id}}/trend": Known(names="project"),
@@ -127,7 +131,7 @@ async def house(own_url: str, kernel_cache: Path) -> AsyncIterator[House]:
         revoked, expired = await a_key(keys, tenant_id=hers), await a_key(keys, tenant_id=hers)
         await keys.revoke(of_tenant(hers), revoked.record.id)
         await expire(keys, expired)
-        stored = await client.post(FORECASTS, json=body(), headers=bearing(good.text))
+        stored = await client.post(FORECASTS, json=LONG_AGO, headers=bearing(good.text))
         assert stored.status_code == 201, stored.text
         head, _, secret = good.text.rpartition("_")
         yield House(
@@ -239,7 +243,7 @@ async def test_a_list_holds_nothing_of_another_tenant(house: House, name: str) -
 
 async def test_what_one_makes_is_not_the_others(house: House) -> None:
     others = (KEYS, ENDPOINTS, PROJECTS)
-    for path, sends in ((FORECASTS, body()), *((each, REQUESTS[f"POST {each}"].sends) for each in others)):
+    for path, sends in ((FORECASTS, LONG_AGO), *((each, REQUESTS[f"POST {each}"].sends) for each in others)):
         made = await house.client.post(path, json=sends, headers=bearing(house.other))
         assert made.status_code == 201
         assert (await house.client.get(made.headers["Location"], headers=bearing(house.other))).status_code == 200
@@ -249,7 +253,7 @@ async def test_what_one_makes_is_not_the_others(house: House) -> None:
 @EACH
 async def test_whoever_may_is_served(house: House, name: str) -> None:
     """Otherwise the refusals above would prove nothing: the requests are good, but for the key."""
-    stored = await house.client.post(FORECASTS, json=body(), headers=bearing(house.good))
+    stored = await house.client.post(FORECASTS, json=LONG_AGO, headers=bearing(house.good))
     (hers,) = {item["id"] for item in [stored.json()]}
     key = await house.client.post(KEYS, json={"name": "x", "scopes": ["forecasts:read"]}, headers=bearing(house.good))
     mine = await an_endpoint(house.client, house.good) | await a_project(house.client, house.good, new_id().hex)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from flow_forecaster.errors import DatabaseUnavailable
+from flow_forecaster.persistence.actuals import ActualRepository
 from flow_forecaster.persistence.api_keys import KeyDirectory, KeyRepository
 from flow_forecaster.persistence.backlog import BacklogRepository
 from flow_forecaster.persistence.claims import ClaimRepository
@@ -50,6 +51,7 @@ class Transaction:
     projects: ProjectRepository
     work_items: WorkItemRepository
     histories: HistoryRepository
+    actuals: ActualRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +209,7 @@ def _transaction(connection: Statements, tenant_id: UUID) -> Transaction:
         projects=ProjectRepository(connection, tenant_id),
         work_items=WorkItemRepository(connection, tenant_id),
         histories=HistoryRepository(connection, tenant_id),
+        actuals=ActualRepository(connection, tenant_id),
     )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, Uuid, bindparam, case, delete, func, insert, select, update
 
+from flow_forecaster.persistence.actual_tables import ActualRow
 from flow_forecaster.persistence.clock import now
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.reach import Declared
@@ -24,7 +25,8 @@ SUMMARY = (
     ForecastRow.started_at,
     ForecastRow.finished_at,
 )
-_WHOLE = (*SUMMARY, ForecastRow.request, ForecastRow.result)
+_WHOLE = (*SUMMARY, ForecastRow.request, ForecastRow.result, ActualRow.told.label("actual"))
+_WITH_ACTUAL = select(*_WHOLE).outerjoin(ActualRow, ActualRow.forecast_id == ForecastRow.id)
 # On the table, not the mapped class, and built once: a third of the time of storing a small forecast.
 _MOMENTS = (ForecastRow.created_at, ForecastRow.started_at, ForecastRow.finished_at)
 _INSERT = insert(ForecastRow.metadata.tables[ForecastRow.__tablename__]).returning(ForecastRow.id, *_MOMENTS)
@@ -46,6 +48,7 @@ class NewForecast:
     cost: float = 0.0
     """Estimated draws: what it takes of the workers, if it is left to them."""
     origin: Origin = UNKNOWN
+    project_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +72,11 @@ class SummaryRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastRecord(SummaryRecord):
-    """A stored forecast. `request` and `result` are JSON texts."""
+    """A stored forecast. `request`, `result` and `actual` are JSON texts."""
 
     request: str
     result: str | None
+    actual: str | None = None
 
 
 class ForecastRepository:
@@ -100,7 +104,7 @@ class ForecastRepository:
 
     async def get(self, forecast_id: UUID) -> ForecastRecord | None:
         """Find a forecast."""
-        row = (await self._connection.execute(select(*_WHOLE).where(*self._mine(forecast_id)))).one_or_none()
+        row = (await self._connection.execute(_WITH_ACTUAL.where(*self._mine(forecast_id)))).one_or_none()
         return None if row is None else _record(row)
 
     async def page(
@@ -165,6 +169,7 @@ class ForecastRepository:
             "callback_url": new.callback_url,
             "request_id": new.origin.request_id,
             "traceparent": new.origin.traceparent,
+            "project_id": new.project_id,
             "status": status,
             "progress": progress,
             "result": result,

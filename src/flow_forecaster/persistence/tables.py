@@ -81,6 +81,12 @@ class ForecastRow(Base):
             sqlite_where=text("status = 'running'"),
             postgresql_where=text("status = 'running'"),
         ),
+        Index(
+            "ix_forecasts_project",
+            *("tenant_id", "project_id", "id"),
+            sqlite_where=text("project_id IS NOT NULL"),
+            postgresql_where=text("project_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
@@ -105,6 +111,8 @@ class ForecastRow(Base):
     cost: Mapped[float | None] = mapped_column(Double)
     request_id: Mapped[str | None] = mapped_column(String(32))
     traceparent: Mapped[str | None] = mapped_column(String(55))
+    # Of the project that it was made from, which may be gone; without a foreign key, as that of the tenant.
+    project_id: Mapped[UUID | None] = mapped_column(Uuid)
 
 
 # Written out: a partial index serves no statement whose condition is a parameter.

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from flow_forecaster.persistence.origins import Origin
 from flow_forecaster.routers.once import within
+from flow_forecaster.services.actuals import Actuals
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.flow_metrics import Metering
@@ -69,6 +70,11 @@ async def _throughputs(request: Request) -> Throughputs:
     return throughputs
 
 
+async def _actuals(request: Request) -> Actuals:
+    actuals: Actuals = request.app.state.actuals
+    return within(request, actuals)
+
+
 async def _flow_metrics(request: Request) -> Metering:
     metering: Metering = request.app.state.flow_metrics
     return metering
@@ -106,6 +112,7 @@ LookingDep = Annotated[Looking, Depends(_looking)]
 ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
 ProjectsDep = Annotated[Projects, Depends(_projects)]
 WorkItemsDep = Annotated[WorkItems, Depends(_work_items)]
+ActualsDep = Annotated[Actuals, Depends(_actuals)]
 FlowMetricsDep = Annotated[Metering, Depends(_flow_metrics)]
 ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
 ImportsDep = Annotated[Imports, Depends(_imports)]

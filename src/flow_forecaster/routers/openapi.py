@@ -12,6 +12,7 @@ from flow_forecaster.routers.access import SCHEME
 from flow_forecaster.routers.documents import EVENT_STREAM, REFUSED
 from flow_forecaster.routers.imports import IMPORT_FILE
 from flow_forecaster.routers.messages import describe
+from flow_forecaster.schemas.actuals import ActualSource
 from flow_forecaster.schemas.api_keys import Scope
 from flow_forecaster.schemas.backtest import TargetName
 from flow_forecaster.schemas.capacities import Applies
@@ -31,6 +32,7 @@ from flow_forecaster.schemas.work_items import State
 # Unions that stand inline in FastAPI's document: their name, and the schema and field that hold them.
 _UNIONS = (("ForecastRequest", "Forecast", "request"), ("ForecastResult", "Forecast", "result"))
 _ENUMS: dict[str, tuple[str, ...]] = {
+    "ActualSource": get_args(ActualSource),
     "ApiKeyScope": get_args(Scope),
     "WebhookDeliveryStatus": get_args(DeliveryStatus),
     "WebhookEventType": get_args(EventType),

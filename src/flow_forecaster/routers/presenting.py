@@ -27,6 +27,7 @@ def forecast_json(record: ForecastRecord) -> str:
         }
     )
     tail = f'"request": {record.request}, "result": {record.result or "null"}, "error": {record.error or "null"}'
+    tail += f', "actual": {record.actual or "null"}'
     return f"{head[:-1]}, {tail}}}"
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from flow_forecaster.schemas.actuals import Actual
 from flow_forecaster.schemas.base import Request, Response
 from flow_forecaster.schemas.kinds import ForecastRequest, ForecastResult, KindName
 
@@ -37,6 +38,7 @@ class Forecast(ForecastSummary):
 
     request: ForecastRequest
     result: ForecastResult | None = Field(default=None, discriminator="kind")
+    actual: Actual | None = Field(default=None, description="What really happened, once that has been told.")
 
 
 class ForecastQuery(Request):

@@ -10,6 +10,7 @@ from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, S
 from flow_forecaster.persistence.idempotency import Reservation
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
+from flow_forecaster.schemas.fields import HistoryFields
 from flow_forecaster.schemas.kinds import AnyRequest, names_project
 from flow_forecaster.services import cursors
 from flow_forecaster.services.addresses import AddressPolicy
@@ -153,7 +154,13 @@ def _new(job: Job, origin: Origin) -> NewForecast:
         callback_url=job.request.callback_url,
         cost=job.cost,
         origin=origin,
+        project_id=_project_of(job.request),
     )
+
+
+def _project_of(request: AnyRequest) -> UUID | None:
+    taken = request.taken_from if isinstance(request, HistoryFields) else None
+    return None if taken is None else taken.project_id
 
 
 def _found(record: ForecastRecord | None) -> ForecastRecord:
