@@ -23,6 +23,9 @@ step = printf '%-18s' '$(1)'; if said=$$({ $(2); } 2>&1); then echo ok; else ech
 
 VERSIONS = 3.11 3.12 3.13
 
+# make test: half of the time of the tests is waiting. Files stay whole, so that what a module starts is started once.
+PROCESSES ?= 2
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run demo test check bench bench-calibration chaos matrix format lock openapi clean find-python environment environment-dev
@@ -37,8 +40,8 @@ run: environment ## start the service on SQLite (HOST=127.0.0.1 PORT=8000)
 demo: environment ## forecast once from examples/team-weekly.csv and print the answer
 	@"$(BIN)/flow-forecaster" when examples/team-weekly.csv --items 50 --start 2026-11-16 --seed 42
 
-test: environment-dev ## run all tests, with real servers (ARGS="-k when -x")
-	@"$(BIN)/python" -m pytest $(ARGS)
+test: environment-dev ## run all tests, with real servers (ARGS="-k when -x", PROCESSES=0: all in one)
+	@"$(BIN)/python" -m pytest --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)
 
 check: environment-dev ## what CI demands before the tests: format, lint, types, imports, locks, OpenAPI, contract tests
 	@$(call step,formatting,"$(BIN)/ruff" format --check .)
