@@ -87,6 +87,7 @@ def test_a_deadline_takes_the_same_options_and_says_what_it_assumes(line: Line) 
         (["--items", "40", "--month", "brumaire:50"], "--month"),
         (["--items", "40", "--month", "de:50"], "--month"),
         (["--items", "40", "--month", "december:5000"], "--month"),
+        (["--items", "40", "--month", "dec:50", "--month", "december:60"], "--month"),
         (["--items", "40", "--cold-start", "soon"], "--cold-start"),
         (["--items", "40", "--cold-start", "0"], "--cold-start"),
         (["--items", "40", "--cold-start", "3", "--tail", "3"], "--tail"),

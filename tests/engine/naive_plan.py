@@ -1,6 +1,7 @@
 """A slow twin of plans: one trial, one step, one team after the other, in fractions and dictionaries of names."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import islice
 from math import floor
@@ -122,8 +123,8 @@ class Trial:
                 return
 
 
-def ends(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, horizon: int) -> list[int]:
-    """After how many steps each feature is finished; horizon + 1 if it is not."""
+def steps(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, horizon: int) -> Iterator[Trial]:
+    """A trial as it stands by the end of each step."""
     needs = {
         feature.name: (before(scope, stream(seed, index), trial, 1), before(growth, stream(seed, index), trial, 3))
         for index, (feature, scope, growth) in enumerate(zip(plan.features, *laws(plan), strict=True))
@@ -139,7 +140,23 @@ def ends(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, ho
         for team, drawn, span in zip(plan.teams, pace, ends_of, strict=True):
             if drawn is not None and step in span:
                 run.work(team, drawn, step, span[step])
+        yield run
+
+
+def ends(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, horizon: int) -> list[int]:
+    """After how many steps each feature is finished; horizon + 1 if it is not."""
+    (run,) = deque(steps(plan, tables, seed, trial, horizon), maxlen=1)
     return [run.finished.get(feature.name, horizon + 1) for feature in plan.features]
+
+
+def ways(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, horizon: int) -> list[list[Fraction]]:
+    """What is done by the end of each step: of each feature, and of each team."""
+    found = []
+    for run in steps(plan, tables, seed, trial, horizon):
+        features = [run.worked[feature.name] for feature in plan.features]
+        teams = [sum((run.worked[each.name] for each in team.features), Fraction(0)) for team in plan.teams]
+        found.append([*features, *teams])
+    return found
 
 
 def laws(plan: Plan) -> tuple[list[LawTable], list[LawTable]]:

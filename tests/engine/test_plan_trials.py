@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from datetime import date
+from fractions import Fraction
 from itertools import product
+from math import floor
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from flow_forecaster.engine.samplers import Adaptive, BlockBootstrap, Bootstrap
 from flow_forecaster.engine.scope import Scope
 from flow_forecaster.engine.simulation import Machine
 
+NEAR = Fraction(1, 10**9)
 BURSTY = [3, 0, 4, 1, 5, 9, 2, 6]
 SAMPLERS = [Bootstrap(), Adaptive(), BlockBootstrap()]
 UNCERTAIN = [Scope(items=Range(low=3, likely=5, high=9), split=UNSPLIT), replace(PRINTED, risks=RISKS[:1])]
@@ -88,6 +91,21 @@ def test_every_trial_ends_where_its_twin_does(of: Plan, seed: int, trial: int) -
     found = simulation.ends(np.arange(trial, trial + 3))
     for row, number in zip(found.tolist(), range(trial, trial + 3), strict=True):
         assert row == naive_plan.ends(of, simulation.teams, seed, number, 40)
+
+
+@PATIENT
+@given(plans(), st.integers(0, 2**53 - 1), st.integers(0, 10**6), st.integers(1, 4))
+def test_every_trial_goes_the_way_of_its_twin(of: Plan, seed: int, trial: int, stride: int) -> None:
+    """In whole items; where a share is whole but for the rounding of fractions, either side of it is right."""
+    simulation = delivery(of, trials=1, seed=seed, horizon=12).simulation()
+    rows = np.arange(stride, 13, stride)
+    way = simulation.ways(np.array([trial]), 12, rows)
+    twin = naive_plan.ways(of, simulation.teams, seed, trial, 12)
+    found = np.concatenate([way.features[0], way.teams[0]]).T.tolist()
+    for place, row in zip(rows.tolist(), found, strict=True):
+        for items, exact in zip(row, twin[place - 1], strict=True):
+            assert floor(exact - NEAR) <= items <= floor(exact + NEAR)
+    assert way.whole[0, rows - 1].tolist() == way.teams[0].sum(axis=0).tolist()
 
 
 @PATIENT

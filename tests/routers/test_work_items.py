@@ -283,6 +283,23 @@ async def test_every_kind_that_has_a_history_takes_it_from_a_project(service: ht
     assert (await service.post(FORECASTS, json=looking_back)).status_code == 201
 
 
+async def test_a_team_whose_project_has_finished_nothing_yet_cannot_be_forecast_and_the_other_can(
+    service: httpx2.AsyncClient,
+) -> None:
+    project, empty = await a_team(service), (await make(service))["id"]
+    old = {"name": "a", "project_id": project, "features": [{"name": "f", "scope": {"items": 5}}]}
+    new = {"name": "b", "project_id": empty, "features": [{"name": "g", "scope": {"items": 5}}]}
+    asked = {"kind": "teams", "teams": [old, new], "seed": 1}
+    told = (await service.post(FORECASTS, json=asked)).json()
+    assert told["request"]["teams"][1]["history"]["throughput"] == []
+    result = told["result"]
+    assert [team["when"] is None for team in result["teams"]] == [False, True]
+    assert result["delivery"] is None
+    assert "cannot_be_forecast" in {warning["code"] for warning in result["warnings"]}
+    wrong = asked | {"teams": [old, new | {"selection": {"tags": ["none"]}}]}
+    invalid(await service.post(FORECASTS, json=wrong), ("/teams/1/selection", "nothing_finished"))
+
+
 async def test_a_daily_project_brings_its_calendar(service: httpx2.AsyncClient) -> None:
     project = await a_team(service, period="day", calendar={"weekdays": ["monday", "tuesday", "wednesday"]})
     answer = await service.post(FORECASTS, json=without("history", project_id=project, seed=1))

@@ -246,3 +246,29 @@ def test_long_answers_of_many_features_are_joined_and_say_so() -> None:
     result = milestones_answer(*features, history=history, sampler={"kind": "bootstrap"}, method="monte_carlo")
     assert max(len(each.when.distribution) for each in result.features if each.when) <= 62
     assert "distribution_joined" in [warning.code for warning in result.warnings]
+
+
+def test_the_spread_and_the_fan_of_each_part_stand_beside_it_and_those_of_the_whole_in_the_explanation() -> None:
+    """4 a week: 6 items by the second Sunday, 4 to 12 more one to three weeks later."""
+    a, b = item("a", 6), item("b", {"low": 4, "high": 12})
+    result = milestones_answer(a, b, sample_paths=2, **STEADY)
+    shares = [{each.source: each.share for each in feature.spread} for feature in result.features]
+    assert shares == [{}, {"pace": 0.0, "items": 1.0}]
+    assert {each.source: each.share for each in result.explanation.spread} == shares[1]
+    first, last = (feature.fan for feature in result.features)
+    assert first is not None
+    assert last is not None
+    assert [(row.periods, row.date, row.items[0]) for row in first.rows[:2]] == [
+        (1, date(2026, 1, 11), 4),
+        (2, date(2026, 1, 18), 6),
+    ]
+    assert len(first.paths) == 2
+    whole = result.explanation.fan
+    assert whole is not None
+    assert whole.paths == [
+        [x + y for x, y in zip(*pair, strict=True)] for pair in zip(first.paths, last.paths, strict=True)
+    ]
+    plan = teams_answer(team("p", a, **STEADY), team("t", b, **STEADY), fan=True)
+    assert [each.fan is not None and not each.fan.paths for each in plan.teams] == [True, True]
+    assert [each.source for each in plan.teams[1].spread] == ["pace", "items"]
+    assert (milestones_answer(a).explanation.fan, milestones_answer(a).features[0].fan) == (None, None)

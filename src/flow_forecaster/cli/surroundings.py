@@ -64,7 +64,7 @@ def capacity(
     if ramp is not None:
         fields["ramp"] = _ramp(ramp)
     if months:
-        fields["months"] = dict(_month(text) for text in months)
+        fields["months"] = _months(months)
     return fields
 
 
@@ -115,6 +115,15 @@ def _ramp(text: str) -> dict[str, object]:
     periods = {} if found["periods"] is None else {"periods": int(found["periods"])}
     contributors = {"min_contributors": float(found["low"]), "max_contributors": float(found["high"])}
     return {"size": round(float(found["size"]) / 100, 12), **contributors, **periods}
+
+
+def _months(texts: Sequence[str]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, share in map(_month, texts):
+        if name in found:
+            raise Refused(f"--month: {name} is given twice")
+        found[name] = share
+    return found
 
 
 def _month(text: str) -> tuple[str, float]:

@@ -21,6 +21,7 @@ from flow_forecaster.engine.kernels import (
     convolution,
     lattice,
     plan,
+    plan_ways,
     pricing,
     randomness,
     trials,
@@ -46,6 +47,7 @@ MODULES: tuple[ModuleType, ...] = (
     trials,
     pricing,
     plan,
+    plan_ways,
     variations,
 )
 
@@ -119,7 +121,8 @@ def _run_plans() -> None:
     basis = Basis(history=history, timeline=timeline, sampler=Adaptive(), method="monte_carlo", trials=1, seed=0)
     scope = Scope(items=Range(low=1.0, high=2.0), split=Split.of(Range.exactly(1.0)))
     team = Team(name="", features=(Feature(name="", scope=scope),), timeline=timeline, basis=basis)
-    Delivery(plan=Plan(teams=(team,)), method_asked="monte_carlo", trials=1, seed=0, horizon=2).answer(Machine())
+    whole = Plan(teams=(team,))
+    Delivery(plan=whole, method_asked="monte_carlo", trials=1, seed=0, horizon=2, paths=1).answer(Machine())
 
 
 def _run_variations() -> None:

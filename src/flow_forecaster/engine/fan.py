@@ -1,8 +1,10 @@
 """The path of the work: how many items are done by the end of each period, as a fan of levels and as single paths."""
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flow_forecaster.engine.arrays import Counts
 from flow_forecaster.engine.kernels import trials as kernels
@@ -17,14 +19,22 @@ MOST_PATHS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fan:
-    """Items done by the end of each period.
+    """Items done by the end of some periods.
 
-    levels: (P, 5), the most items that a share LEVELS of TRIALS trials does not exceed. paths: (n, P), the first
-    n trials. Both stop where the trial's scope is finished.
+    periods: (R,), which ones. levels: (R, 5), the most items that a share LEVELS of TRIALS trials does not exceed.
+    paths: (n, R), the first n trials. All stop where the trial's scope is finished.
     """
 
+    periods: Counts
     levels: Counts
     paths: Counts
+
+    @classmethod
+    def of(cls, periods: Counts, done: NDArray[np.integer], paths: int) -> "Fan":
+        """Read the levels of whole items that trials have done by then; `done` of shape (trials, R)."""
+        ranks = [ceil(level * len(done)) - 1 for level in LEVELS]
+        levels = np.sort(done, axis=0)[ranks].T.astype(np.int64)
+        return cls(periods=periods, levels=levels, paths=done[:paths].astype(np.int64))
 
 
 def fan_cost() -> float:
@@ -38,7 +48,4 @@ def fan(basis: Basis, model: Model, *, periods: int, paths: int) -> Fan:
     pace = basis.sampler.tables(basis.history, basis.timeline, length)
     items = np.empty((TRIALS, length))
     kernels.paths(model.tables(pace, basis.timeline), np.uint64(basis.seed), 0, items)
-    done = np.floor(items).astype(np.int64)
-    ordered = np.sort(done, axis=0)
-    ranks = [int(np.ceil(level * TRIALS)) - 1 for level in LEVELS]
-    return Fan(levels=ordered[ranks].T, paths=done[:paths])
+    return Fan.of(np.arange(1, length + 1), np.floor(items), paths)

@@ -17,6 +17,7 @@ from flow_forecaster.engine.lattice import Lattice
 from flow_forecaster.engine.laws import MOST_HORIZON, OPERATIONS_PER_DRAW, Basis, Method, default_horizon
 from flow_forecaster.engine.model_laws import typical_pace
 from flow_forecaster.engine.plan import Feature, Plan, Team
+from flow_forecaster.engine.plan_fan import Fans, Looking, fans_cost
 from flow_forecaster.engine.plan_trials import Simulation, growth_table, scope_table, team_tables
 from flow_forecaster.engine.simulation import Machine, histogram
 from flow_forecaster.engine.spread import PACE, Shares, shares, variance_of, variances
@@ -25,6 +26,7 @@ from flow_forecaster.engine.spread import PACE, Shares, shares, variance_of, var
 # of its team, and a step of a feature that grows.
 TRIAL_COST, STEP_COST, FEATURE_COST, LOOK_COST, GROWTH_COST = 60.0, 5.0, 40.0, 3.0, 20.0
 _PILOT = 100
+_NEARLY_ALL = 0.99
 _SPREAD_TRIALS = 4_096
 """Of each case: enough for shares within a few percent, at a twenty-fifth of the price of 100,000 trials for each."""
 
@@ -35,7 +37,7 @@ class DeliveryAnswer:
 
     None stands for what cannot be forecast. `by`: P(a feature and all before it are finished by the deadline).
     `last`: in what share of the trials nobody is finished after a team. `spread`: what the variance of each of the laws
-    comes from, in their order; none where there is no law.
+    comes from, in their order; none where there is no law. `fans`: the paths of the work, if they were asked for.
     """
 
     features: tuple[Distribution | None, ...]
@@ -45,6 +47,7 @@ class DeliveryAnswer:
     last: tuple[float | None, ...]
     method: Method
     spread: tuple[Shares, ...] = ()
+    fans: Fans | None = None
     caveats: tuple[Caveat, ...] = ()
 
     def cut_line(self, confidence: float) -> int:
@@ -55,7 +58,10 @@ class DeliveryAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """When is a plan delivered, and how much of it by the end of `deadline` steps?"""
+    """When is a plan delivered, and how much of it by the end of `deadline` steps?
+
+    With so many `paths` and the fans of all parts, unless None.
+    """
 
     plan: Plan
     method_asked: Literal["auto", "exact", "monte_carlo"]
@@ -64,6 +70,7 @@ class Delivery:
     horizon: int
     deadline: int | None = None
     days_left: int = 0
+    paths: int | None = None
 
     @cached_property
     def method(self) -> Method:
@@ -82,7 +89,7 @@ class Delivery:
     @property
     def cost(self) -> float:
         """Estimated cost in draws of the bootstrap."""
-        return self._laws_cost + self._spread_cost
+        return self._laws_cost + self._spread_cost + self._fans_cost
 
     @cached_property
     def mean_steps(self) -> int:
@@ -90,10 +97,11 @@ class Delivery:
         return min(self.horizon, ceil(_over_teams(self.plan, [_mean_periods(team) for team in self.plan.teams])) + 1)
 
     def answer(self, machine: Machine) -> DeliveryAnswer:
-        """Compute all laws, and what their spread comes from."""
-        first, then = machine.parts(self._laws_cost, self._spread_cost)
-        found = self._exact(first) if self.method == "exact" else self._simulated(first)
-        return replace(found, spread=self._spread(found, then), caveats=tuple(_caveats(self, found)))
+        """Compute all laws, what their spread comes from, and the paths that lead there."""
+        parts = machine.parts(self._laws_cost, self._spread_cost, self._fans_cost)
+        found = self._exact(parts[0]) if self.method == "exact" else self._simulated(parts[0])
+        found = replace(found, spread=self._spread(found, parts[1]), fans=self._fans(found, parts[2]))
+        return replace(found, caveats=tuple(_caveats(self, found)))
 
     def simulation(self) -> Simulation:
         """Prepare the trials, and try some: the window is what nine of ten of them need, and a little more."""
@@ -146,6 +154,22 @@ class Delivery:
             return 0.0
         share = 1.0 if self.method == "exact" else min(self.trials, _SPREAD_TRIALS) / self.trials
         return self._laws_cost * share * (2 + len(sources))
+
+    @property
+    def _fans_cost(self) -> float:
+        if self.paths is None:
+            return 0.0
+        parts = len(self.plan.features) + len(self.plan.teams)
+        return fans_cost(self._draws / self.trials, parts=parts, steps=2 * self.mean_steps)
+
+    def _fans(self, found: DeliveryAnswer, machine: Machine) -> Fans | None:
+        """Look as far as nearly all trials go, in the last of whatever is known."""
+        laws = (*found.features, *found.teams, found.whole)
+        ends = [law.when(_NEARLY_ALL) or law.last for law in laws if law is not None]
+        if self.paths is None or not ends:
+            return None
+        looking = Looking(simulation=self._simulation, steps=max(ends), paths=self.paths)
+        return looking.fans([law is not None for law in laws], machine)
 
     def _exact(self, machine: Machine) -> DeliveryAnswer:
         ends = self._exact_ends(self.plan.features, machine)
@@ -272,6 +296,7 @@ def _caveats(asked: Delivery, found: DeliveryAnswer) -> Iterable[Caveat]:
     known = [law for law in (*found.features, found.whole) if law is not None]
     if known:
         yield from horizon_caveats(max(known, key=lambda law: law.beyond), asked.horizon)
+    yield from () if found.fans is None else found.fans.caveats
     if asked.deadline is not None:
         yield from partial_period(plan.timeline, asked.deadline, asked.days_left)
 

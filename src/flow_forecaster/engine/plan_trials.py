@@ -9,6 +9,7 @@ import numpy as np
 from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.kernels import plan as kernels
 from flow_forecaster.engine.kernels.plan import Beginnings, PlanTables
+from flow_forecaster.engine.kernels.plan_ways import Way, paths
 from flow_forecaster.engine.kernels.trials import LawTable, TrialTables
 from flow_forecaster.engine.lattice import Lattice, on_lattice, step_for
 from flow_forecaster.engine.model import Model
@@ -102,8 +103,27 @@ class Simulation:
     def _laws(self) -> int:
         return len(self.scopes) + len(self.teams) + 1
 
+    def ways(self, trials: Counts, steps: int, rows: Counts) -> Way:
+        """Find what is done by the end of the first steps, in whole items, and at these `rows` for each part."""
+        places = np.full(steps, -1, dtype=np.int64)
+        places[rows - 1] = np.arange(rows.size)
+        way = Way(
+            rows=places,
+            whole=np.zeros((trials.size, steps), dtype=np.int64),
+            teams=np.zeros((trials.size, len(self.teams), rows.size), dtype=np.int64),
+            features=np.zeros((trials.size, len(self.scopes), rows.size), dtype=np.int64),
+        )
+        paths(self.tables, self._fresh_beginnings, self._drawn(trials, steps), way)
+        return way
+
     def _run(self, trials: Counts, window: int) -> Counts:
-        pace = np.zeros((len(self.teams), trials.size, window))
+        ends = np.zeros((trials.size, len(self.scopes)), dtype=np.int64)
+        kernels.allocate(self.tables, self._fresh_beginnings, self._drawn(trials, window), ends)
+        return ends
+
+    def _drawn(self, trials: Counts, steps: int) -> kernels.Drawn:
+        """Draw all that these trials need for so many steps."""
+        pace = np.zeros((len(self.teams), trials.size, steps))
         common = self.plan.draws == "same_periods"
         scope = self._values(self.scopes, kernels.SCOPE, trials)
         growth = self._values(self.growths, kernels.GROWTH, trials)
@@ -113,15 +133,17 @@ class Simulation:
                 enough = self._enough(index, scope)
                 kernels.fill(tables, seeds, trials, enough, self.tables.begins[index], pace[index])
         delay = self._values(self._delays, kernels.DELAY, trials)
-        ends = np.zeros((trials.size, len(self.scopes)), dtype=np.int64)
-        beginnings = self._beginnings._replace(began=np.empty(len(self.teams), dtype=np.int64))
-        kernels.allocate(self.tables, beginnings, kernels.Drawn(scope, growth, delay, pace), ends)
-        return ends
+        return kernels.Drawn(scope, growth, delay, pace)
 
     @cached_property
     def _beginnings(self) -> Beginnings:
         """What late teams count from their beginning."""
         return self.plan.beginnings(self.tables.begins)
+
+    @property
+    def _fresh_beginnings(self) -> Beginnings:
+        """The same, to work with: other threads are at it, too."""
+        return self._beginnings._replace(began=np.empty(len(self.teams), dtype=np.int64))
 
     @property
     def _late(self) -> list[int]:

@@ -10,13 +10,14 @@ from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.plan_laws import Delivery, DeliveryAnswer
 from flow_forecaster.schemas.base import Response
-from flow_forecaster.schemas.explanations import Assumption, Explanation, SpreadShare, spread_shares
+from flow_forecaster.schemas.explanations import Assumption, Explanation, Fan, SpreadShare, fan_shown, spread_shares
 from flow_forecaster.schemas.fields import AheadFields
 from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
 from flow_forecaster.schemas.results import Provenance, WhenReading, joined, provenance_of, trials_of, when_reading
 
 MOST_ROWS, LEAST_ROWS = 2_000, 20
 _SPREAD = "What the variance of this end comes from; empty where nothing varies, or if it cannot be forecast."
+_FAN = "Items done by period, if it was asked for; null if it cannot be forecast."
 _BY = "P(finished by the deadline); null without one, and for what cannot be forecast."
 
 
@@ -27,6 +28,7 @@ class FeatureEnd(Response):
     when: WhenReading | None = Field(description="Null if it cannot be forecast.")
     probability: float | None = Field(description=_BY)
     spread: list[SpreadShare] = Field(description=_SPREAD)
+    fan: Fan | None = Field(description=_FAN)
 
 
 class Milestone(FeatureEnd):
@@ -55,6 +57,7 @@ class TeamEnd(Response):
         description="How often nobody is finished after this team; teams that end together all count."
     )
     spread: list[SpreadShare] = Field(description=_SPREAD)
+    fan: Fan | None = Field(description=_FAN)
     sampler: str
     features: list[FeatureEnd]
 
@@ -117,6 +120,7 @@ def teams_result(request: TeamsRequest, question: Delivery, answer: DeliveryAnsw
             probability=shown.probability(answer.teams[index]),
             last=answer.last[index],
             spread=spread_shares(answer.spread[len(features) + index]),
+            fan=shown.fan(len(features) + index),
             sampler=(fields.sampler or request.sampler).kind,
             features=[features[number] for number in question.plan.of(index)],
         )
@@ -144,16 +148,21 @@ class _Shown:
         return None if law is None or deadline is None else law.at_most(deadline)
 
     def features(self) -> list[FeatureEnd]:
-        known = zip(self._question.plan.features, self._answer.features, self._answer.spread, strict=False)
         return [
             FeatureEnd(
                 name=one.name,
                 when=self.reading(law),
                 probability=self.probability(law),
-                spread=spread_shares(shares),
+                spread=spread_shares(self._answer.spread[number]),
+                fan=self.fan(number),
             )
-            for one, law, shares in known
+            for number, (one, law) in enumerate(zip(self._question.plan.features, self._answer.features, strict=True))
         ]
+
+    def fan(self, place: int) -> Fan | None:
+        """Show the fan of a law by its place."""
+        fans = self._answer.fans
+        return None if fans is None else fan_shown(fans.parts[place], self._question.plan.timeline)
 
     def whole(self) -> DeliveryResult:
         caveats = (*self._answer.caveats, *self._joined())
@@ -177,7 +186,7 @@ class _Shown:
             assumptions=[Assumption(code=one.code, detail=one.detail) for one in self._assumed()],
             sampler_parameters={} if alone is None else alone.sampler.parameters(alone.history, alone.timeline),
             spread=spread_shares(self._answer.spread[-1]),
-            fan=None,
+            fan=self.fan(-1),
         )
 
     def _assumed(self) -> Iterator[Caveat]:

@@ -41,7 +41,9 @@ class Fan(Response):
     levels: list[float]
     rows: list[FanRow]
     trials: int
-    paths: list[list[int]] = Field(description="Items done by the end of each period in single trials.")
+    paths: list[list[int]] = Field(
+        description="Items done by the end of the period of each row in single trials, the same in all parts of a plan."
+    )
 
 
 class Explanation(Response):
@@ -62,7 +64,7 @@ def explanation(basis: Basis, model: Model, spread: Shares, fan: engine_fan.Fan 
             "assumptions": [{"code": one.code, "detail": one.detail} for one in assumptions(basis, model)],
             "sampler_parameters": basis.sampler.parameters(basis.history, basis.timeline),
             "spread": spread_shares(spread),
-            "fan": None if fan is None else _fan(fan, basis.timeline),
+            "fan": fan_shown(fan, basis.timeline),
         }
     )
 
@@ -72,10 +74,13 @@ def spread_shares(spread: Shares) -> list[SpreadShare]:
     return [SpreadShare(source=source, share=share) for source, share in spread]
 
 
-def _fan(found: engine_fan.Fan, timeline: Timeline) -> Fan:
-    ends = timeline.ends_of(range(1, len(found.levels) + 1))
+def fan_shown(found: engine_fan.Fan | None, timeline: Timeline) -> Fan | None:
+    """Show a fan."""
+    if found is None:
+        return None
+    periods: list[int] = found.periods.tolist()
     rows = [
-        FanRow(periods=index + 1, date=end, items=items)
-        for index, (end, items) in enumerate(zip(ends, found.levels.tolist(), strict=True))
+        FanRow(periods=number, date=end, items=items)
+        for number, end, items in zip(periods, timeline.ends_of(periods), found.levels.tolist(), strict=True)
     ]
     return Fan(levels=list(engine_fan.LEVELS), rows=rows, trials=engine_fan.TRIALS, paths=found.paths.tolist())

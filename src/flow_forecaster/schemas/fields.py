@@ -175,12 +175,9 @@ class ForecastFields(AheadFields, HistoryFields):
         return super()._counted_in if self._guess is None else self._guess.period
 
 
-class ModelFields(ForecastFields):
-    """What every kind of forecast is asked with that simulates a team at work."""
+class FanFields(Request):
+    """How much of the path of the work is wanted."""
 
-    risks: Risks = Field(default=[], description="What adds items, or loses periods at the beginning, if it happens.")
-    capacity: Capacity | None = Field(default=None, description="How the team differs from that of the history.")
-    lead_time: LeadTime | None = Field(default=None, description="Cycle times, where throughput does not tell.")
     fan: bool = Field(default=False, description="Answer with the items done by period, too.")
     sample_paths: Annotated[Count, Field(ge=0, le=MOST_PATHS)] = Field(
         default=0, description="Answer with the fan and so many single paths, too."
@@ -190,6 +187,14 @@ class ModelFields(ForecastFields):
     def paths(self) -> int | None:
         """How many single paths are wanted beside the fan; None if neither is."""
         return self.sample_paths if self.fan or self.sample_paths else None
+
+
+class ModelFields(FanFields, ForecastFields):
+    """What every kind of forecast is asked with that simulates a team at work."""
+
+    risks: Risks = Field(default=[], description="What adds items, or loses periods at the beginning, if it happens.")
+    capacity: Capacity | None = Field(default=None, description="How the team differs from that of the history.")
+    lead_time: LeadTime | None = Field(default=None, description="Cycle times, where throughput does not tell.")
 
     def model(self, scope: Scope | None) -> Model:
         """Map everything around the draws to the engine."""

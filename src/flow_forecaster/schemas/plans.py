@@ -15,7 +15,7 @@ from flow_forecaster.engine.laws import Basis
 from flow_forecaster.engine.plan_laws import Delivery, horizon_for
 from flow_forecaster.schemas.base import Count, Request
 from flow_forecaster.schemas.capacities import Capacity
-from flow_forecaster.schemas.fields import AheadFields, ForecastFields, HistoryFields, Horizon
+from flow_forecaster.schemas.fields import AheadFields, FanFields, ForecastFields, HistoryFields, Horizon
 from flow_forecaster.schemas.forecasts import far_enough, periods_to
 from flow_forecaster.schemas.histories import Day, History, Sampler
 from flow_forecaster.schemas.scopes import Risks, Scope, risk_values
@@ -52,7 +52,7 @@ class FeatureFields(Request):
 Features = Annotated[list[FeatureFields], FailFast(), Field(min_length=1, max_length=engine.MOST_FEATURES)]
 
 
-class MilestonesRequest(ForecastFields):
+class MilestonesRequest(FanFields, ForecastFields):
     """When is each feature of a team finished, in their order, and where is the line for a date?"""
 
     kind: Literal["milestones"]
@@ -81,7 +81,7 @@ class MilestonesRequest(ForecastFields):
                 wip_limit=self.wip_limit,
             )
             plan = engine.Plan(teams=(team,))
-        return _delivery(self, plan, self.deadline, self.horizon)
+        return _delivery(self, plan)
 
 
 class TeamHistory(History):
@@ -130,7 +130,7 @@ class TeamFields(HistoryFields):
             raise
 
 
-class TeamsRequest(AheadFields):
+class TeamsRequest(FanFields, AheadFields):
     """When have several teams delivered, each of them and all together?"""
 
     kind: Literal["teams"]
@@ -161,7 +161,7 @@ class TeamsRequest(AheadFields):
         for index, team in enumerate(self.teams):
             with inside("teams", index):
                 teams.append(team.value(self, self.start))
-        return _delivery(self, engine.Plan(teams=tuple(teams), draws=self.draws), self.deadline, self.horizon)
+        return _delivery(self, engine.Plan(teams=tuple(teams), draws=self.draws))
 
 
 def _features(features: Sequence[FeatureFields]) -> tuple[engine.Feature, ...]:
@@ -180,18 +180,20 @@ def _capacity(capacity: Capacity | None, risks: Risks) -> engine_capacity.Capaci
     return (capacity or Capacity()).value(delays)
 
 
-def _delivery(request: AheadFields, plan: engine.Plan, deadline: date | None, horizon: int | None) -> Delivery:
+def _delivery(request: MilestonesRequest | TeamsRequest, plan: engine.Plan) -> Delivery:
     if request.seed is None:
         raise ValueError("A request is resolved before it is asked.")
+    deadline = request.deadline
     steps, left = (None, 0) if deadline is None else periods_to(plan, deadline, "deadline")
     return Delivery(
         plan=plan,
         method_asked=request.method,
         trials=request.trials,
         seed=request.seed,
-        horizon=far_enough(horizon, steps or 0) or max(steps or 0, horizon_for(plan)),
+        horizon=far_enough(request.horizon, steps or 0) or max(steps or 0, horizon_for(plan)),
         deadline=steps,
         days_left=left,
+        paths=request.paths,
     )
 
 

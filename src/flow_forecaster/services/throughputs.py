@@ -21,7 +21,7 @@ from flow_forecaster.schemas.calendars import Calendar
 from flow_forecaster.schemas.fields import HistoryFields
 from flow_forecaster.schemas.histories import History, period_value
 from flow_forecaster.schemas.kinds import AnyRequest
-from flow_forecaster.schemas.plans import TeamsRequest
+from flow_forecaster.schemas.plans import TeamFields, TeamHistory, TeamsRequest
 from flow_forecaster.schemas.projects import period_of
 from flow_forecaster.schemas.selections import Selection, Source, TakenFrom
 from flow_forecaster.services.callers import Caller
@@ -30,6 +30,7 @@ from flow_forecaster.services.projects import found
 
 Rows: TypeAlias = list[tuple[Day, int]]
 _NOTHING = Selection()
+_NOT_YET = {"nothing_finished", "no_whole_period"}
 H = TypeVar("H", bound=HistoryFields)
 
 
@@ -69,6 +70,8 @@ class Throughputs:
     async def resolved(self, caller: Caller, request: AnyRequest) -> AnyRequest:
         """Put the history of each project that a request names in its place, so that it can be repeated.
 
+        Of several teams, one whose project has finished nothing yet has an empty history, and alone has no answer.
+
         Raises:
             InvalidInput: there is no such project, or it has no such past.
             ScopeMissing: the caller may not look at projects.
@@ -80,8 +83,17 @@ class Throughputs:
         teams = []
         for index, team in enumerate(request.teams):
             with inside("teams", index):
-                teams.append(await self._with_history(caller, team))
+                teams.append(await self._with_any_history(caller, team))
         return request.model_copy(update={"teams": teams})
+
+    async def _with_any_history(self, caller: Caller, team: TeamFields) -> TeamFields:
+        """Put the history of a team in its place: an empty one, which cannot be forecast, of a project without any."""
+        try:
+            return await self._with_history(caller, team)
+        except InvalidInput as error:
+            if error.code not in _NOT_YET or team.selection is not None:
+                raise
+            return team.model_copy(update={"history": TeamHistory(throughput=[]), "project_id": None})
 
     async def _with_history(self, caller: Caller, request: H) -> H:
         if request.project_id is None or request.history is not None:

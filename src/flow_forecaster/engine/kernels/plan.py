@@ -172,7 +172,7 @@ def _pick(plan: PlanTables, work: Work, team: int, begin: int) -> int:
 
 
 @njit(inline="always")
-def _sums(plan: PlanTables, work: Work, team: int) -> tuple[float, float, float, float, int]:
+def sums(plan: PlanTables, work: Work, team: int) -> tuple[float, float, float, float, int]:
     """Sum up what was done of the rest, what the active need and were given; and the least missing, and how often.
 
     What the active need is added to whole items, so that no rounding of a share moves the end of the whole.
@@ -195,7 +195,7 @@ def _share(plan: PlanTables, work: Work, teams: Teams, team: int, end: int) -> i
 
     If it is enough for all of them and no other can take the place of the first that is finished, all are finished.
     """
-    others, wanted, given, least, few = _sums(plan, work, team)
+    others, wanted, given, least, few = sums(plan, work, team)
     count, total = teams.counts[team], teams.totals[team]
     rest = total - others - given
     every = total >= others + wanted and (few == count or count == teams.open[team])
@@ -215,7 +215,7 @@ def _share(plan: PlanTables, work: Work, teams: Teams, team: int, end: int) -> i
 def _turn(plan: PlanTables, work: Work, teams: Teams, team: int, begin: int) -> None:
     """Choose anew what a team works on, and until when; an idle one begins with half an item, as at the beginning."""
     teams.counts[team] = _pick(plan, work, team, begin)
-    others, wanted, given, least, few = _sums(plan, work, team)
+    others, wanted, given, least, few = sums(plan, work, team)
     count = teams.counts[team]
     if count == 0:
         teams.totals[team] = others + _HALF
@@ -270,12 +270,26 @@ def _own_share(beginnings: Beginnings, team: int, step: int, delay: float) -> fl
     return share
 
 
+class Luck(NamedTuple):
+    """What is drawn for one trial: of Drawn, its scope and growth (F,), delay (K,) and pace (K, steps)."""
+
+    scope: Floats
+    growth: Floats
+    delay: Floats
+    pace: Floats
+
+
 @njit(inline="always")
-def _trial(plan: PlanTables, work: Work, teams: Teams, beginnings: Beginnings, drawn: Drawn, trial: int) -> None:
-    """Run one trial: between two changes of what it works on, a team's total is all that moves."""
-    pace, scope, growth = drawn.pace[:, trial], drawn.scope[:, trial], drawn.growth[:, trial]
-    left, step = plan.owner.size - plan.hopeless.sum(), 0
-    while left > 0 and step < pace.shape[1]:
+def take_steps(
+    plan: PlanTables, work: Work, teams: Teams, beginnings: Beginnings, luck: Luck, first: int, last: int, left: int
+) -> int:
+    """Let every team go on from a step to another or until nothing is left; count what is left.
+
+    Between two changes of what it works on, a team's total is all that moves.
+    """
+    pace, scope, growth, delay = luck.pace, luck.scope, luck.growth, luck.delay
+    step = first
+    while left > 0 and step < last:
         for team in range(pace.shape[0]):
             begin = plan.begins[team, step]
             if begin < 0 or teams.open[team] == 0:
@@ -287,18 +301,19 @@ def _trial(plan: PlanTables, work: Work, teams: Teams, beginnings: Beginnings, d
             if teams.counts[team] > 0:
                 gain = pace[team, step]
                 if beginnings.late[team]:
-                    gain *= _own_share(beginnings, team, step, drawn.delay[team, trial])
+                    gain *= _own_share(beginnings, team, step, delay[team])
                 teams.totals[team] += gain
                 if teams.totals[team] >= teams.limits[team]:
                     left -= _finish(plan, work, teams, team, step)
         step += 1
+    return left
 
 
-@njit(nogil=True)
-def allocate(plan: PlanTables, beginnings: Beginnings, drawn: Drawn, finish: Counts) -> None:
-    """Fill in after how many steps each feature of each trial is finished, 0 if it is not; `finish` of shape (n, F)."""
+@njit
+def desk(plan: PlanTables) -> tuple[Work, Teams]:
+    """Make room for one trial."""
     features, count = plan.owner.size, plan.wip.size
-    need, worked, active = np.zeros(features), np.zeros(features), np.zeros(features, np.int64)
+    work = Work(np.zeros(features), np.zeros(features), np.zeros(features, np.int64), np.zeros(features, np.int64))
     teams = Teams(
         np.zeros(count),
         np.zeros(count),
@@ -307,16 +322,31 @@ def allocate(plan: PlanTables, beginnings: Beginnings, drawn: Drawn, finish: Cou
         np.zeros(count, np.int64),
         np.zeros(count, np.int64),
     )
+    return work, teams
+
+
+@njit(inline="always")
+def begin_trial(plan: PlanTables, work: Work, teams: Teams, beginnings: Beginnings, drawn: Drawn, trial: int) -> Luck:
+    """Begin a trial: nothing is done yet."""
+    for feature in range(plan.owner.size):
+        work.need[feature], work.worked[feature] = drawn.scope[feature, trial], 0.0
+        work.active[feature] = work.finish[feature] = 0
+    for team in range(plan.wip.size):
+        teams.totals[team], teams.open[team] = _HALF, plan.first[team + 1] - plan.first[team]
+        teams.counts[team] = teams.news[team] = teams.periods[team] = 0
+        beginnings.began[team] = _NONE
+    return Luck(drawn.scope[:, trial], drawn.growth[:, trial], drawn.delay[:, trial], drawn.pace[:, trial])
+
+
+@njit(nogil=True)
+def allocate(plan: PlanTables, beginnings: Beginnings, drawn: Drawn, finish: Counts) -> None:
+    """Fill in after how many steps each feature of each trial is finished, 0 if it is not; `finish` of shape (n, F)."""
+    work, teams = desk(plan)
     for trial in range(finish.shape[0]):
-        for feature in range(features):
-            need[feature], worked[feature] = drawn.scope[feature, trial], 0.0
-            active[feature] = finish[trial, feature] = 0
-        for team in range(count):
-            teams.totals[team], teams.open[team] = _HALF, plan.first[team + 1] - plan.first[team]
-            teams.counts[team] = teams.news[team] = teams.periods[team] = 0
-            beginnings.began[team] = _NONE
-        work = Work(need, worked, finish[trial], active)
-        _trial(plan, work, teams, beginnings, drawn, trial)
+        luck = begin_trial(plan, work, teams, beginnings, drawn, trial)
+        left = plan.owner.size - plan.hopeless.sum()
+        take_steps(plan, work, teams, beginnings, luck, 0, drawn.pace.shape[2], left)
+        finish[trial] = work.finish
 
 
 @njit(nogil=True)
