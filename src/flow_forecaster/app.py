@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from flow_forecaster import __version__
 from flow_forecaster.routers import (
     access,
+    accuracy,
     actuals,
     api_keys,
     docs,
@@ -34,6 +35,7 @@ from flow_forecaster.routers.browsers import CROSS_ORIGIN
 from flow_forecaster.routers.limits import BodyLimit
 from flow_forecaster.routers.observing import Observing
 from flow_forecaster.schemas.fields import MOST_SEED
+from flow_forecaster.services.accuracy import Accounting
 from flow_forecaster.services.actuals import Actuals
 from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.api_keys import ApiKeys
@@ -69,6 +71,11 @@ TAGS = [
     {"name": "api keys", "description": "Who may ask, and what for."},
     {"name": "operations", "description": "Is it alive, is it ready, what does it count."},
 ]
+
+_ROUTED = (
+    *(forecasts, actuals, accuracy, events, projects, work_items, flow_metrics),
+    *(imports, webhooks, api_keys, health),
+)
 
 
 class SystemClock:
@@ -140,7 +147,7 @@ def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = U
         api.add_middleware(CORSMiddleware, allow_origins=origins, **CROSS_ORIGIN)
     api.state.metrics = Metrics()
     access.hold(api)
-    for module in (forecasts, actuals, events, projects, work_items, flow_metrics, imports, webhooks, api_keys, health):
+    for module in _ROUTED:
         access.include(api, module.router)
     for install in (docs.install, problems.install, openapi.install):
         install(api)
@@ -192,6 +199,7 @@ def _team_data(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, clock: S
     api.state.throughputs = throughputs = Throughputs(database=database, clock=clock)
     api.state.imports = Imports(database=database, clock=clock)
     stack.callback(api.state.imports.close)
+    api.state.accounting = Accounting(database=database, clock=clock)
     api.state.actuals = Actuals(database=database, clock=clock)
     api.state.flow_metrics = Metering(
         database=database, throughputs=throughputs, readiness=workshop.readiness, clock=clock

@@ -67,8 +67,8 @@ def spans(team: Team, common: Timeline, horizon: int) -> dict[int, int]:
 class Trial:
     """One trial of a plan: what is worked on, and when it is finished."""
 
-    def __init__(self, plan: Plan, needs: Mapping[str, tuple[float, float]]) -> None:
-        self.plan, self.needs = plan, needs
+    def __init__(self, plan: Plan, needs: Mapping[str, tuple[float, float]], tails: Mapping[str, int]) -> None:
+        self.plan, self.needs, self.tails = plan, needs, tails
         self.worked = {feature.name: Fraction(0) for feature in plan.features}
         self.finished: dict[str, int] = {}
         self.ahead = {team.name: HALF for team in plan.teams}
@@ -83,7 +83,7 @@ class Trial:
         for predecessor in (*feature.waits_for, *others):
             if predecessor not in self.finished:
                 return True
-            if predecessor not in own and self.finished[predecessor] > begin:
+            if (predecessor not in own or self.tails[predecessor]) and self.finished[predecessor] > begin:
                 return True
         return False
 
@@ -118,7 +118,7 @@ class Trial:
             for name in ready:
                 self.worked[name] += share
                 if self.worked[name] == self.need(team, name):
-                    self.finished[name] = step + 1
+                    self.finished[name] = step + 1 + self.tails[name]
             if share < least:
                 return
 
@@ -129,7 +129,11 @@ def steps(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, h
         feature.name: (before(scope, stream(seed, index), trial, 1), before(growth, stream(seed, index), trial, 3))
         for index, (feature, scope, growth) in enumerate(zip(plan.features, *laws(plan), strict=True))
     }
-    run = Trial(plan, needs)
+    tails = {
+        feature.name: int(before(tables[team].tail, stream(seed, index), trial, 5)) if tables[team] else 0
+        for index, (feature, team) in enumerate(zip(plan.features, plan.owner, strict=True))
+    }
+    run = Trial(plan, needs, tails)
     common = plan.draws == "same_periods"
     pace = [
         None if each is None else Pace(team, each, stream(seed, 0 if common else index), stream(seed, index), trial)
@@ -146,7 +150,7 @@ def steps(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, h
 def ends(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, horizon: int) -> list[int]:
     """After how many steps each feature is finished; horizon + 1 if it is not."""
     (run,) = deque(steps(plan, tables, seed, trial, horizon), maxlen=1)
-    return [run.finished.get(feature.name, horizon + 1) for feature in plan.features]
+    return [min(run.finished.get(feature.name, horizon + 1), horizon + 1) for feature in plan.features]
 
 
 def ways(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, horizon: int) -> list[list[Fraction]]:

@@ -18,6 +18,7 @@ from engine.planning import delivery, ends_of, feature, plan, team
 from flow_forecaster.engine.calendar import Timeline, WorkingCalendar
 from flow_forecaster.engine.capacity import Capacity, Ramp, TeamChange
 from flow_forecaster.engine.history import DAY, ThroughputHistory
+from flow_forecaster.engine.lead_time import LeadTime
 from flow_forecaster.engine.plan import Plan
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.samplers import Adaptive, BlockBootstrap, Bootstrap
@@ -50,6 +51,14 @@ CAPACITIES = st.sampled_from(
         Capacity(changes=(TeamChange(day=date(2026, 1, 19), size=0.0), TeamChange(day=date(2026, 2, 4), size=2.0))),
     ]
 )
+LEAD_TIMES = st.sampled_from(
+    [
+        None,
+        None,
+        LeadTime(cycle_times=(1, 9, 23), applies="cold_start"),
+        LeadTime(cycle_times=(2, 7, 16), applies="tail"),
+    ]
+)
 DAYS = Timeline(start=MONDAY, period=DAY, calendar=WorkingCalendar(weekdays=frozenset(range(5))))
 
 
@@ -77,7 +86,7 @@ def plans(draw: st.DrawFn, most: int = 3) -> Plan:
         if basis is not None and not common and draw(st.integers(0, 3)) == 0:
             past = ThroughputHistory(throughput=tuple(history), period=DAY)
             basis = replace(basis, history=past, timeline=DAYS, sampler=Bootstrap())
-        more = {"wip_limit": draw(st.integers(1, 3)), "capacity": draw(CAPACITIES)}
+        more = {"wip_limit": draw(st.integers(1, 3)), "capacity": draw(CAPACITIES), "lead_time": draw(LEAD_TIMES)}
         teams.append(team(f"t{index}", basis, *features, **more))
         first += size
     return Plan(teams=tuple(teams), draws="same_periods" if common else "independent")
@@ -157,7 +166,7 @@ def test_neither_waits_nor_more_at_once_move_the_last_feature_of_a_team(of: Plan
     still = tuple(replace(each, growth=Range.exactly(0.0)) for each in one.features)
     free = tuple(replace(each, waits_for=()) for each in still)
     ends = [
-        delivery(replace(one, features=features, wip_limit=limit), trials=1, seed=seed, horizon=60)
+        delivery(replace(one, features=features, wip_limit=limit, lead_time=None), trials=1, seed=seed, horizon=60)
         .simulation()
         .ends(np.arange(20))
         .max(axis=1)

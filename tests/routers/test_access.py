@@ -75,6 +75,8 @@ REQUESTS: dict[str, Known] = {
     f"GET {PROJECTS}/{{project_id}}/history": Known(names="project"),
     f"PUT {PROJECTS}/{{project_id}}/history": Known(names="project", sends={"rows": []}),
     f"GET {PROJECTS}/{{project_id}}/throughput": Known(names="project"),
+    f"GET {PROJECTS}/{{project_id}}/accuracy": Known(names="project"),
+    "GET /v1/accuracy": Known(),
     f"POST {PROJECTS}/{{project_id}}/actuals": Known(names="project"),
     f"GET {PROJECTS}/{{project_id}}/flow-metrics": Known(names="project"),
     f"GET {PROJECTS}/{{project_id}}/process-behavior-chart": Known(names="project"),
@@ -234,11 +236,22 @@ async def test_what_belongs_to_another_tenant_is_answered_like_what_is_not_there
     assert await _is_there(house)
 
 
-@pytest.mark.parametrize("name", [name for name in REQUESTS if name.startswith("GET") and "{" not in name])
+LISTS = [name for name in REQUESTS if name.startswith("GET") and "{" not in name and name != "GET /v1/accuracy"]
+
+
+@pytest.mark.parametrize("name", LISTS)
 async def test_a_list_holds_nothing_of_another_tenant(house: House, name: str) -> None:
     ids = {item["id"] for item in (await house.asks(name, house.other)).json()["items"]}
     assert not ids & set(house.ids.values())
     assert set(house.ids.values()) & {item["id"] for item in (await house.asks(name, house.good)).json()["items"]}
+
+
+async def test_the_accuracy_of_one_tenant_says_nothing_of_another(house: House) -> None:
+    told = await house.asks(f"PUT {FORECASTS}/{{forecast_id}}/actual", house.good)
+    assert told.status_code == 200, told.text
+    found = [(await house.asks("GET /v1/accuracy", key)).json()["periods"] for key in (house.good, house.other)]
+    assert found[0]["forecasts"] >= 1
+    assert found[1]["forecasts"] == 0
 
 
 async def test_what_one_makes_is_not_the_others(house: House) -> None:

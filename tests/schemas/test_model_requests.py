@@ -109,6 +109,7 @@ def test_a_range_is_refused_at_its_own_field_wherever_it_stands(where: str, ask:
 
 
 REFUSED = [
+    (HOW_MANY | {"lead_time": {"cycle_times": [3], "applies": "tail"}}, "/lead_time/applies", "tail_without_scope"),
     (scope(items=0), "/scope/items", "out_of_range"),
     (scope(items=2.5), "/scope/items", "invalid_type"),
     (scope(items={"low": 0, "high": 3}), "/scope/items", "out_of_range"),

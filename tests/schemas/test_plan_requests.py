@@ -55,13 +55,15 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "/capacity/ramp/periods",
         "ramp_needs_periods",
     ),
+    (milestones(lead_time={"cycle_times": [3, 0]}), "/lead_time/cycle_times/1", "out_of_range"),
+    (milestones(lead_time={"cycle_times": [3]}, method="exact"), "/method", "no_exact_answer"),
+    (teams(lead_time={"cycle_times": [3]}), "/lead_time", "unknown_field"),
     (milestones(deadline="2026-01-04"), "/deadline", "before_start"),
     (milestones(deadline="2199-01-04"), "/deadline", "beyond_horizon"),
     (milestones(wip_limit=2, method="exact", sampler={"kind": "bootstrap"}), "/method", "no_exact_answer"),
     (milestones(method="exact"), "/method", "no_exact_answer"),
     (milestones() | {"history": {"throughput": [0, 0]}}, "/history/throughput", "all_zero_history"),
     (milestones() | {"history": None}, "/history", "history_missing"),
-    (milestones(lead_time={"cycle_times": [3]}), "/lead_time", "unknown_field"),
     (teams() | {"teams": []}, "/teams", "too_short"),
     (teams(team("p") | {"features": []}), "/teams/0/features", "too_short"),
     (teams(team("p"), team("p", item("x"))), "/teams/1/name", "duplicate_name"),
@@ -272,3 +274,13 @@ def test_the_spread_and_the_fan_of_each_part_stand_beside_it_and_those_of_the_wh
     assert [each.fan is not None and not each.fan.paths for each in plan.teams] == [True, True]
     assert [each.source for each in plan.teams[1].spread] == ["pace", "items"]
     assert (milestones_answer(a).explanation.fan, milestones_answer(a).features[0].fan) == (None, None)
+
+
+def test_a_lead_time_of_a_team_moves_its_features_and_is_an_assumption() -> None:
+    lead = {"cycle_times": [14], "applies": "tail"}
+    result = milestones_answer(item("a", 4), confidence=[0.85], lead_time=lead, **STEADY)
+    assert result.delivery is not None
+    assert result.delivery.answers[0].date == date(2026, 1, 25)
+    assert "lead_time" in {each.code for each in result.explanation.assumptions}
+    late = teams_answer(team("p", item("a", 4), lead_time=lead, **STEADY), team("t", item("b", 4), **STEADY))
+    assert [each.when.answers[0].periods for each in late.teams if each.when] == [3, 1]

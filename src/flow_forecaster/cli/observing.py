@@ -75,4 +75,23 @@ def flow_metrics(
     settled(lambda: flow_metrics(project, select or [], level, json=json))
 
 
-COMMANDS = (chart, trend, flow_metrics)
+def accuracy(
+    *,
+    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="Only of this project.")] = None,
+    tag: Annotated[str | None, typer.Option("--tag", metavar="TAG", help="Only of projects with this tag.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="when|how_many|deadline", help="Only of this kind.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="YYYY-MM-DD", help="Only forecasts from this day on.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Did forecasts keep what they promised? Promised against kept, errors, drift."""
+    from flow_forecaster.cli.accounting import account
+
+    fields = {"tag": tag, "kind": kind, "since": since}
+    settled(lambda: account(project, fields, json=json))
+
+
+COMMANDS = (chart, trend, flow_metrics, accuracy)

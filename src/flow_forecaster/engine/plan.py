@@ -16,6 +16,7 @@ from flow_forecaster.engine.history import DAY
 from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.kernels.plan import Beginnings, PlanTables
 from flow_forecaster.engine.laws import Basis
+from flow_forecaster.engine.lead_time import LeadTime
 from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.pace import known
 from flow_forecaster.engine.ranges import Range
@@ -62,6 +63,8 @@ class Team:
     """Who works on its features in their order, on so many at once as its limit says.
 
     Without a basis nothing is known of its pace. A team that waits for others begins when all their features are done.
+    Its lead time passes before its first item, from when it begins, or after the last item of each of its features:
+    the team goes on with the next meanwhile, and what waits for the feature waits for the end of its tail.
 
     Raises:
         InvalidInput: no feature, a limit below 1, or a ramp over the scope, which a plan has not.
@@ -72,6 +75,7 @@ class Team:
     timeline: Timeline
     basis: Basis | None
     capacity: Capacity = field(default_factory=Capacity)
+    lead_time: LeadTime | None = None
     wip_limit: int = 1
     waits_for: tuple[str, ...] = ()
 
@@ -92,7 +96,12 @@ class Team:
     def model(self) -> Model:
         """The team at work, whatever on; what all its features grow by is taken from its pace on average."""
         growth = sum(feature.growth.mean for feature in self.features)
-        return Model(scope=None, capacity=self.capacity, growth=Range.exactly(growth))
+        return Model(scope=None, capacity=self.capacity, growth=Range.exactly(growth), lead_time=self.lead_time)
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether its features end some time after their last items."""
+        return self.lead_time is not None and self.model.starts_warm
 
     @property
     def mean_items(self) -> float:
@@ -176,7 +185,7 @@ class Plan:
         """Whether one team works strictly in order, at just the pace that is drawn."""
         (team, *others) = self.teams
         usual = team.capacity.is_usual and team.model.growth.high == 0
-        return not others and usual and team.wip_limit == 1 and team.basis is not None
+        return not others and usual and team.wip_limit == 1 and team.basis is not None and team.lead_time is None
 
     def hears(self, team: int) -> bool:
         """Whether a team waits for another."""
@@ -184,9 +193,14 @@ class Plan:
         return any(after == team != before for after, before in pairs)
 
     def is_late(self, team: int) -> bool:
-        """Whether a team may begin later than the plan, and has a delay or a ramp, which begins with its own work."""
-        capacity = self.teams[team].capacity
-        return bool(capacity.delays or capacity.ramp is not None) and self.hears(team)
+        """Whether a team may begin later than the plan, with a delay, a ramp or a cold start, which then does, too."""
+        capacity, model = self.teams[team].capacity, self.teams[team].model
+        return bool(capacity.delays or capacity.ramp is not None or not model.starts_warm) and self.hears(team)
+
+    def may_idle(self, team: int) -> bool:
+        """Whether a team may have nothing to do for a while: it waits for another, or for a tail of its own."""
+        own = self.teams[team].has_tail and any(self.owner[feature] == team for feature, _ in self.waits)
+        return own or self.hears(team)
 
     @property
     def waits_across(self) -> bool:
@@ -231,7 +245,7 @@ class Plan:
             waits=np.searchsorted([after for after, _ in waits], np.arange(len(self.features) + 1)),
             waits_for=np.array([before for _, before in waits], dtype=np.int64),
             owner=np.array(self.owner),
-            hears=np.array([self.hears(team) for team in range(len(self.teams))], dtype=np.int64),
+            hears=np.array([self.may_idle(team) for team in range(len(self.teams))], dtype=np.int64),
             grows=np.array([team.model.growth.high > 0 for team in self.teams], dtype=np.int64),
             hopeless=np.array(self.hopeless, dtype=np.int64),
         )

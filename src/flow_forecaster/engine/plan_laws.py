@@ -254,7 +254,7 @@ def horizon_for(plan: Plan) -> int:
     for team in plan.teams:
         if team.basis is not None:
             pace = typical_pace(team.basis.mean, team.basis, team.model)
-            periods.append(default_horizon(pace, team.mean_items) + team.model.most_lost(team.timeline))
+            periods.append(default_horizon(pace, team.mean_items) + _most_lost(team))
         else:
             periods.append(1)
     return min(MOST_HORIZON, ceil(_over_teams(plan, periods)))
@@ -278,7 +278,16 @@ def _mean_periods(team: Team) -> float:
     if team.basis is None:
         return 1.0
     pace = typical_pace(team.basis.sampler.mean(team.basis.history, team.timeline), team.basis, team.model)
-    return team.mean_items / pace + team.model.most_lost(team.timeline) if pace > 0 else MOST_HORIZON
+    return team.mean_items / pace + _most_lost(team) if pace > 0 else MOST_HORIZON
+
+
+def _most_lost(team: Team) -> int:
+    """The most periods that delays and lead time can take: a tail once more for each feature that waits for another."""
+    once = team.model.most_lost(team.timeline)
+    if team.lead_time is None or not team.has_tail:
+        return once
+    waiting = sum(bool(feature.waits_for) for feature in team.features)
+    return once + waiting * ceil(max(team.lead_time.cycle_times) / (7 * team.timeline.weeks_per_period))
 
 
 def _cost(team: Team, steps: int) -> float:

@@ -8,13 +8,15 @@ import numpy as np
 
 from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.kernels import plan as kernels
+from flow_forecaster.engine.kernels.adaptive import UrnTables
 from flow_forecaster.engine.kernels.plan import Beginnings, PlanTables
 from flow_forecaster.engine.kernels.plan_ways import Way, paths
 from flow_forecaster.engine.kernels.trials import LawTable, TrialTables
 from flow_forecaster.engine.lattice import Lattice, on_lattice, step_for
 from flow_forecaster.engine.model import Model
-from flow_forecaster.engine.plan import Feature, Plan
+from flow_forecaster.engine.plan import Feature, Plan, Team
 
+_NOTHING = Lattice.exactly(0.0).table()
 _ROOM = 2**17
 """Numbers that a round of trials may take: they stay in the processor's nearer memory."""
 
@@ -51,7 +53,7 @@ class Simulation:
         for index, team in enumerate(self.plan.teams):
             tables = teams[index]
             if tables is not None and not set(team.model.sources).isdisjoint(sources):
-                teams[index] = _fixed(team.model, sources).tables(tables.pace, team.timeline)
+                teams[index] = _tables(self.plan, _fixed(team.model, sources), team, tables.pace)
         return replace(self, teams=teams, scopes=scopes, growths=growths)
 
     @property
@@ -81,7 +83,7 @@ class Simulation:
             hopeful = ~np.array(self.plan.hopeless)
             pending = pending[(ends[pending][:, hopeful] == 0).any(axis=1)]
             window = min(self.horizon, 3 * window)
-        ends[ends == 0] = self.horizon + 1
+        ends[(ends == 0) | (ends > self.horizon)] = self.horizon + 1
         return ends
 
     def all_ends(self, first: int, trials: int) -> Counts:
@@ -133,7 +135,8 @@ class Simulation:
                 enough = self._enough(index, scope)
                 kernels.fill(tables, seeds, trials, enough, self.tables.begins[index], pace[index])
         delay = self._values(self._delays, kernels.DELAY, trials)
-        return kernels.Drawn(scope, growth, delay, pace)
+        tail = self._values(self._tails, kernels.TAIL, trials)
+        return kernels.Drawn(scope, growth, delay, tail, pace)
 
     @cached_property
     def _beginnings(self) -> Beginnings:
@@ -161,11 +164,16 @@ class Simulation:
     @cached_property
     def _delays(self) -> list[LawTable]:
         """What a late team loses once it has begun."""
-        nothing = Lattice.exactly(0.0).table()
         return [
-            tables.delay if tables is not None and is_late else nothing
+            tables.delay if tables is not None and is_late else _NOTHING
             for tables, is_late in zip(self.teams, self._late, strict=True)
         ]
+
+    @cached_property
+    def _tails(self) -> list[LawTable]:
+        """What passes from the last item of each feature to its end."""
+        tails = [_NOTHING if tables is None else tables.tail for tables in self.teams]
+        return [tails[team] for team in self.plan.owner]
 
     def _values(self, laws: Sequence[LawTable], word: int, trials: Counts) -> Floats:
         drawn = np.zeros((len(laws), trials.size))
@@ -203,7 +211,15 @@ def team_tables(plan: Plan, index: int, horizon: int) -> TrialTables | None:
     if team.basis is None:
         return None
     periods = max(1, int((plan.begins(index, horizon) >= 0).sum()))
-    return team.model.tables(team.basis.sampler.tables(team.basis.history, team.timeline, periods), team.timeline)
+    return _tables(plan, team.model, team, team.basis.sampler.tables(team.basis.history, team.timeline, periods))
+
+
+def _tables(plan: Plan, model: Model, team: Team, pace: UrnTables) -> TrialTables:
+    """Lay a team's model out; the tail in steps of the plan, because features of all teams end in these."""
+    tables = model.tables(pace, team.timeline)
+    if model.lead_time is None:
+        return tables
+    return tables._replace(tail=model.lead_time.tail(7 * plan.timeline.weeks_per_period).table())
 
 
 def _fixed(model: Model, sources: Collection[str]) -> Model:

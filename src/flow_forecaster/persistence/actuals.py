@@ -7,7 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, insert, or_, select
 
+from flow_forecaster.engine.scoring import Side
 from flow_forecaster.persistence.actual_tables import ActualRow
+from flow_forecaster.persistence.lines import Holds
+from flow_forecaster.persistence.project_tables import ProjectRow
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import ForecastRow
 
@@ -32,6 +35,16 @@ class PastForecast:
     kind: str
     request: str
     result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """What happened to some forecast, as JSON text, with the days that it looked at and that are known."""
+
+    side: Side
+    made: int
+    seen: int
+    told: str
 
 
 _PAST = (ForecastRow.id, ForecastRow.kind, ForecastRow.request, ForecastRow.result)
@@ -83,6 +96,24 @@ class ActualRepository:
         if not over_hand:
             query = query.where(_NOT_BY_HAND)
         return set((await self._connection.execute(query.with_for_update(of=ForecastRow))).scalars())
+
+    async def outcomes(
+        self, *, project_id: UUID | None, tag: str | None, kind: str | None, since: int | None, limit: int
+    ) -> list[Happened]:
+        """List what happened to the forecasts of a project, of projects with a tag, or of the tenant; newest first."""
+        query = select(ActualRow.side, ActualRow.made_day, ActualRow.seen_day, ActualRow.told)
+        query = query.join(ForecastRow, ForecastRow.id == ActualRow.forecast_id).where(self._owned)
+        if project_id is not None:
+            query = query.where(ForecastRow.project_id == project_id)
+        if tag is not None:
+            tagged = select(ProjectRow.id).where(ProjectRow.tenant_id == self._tenant_id, Holds(ProjectRow.tags, tag))
+            query = query.where(ForecastRow.project_id.in_(tagged))
+        if kind is not None:
+            query = query.where(ForecastRow.kind == kind)
+        if since is not None:
+            query = query.where(ActualRow.made_day >= since)
+        rows: Any = await self._connection.execute(query.order_by(ActualRow.forecast_id.desc()).limit(limit))
+        return [Happened(side=row.side, made=row.made_day, seen=row.seen_day, told=row.told) for row in rows]
 
     def _row(self, actual: NewActual) -> dict[str, Any]:
         return {

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from flow_forecaster.persistence.origins import Origin
 from flow_forecaster.routers.once import within
+from flow_forecaster.services.accuracy import Accounting
 from flow_forecaster.services.actuals import Actuals
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.callers import Caller
@@ -75,6 +76,11 @@ async def _actuals(request: Request) -> Actuals:
     return within(request, actuals)
 
 
+async def _accounting(request: Request) -> Accounting:
+    accounting: Accounting = request.app.state.accounting
+    return accounting
+
+
 async def _flow_metrics(request: Request) -> Metering:
     metering: Metering = request.app.state.flow_metrics
     return metering
@@ -112,6 +118,7 @@ LookingDep = Annotated[Looking, Depends(_looking)]
 ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
 ProjectsDep = Annotated[Projects, Depends(_projects)]
 WorkItemsDep = Annotated[WorkItems, Depends(_work_items)]
+AccountingDep = Annotated[Accounting, Depends(_accounting)]
 ActualsDep = Annotated[Actuals, Depends(_actuals)]
 FlowMetricsDep = Annotated[Metering, Depends(_flow_metrics)]
 ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]

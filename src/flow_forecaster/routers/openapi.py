@@ -12,6 +12,7 @@ from flow_forecaster.routers.access import SCHEME
 from flow_forecaster.routers.documents import EVENT_STREAM, REFUSED
 from flow_forecaster.routers.imports import IMPORT_FILE
 from flow_forecaster.routers.messages import describe
+from flow_forecaster.schemas.accuracy import ScoredKind, Verdict
 from flow_forecaster.schemas.actuals import ActualSource
 from flow_forecaster.schemas.api_keys import Scope
 from flow_forecaster.schemas.backtest import TargetName
@@ -32,6 +33,7 @@ from flow_forecaster.schemas.work_items import State
 # Unions that stand inline in FastAPI's document: their name, and the schema and field that hold them.
 _UNIONS = (("ForecastRequest", "Forecast", "request"), ("ForecastResult", "Forecast", "result"))
 _ENUMS: dict[str, tuple[str, ...]] = {
+    "AccuracyVerdict": get_args(Verdict),
     "ActualSource": get_args(ActualSource),
     "ApiKeyScope": get_args(Scope),
     "WebhookDeliveryStatus": get_args(DeliveryStatus),
@@ -53,6 +55,7 @@ _ENUMS: dict[str, tuple[str, ...]] = {
     "ImportColumnRole": get_args(ColumnRole),
     "HistorySource": get_args(Source),
     "WorkItemState": get_args(State),
+    "ScoredKind": get_args(ScoredKind),
     "SeasonCycle": get_args(Cycle),
     "SensitivityInput": get_args(InputName),
     "ThroughputChange": get_args(Change),

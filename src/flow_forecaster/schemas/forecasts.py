@@ -54,6 +54,9 @@ class HowManyRequest(ModelFields):
         if (self.periods is None) == (self.until is None):
             detail = "Give either periods or until."
             raise InvalidInput(code="periods_or_until", detail=detail)
+        if self.lead_time is not None and self.lead_time.applies == "tail":
+            detail = "Without a scope there is no last item that a cycle time could follow; take 'cold_start'."
+            raise InvalidInput("lead_time", "applies", code="tail_without_scope", detail=detail)
         basis, model = self.basis(), self.model(None)
         if self.until is None:
             return engine.HowMany(basis=basis, model=model, periods=self.periods or 0, paths=self.paths)

@@ -14,7 +14,7 @@ from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.laws import Basis
 from flow_forecaster.engine.plan_laws import Delivery, horizon_for
 from flow_forecaster.schemas.base import Count, Request
-from flow_forecaster.schemas.capacities import Capacity
+from flow_forecaster.schemas.capacities import Capacity, LeadTime
 from flow_forecaster.schemas.fields import AheadFields, FanFields, ForecastFields, HistoryFields, Horizon
 from flow_forecaster.schemas.forecasts import far_enough, periods_to
 from flow_forecaster.schemas.histories import Day, History, Sampler
@@ -28,6 +28,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Waits = Annotated[list[Name], Field(max_length=MOST_WAITS)]
 WipLimit = Annotated[Count, Field(ge=1, le=MOST_WIP)]
 _DELAYS = "What loses periods at the beginning of the team's work, if it happens; items belong to a feature."
+_LEAD = "Cycle times: one passes before the team's first item, or after the last of each feature."
 _WIP = "How many features are worked on at once; 1 is strictly in order."
 
 
@@ -60,6 +61,7 @@ class MilestonesRequest(FanFields, ForecastFields):
     wip_limit: WipLimit = Field(default=1, description=_WIP)
     risks: Risks = Field(default=[], description=_DELAYS)
     capacity: Capacity | None = Field(default=None, description="How the team differs from that of the history.")
+    lead_time: LeadTime | None = Field(default=None, description=_LEAD)
     deadline: Day | None = Field(default=None, description="Which features are done by the end of this day?")
     horizon: Horizon | None = Field(default=None, description="Most periods to simulate; chosen if absent.")
 
@@ -78,6 +80,7 @@ class MilestonesRequest(FanFields, ForecastFields):
                 timeline=basis.timeline,
                 basis=basis,
                 capacity=self.in_time(_capacity(self.capacity, self.risks), self.start),
+                lead_time=None if self.lead_time is None else self.lead_time.value(),
                 wip_limit=self.wip_limit,
             )
             plan = engine.Plan(teams=(team,))
@@ -104,6 +107,7 @@ class TeamFields(HistoryFields):
     wip_limit: WipLimit = Field(default=1, description=_WIP)
     risks: Risks = Field(default=[], description=_DELAYS)
     capacity: Capacity | None = Field(default=None, description="How the team differs from that of the history.")
+    lead_time: LeadTime | None = Field(default=None, description=_LEAD)
     waits_for: Waits = Field(default=[], description="Names of teams that are all done before this one begins.")
 
     def value(self, request: "TeamsRequest", start: date) -> engine.Team:
@@ -114,6 +118,7 @@ class TeamFields(HistoryFields):
             timeline=self._timeline(start, self._working()),
             basis=self._basis(request),
             capacity=self.in_time(_capacity(self.capacity, self.risks), start),
+            lead_time=None if self.lead_time is None else self.lead_time.value(),
             wip_limit=self.wip_limit,
             waits_for=tuple(self.waits_for),
         )

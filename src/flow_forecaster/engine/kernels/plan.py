@@ -2,7 +2,7 @@
 
 Stream 0 is the plain stream of a trial, so that one team with one feature draws what the model's kernel draws. Team i
 takes its pace from the words of stream i from its beginning on, its focus and delay from the words before it; feature
-i takes its scope and growth from the words before the beginning of stream i. No word serves twice.
+i takes its scope, growth and tail from the words before the beginning of stream i. No word serves twice.
 
 A team that waits for others may begin late. Its delay and its ramp begin with it, so they are no part of the pace that
 is filled in beforehand, but of what the team makes of it.
@@ -18,7 +18,7 @@ from flow_forecaster.engine.kernels.adaptive import draw, pool_of
 from flow_forecaster.engine.kernels.randomness import STEP, TRIAL_STEP, mix, trial_counter, word_at
 from flow_forecaster.engine.kernels.trials import LawTable, TrialTables, share_of, value_of
 
-SCOPE, GROWTH, DELAY = 1, 3, 4
+SCOPE, GROWTH, DELAY, TAIL = 1, 3, 4, 5
 _FOCUS = 2
 _TWO = np.uint64(2)
 _HALF = 0.5
@@ -34,7 +34,7 @@ class PlanTables(NamedTuple):
     waits: (F + 1,), where the list of a feature's predecessors begins in `waits_for`.
     waits_for: the predecessors of all features, one list after the other.
     owner: (F,), the team of each feature.
-    hears: (K,), whether a team has a feature that waits for another team's.
+    hears: (K,), whether a team has a feature that waits for another team's, or for a tail of its own.
     grows: (K,), whether a team has a feature that grows.
     hopeless: (F,), whether it can never be finished, because a team without a pace has it or its predecessors.
     """
@@ -116,12 +116,13 @@ class Drawn(NamedTuple):
     """What is drawn for n trials.
 
     scope, growth: whole items and items a period, both of shape (F, n). delay: (K, n), periods that a late team loses
-    once it has begun. pace: (K, n, steps).
+    once it has begun. tail: (F, n), whole steps from the last item of a feature to its end. pace: (K, n, steps).
     """
 
     scope: Floats
     growth: Floats
     delay: Floats
+    tail: Floats
     pace: Floats
 
 
@@ -129,13 +130,14 @@ class Work(NamedTuple):
     """What has become of the features of one trial, each array of shape (F,).
 
     need: whole items. worked: items done up to the last change of what is active. finish: the step after which it is
-    finished, 0 if it is not. active: 1 if it is worked on.
+    finished, its tail included, 0 if its last item is not done. active: 1 if it is worked on. tail: steps.
     """
 
     need: Floats
     worked: Floats
     finish: Counts
     active: Counts
+    tail: Floats
 
 
 class Teams(NamedTuple):
@@ -158,14 +160,16 @@ class Teams(NamedTuple):
 def _pick(plan: PlanTables, work: Work, team: int, begin: int) -> int:
     """Mark what a team works on: its first unfinished features whose predecessors are finished, up to its limit.
 
-    A predecessor of the team itself is finished as soon as it is; another team's by the end of an earlier period.
+    A predecessor of the team itself is finished as soon as it is; another team's, or one with a tail, by the end of an
+    earlier period.
     """
     count = 0
     for feature in range(plan.first[team], plan.first[team + 1]):
         ready = work.finish[feature] == 0 and count < plan.wip[team]
         for place in range(plan.waits[feature], plan.waits[feature + 1]):
             before = plan.waits_for[place]
-            ready &= work.finish[before] > 0 and (plan.owner[before] == team or work.finish[before] <= begin)
+            at_once = plan.owner[before] == team and work.tail[before] == 0.0
+            ready &= work.finish[before] > 0 and (at_once or work.finish[before] <= begin)
         work.active[feature] = int(ready)
         count += int(ready)
     return count
@@ -204,7 +208,7 @@ def _share(plan: PlanTables, work: Work, teams: Teams, team: int, end: int) -> i
     done = 0
     for feature in range(plan.first[team], plan.first[team + 1]):
         if work.active[feature] and (every or (some and work.need[feature] - work.worked[feature] <= least)):
-            work.worked[feature], work.finish[feature] = work.need[feature], end
+            work.worked[feature], work.finish[feature] = work.need[feature], end + np.int64(work.tail[feature])
             done += 1
         elif work.active[feature]:
             work.worked[feature] += each
@@ -253,9 +257,12 @@ def _finish(plan: PlanTables, work: Work, teams: Teams, team: int, step: int) ->
         teams.open[team] -= done
         finished += done
     if finished > 0:
+        news = step + 1
+        for feature in range(plan.first[team], plan.first[team + 1]):
+            news = max(news, work.finish[feature])
         for other in range(plan.hears.size):
             if plan.hears[other]:
-                teams.news[other] = step + 1
+                teams.news[other] = max(teams.news[other], news)
     return finished
 
 
@@ -313,7 +320,13 @@ def take_steps(
 def desk(plan: PlanTables) -> tuple[Work, Teams]:
     """Make room for one trial."""
     features, count = plan.owner.size, plan.wip.size
-    work = Work(np.zeros(features), np.zeros(features), np.zeros(features, np.int64), np.zeros(features, np.int64))
+    work = Work(
+        np.zeros(features),
+        np.zeros(features),
+        np.zeros(features, np.int64),
+        np.zeros(features, np.int64),
+        np.zeros(features),
+    )
     teams = Teams(
         np.zeros(count),
         np.zeros(count),
@@ -331,6 +344,7 @@ def begin_trial(plan: PlanTables, work: Work, teams: Teams, beginnings: Beginnin
     for feature in range(plan.owner.size):
         work.need[feature], work.worked[feature] = drawn.scope[feature, trial], 0.0
         work.active[feature] = work.finish[feature] = 0
+        work.tail[feature] = drawn.tail[feature, trial]
     for team in range(plan.wip.size):
         teams.totals[team], teams.open[team] = _HALF, plan.first[team + 1] - plan.first[team]
         teams.counts[team] = teams.news[team] = teams.periods[team] = 0
