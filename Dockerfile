@@ -1,6 +1,8 @@
 # flow-forecaster: one image for the three processes (migrate, serve, worker).
 #
 #   docker build --tag flow-forecaster:local .
+#   docker run --rm --volume flow-forecaster-data:/var/lib/flow-forecaster flow-forecaster:local \
+#     flow-forecaster keys create --name administrator --scopes keys:admin,forecasts:read,forecasts:write
 #   docker run --init --publish 127.0.0.1:8000:8000 --volume flow-forecaster-data:/var/lib/flow-forecaster \
 #     flow-forecaster:local
 #

@@ -32,7 +32,7 @@ PROCESSES ?= 2
 
 help: ## list these commands
 	@echo "make COMMAND [NAME=value ...]"; echo
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  %-17s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  %-17s %s\n' "$$name" "$$what"; done
 
 run: environment ## start the service on SQLite (HOST=127.0.0.1 PORT=8000)
 	@"$(BIN)/flow-forecaster" serve $(SERVE)

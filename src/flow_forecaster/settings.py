@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -23,6 +25,15 @@ _ASYNC_DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
 }
+
+
+@contextmanager
+def blaming(variable: str) -> Iterator[None]:
+    """Name the variable that a refusal of the file system comes from."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{PREFIX}{variable}: {error}") from error
 
 
 def _cores() -> int:

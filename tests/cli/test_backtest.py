@@ -64,7 +64,7 @@ REFUSED = {
     "nothing known": (f"backtest {WEEKLY} --minimum 0", "--minimum: "),
     "no step": (f"backtest {WEEKLY} --step 0", "--step: "),
     "too many trials": (f"backtest {WEEKLY} --trials 20001", "--trials: "),
-    "no history": ("backtest", "give either a FILE or --git PATH"),
+    "no history": ("backtest", "give either a FILE, --git PATH or --project NAME"),
     "a start": (f"backtest {WEEKLY} --start 2026-01-01", "--start"),
     "no history to print": ("history", "give either a FILE or --git PATH"),
     "a history without dates": (f"history {TEAM}", "has no dates"),

@@ -58,7 +58,7 @@ def test_what_cannot_be_forecast_is_said_so(line: Line) -> None:
     fields["teams"][0]["history"]["throughput"] = [0, 0]
     printed = asked(line, fields)
     assert "cannot be forecast" in next(row for row in printed.splitlines() if row.startswith("Platform"))
-    assert "warning cannot_be_forecast: Platform: Nothing was finished" in printed
+    assert "warning cannot_be_forecast: Platform: There is no history, or nothing was finished" in printed
 
 
 def test_names_of_users_are_no_markup(line: Line) -> None:

@@ -70,7 +70,7 @@ def test_a_guess_of_the_triangular_sampler_may_name_it(line: Line) -> None:
         (["--items", "5", *PACE, "--period", "year"], "--period: 'year' is not a period"),
         ([TEAM, "--items", "5", "--sampler", "weekday"], "--sampler: The sampler 'weekday' draws days"),
         ([TEAM, "--items", "5", "--sampler", "dice"], "--sampler: "),
-        (["--items", "5"], "give either a FILE or --git PATH"),
+        (["--items", "5"], "give either a FILE, --git PATH or --project NAME"),
     ],
 )
 def test_what_cannot_be_drawn_from_is_told_in_one_line(line: Line, options: list[str], line_told: str) -> None:

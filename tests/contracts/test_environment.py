@@ -331,4 +331,4 @@ def test_make_takes_no_other_python_than_the_one_it_was_given() -> None:
 def test_make_alone_lists_the_commands() -> None:
     listed = make().stdout
     for command in ("run", "demo", "test", "check", "bench", "lock", "format", "openapi", "matrix", "chaos", "clean"):
-        assert f"\n    {command} " in listed
+        assert f"\n  {command} " in listed

@@ -252,7 +252,7 @@ REFUSED = [
     ),
     (lambda: Split.of(Range.exactly(0)), ("split_rate",), "out_of_range"),
     (lambda: Split.of(Range(low=0, high=2)), ("split_rate",), "out_of_range"),
-    (lambda: Split.observed([1, 0, 2]), ("split_rate",), "out_of_range"),
+    (lambda: Split.observed([1, 0, 2]), ("split_rate", "observed", 1), "out_of_range"),
     (lambda: Risk(name="it", probability=1.1, impact=Range.exactly(1)), ("probability",), "out_of_range"),
     (lambda: Risk(name="it", probability=-0.1, impact=Range.exactly(1)), ("probability",), "out_of_range"),
     (lambda: Risk(name="it", probability=float("nan"), impact=Range.exactly(1)), ("probability",), "out_of_range"),

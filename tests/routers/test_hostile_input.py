@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from routers.asking import FORECASTS, JSON, KINDS, ask, body, problem
+from routers.asking import FORECASTS, JSON, KINDS, ask, body, invalid, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -124,8 +124,11 @@ async def test_any_id_is_answered_or_refused(service: httpx2.AsyncClient, value:
 TWICE = '{"kind": "when", "kind": "how_many", "history": {"throughput": [1, 2]}, "periods": 3, "periods": 4}'
 
 
-async def test_a_name_given_twice_is_no_defect(service: httpx2.AsyncClient) -> None:
-    served(await service.post(FORECASTS, content=TWICE, headers=JSON))
+async def test_a_name_given_twice_is_refused_where_it_stands(service: httpx2.AsyncClient) -> None:
+    once = '{"kind": "when", "history": {"throughput": [1, 2]}, "scope": {"items": 3, "items": 4}}'
+    for key in ({}, {"Idempotency-Key": "twice"}):
+        invalid(await service.post(FORECASTS, content=TWICE, headers=JSON | key), ("/kind", "name_twice"))
+        invalid(await service.post(FORECASTS, content=once, headers=JSON | key), ("/scope/items", "name_twice"))
 
 
 async def test_a_surrogate_in_utf_8_is_no_defect(service: httpx2.AsyncClient) -> None:

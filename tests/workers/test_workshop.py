@@ -5,14 +5,18 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event, Thread
 from uuid import uuid4
 
 import pytest
+from filelock import FileLock
 from sqlalchemy import make_url, text
 from structlog.testing import capture_logs
 
+from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.migrations import newest_revision
+from flow_forecaster.persistence.migrations import migrate, newest_revision
+from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.services.ports import NoDoorbell
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.workshop import Workshop, open_database
@@ -155,3 +159,31 @@ async def test_a_workshop_says_so_when_it_starts(
         async with _workshop(url, kernel_cache) as workshop:
             await workshop.make_ready()
     assert ("row_level_security_bypassed" in {entry["event"] for entry in said}) == told
+
+
+def test_a_folder_that_cannot_be_made_is_told_by_its_variable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "below"
+    with pytest.raises(OSError, match=r"^FLOW_FORECASTER_DATABASE_URL: .*file"):
+        open_database(Settings(database_url=f"sqlite+aiosqlite:///{below}/forecasts.db"))
+    with pytest.raises(OSError, match=r"^FLOW_FORECASTER_KERNEL_CACHE_DIR: .*file"):
+        make_ready(below)
+
+
+async def test_a_file_that_is_no_database_is_an_outage_that_its_operator_mends(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("this is no database")
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'notes'}")
+    with pytest.raises(DatabaseUnavailable) as refused:
+        await migrate(database)
+    assert "file is not a database" in str(refused.value.__cause__)
+    await database.close()
+
+
+def test_who_waits_for_another_that_compiles_is_told_so(kernel_cache: Path) -> None:
+    told = Event()
+    waiting = Thread(target=make_ready, args=(kernel_cache,), kwargs={"compiling": told.set})
+    with FileLock(kernel_cache / "compiling.lock"):
+        waiting.start()
+        assert told.wait(PATIENCE_SECONDS)
+    waiting.join(PATIENCE_SECONDS)
+    assert not waiting.is_alive()

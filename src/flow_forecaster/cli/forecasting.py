@@ -61,7 +61,7 @@ class Asked:
         sources = [options["file"], options["git"], options["project"]]
         if options.get("pace") is not None and any(source is not None for source in sources):
             raise Refused("--pace is for a team without a history: leave it out, or FILE, --git and --project")
-        if options["project"] is not None and sources != [None, None, options["project"]]:
+        if options.get("pace") is None and sum(source is not None for source in sources) != 1:
             raise Refused("give either a FILE, --git PATH or --project NAME")
         if options["select"] and options["project"] is None:
             raise Refused("--select chooses from the past of a --project")

@@ -255,8 +255,10 @@ def _is_outage(error: BaseException | None) -> bool:
     """Tell by SQLSTATE whether someone who runs the database is to mend it, as opposed to a defect of ours.
 
     Connection, authorization, no such database, resources, operator's intervention (time-outs too), system error; only
-    to be read, as a standby is; no privilege, and no table yet.
+    to be read, as a standby is; no privilege, and no table yet. On SQLite a file that is no database, or broken.
     """
+    if getattr(error, "sqlite_errorname", None) in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
+        return True
     state = str(getattr(error, "sqlstate", None) or "")
     return state[:2] in {"08", "28", "3D", "53", "57", "58"} or state in {"25006", "42501", "42P01"}
 

@@ -4,16 +4,18 @@ One that says neither is for nobody. What a route says stands in its entry of th
 is what requests are held to.
 """
 
+from collections.abc import Callable, Coroutine
 from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from flow_forecaster.routers.allowances import Announcing
+from flow_forecaster.routers.bodies import unambiguous
 from flow_forecaster.schemas.api_keys import Scope as Allowance
 from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.rates import Meter
@@ -47,6 +49,15 @@ class GuardedRoute(APIRoute):
             if standing is not None:
                 send = Announcing(send, meter, standing).send
         await super().handle(scope, receive, send)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Refuse a body that says two things under one name."""
+        handle = super().get_route_handler()
+
+        async def handle_unambiguous(request: Request) -> Response:
+            return await handle(unambiguous(request))
+
+        return handle_unambiguous
 
 
 def hold(api: FastAPI) -> None:

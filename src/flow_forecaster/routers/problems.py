@@ -46,6 +46,7 @@ from flow_forecaster.errors import (
     WorkItemNotFound,
 )
 from flow_forecaster.routers.allowances import limited
+from flow_forecaster.routers.bodies import NameTwice
 from flow_forecaster.routers.pointers import field_errors, pointer
 from flow_forecaster.schemas.problems import PROBLEM_TYPE, FieldError, Problem
 
@@ -117,6 +118,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(InvalidInput, _invalid_input)
     app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(NameTwice, _name_twice)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _crash)
 
@@ -176,6 +178,13 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
         detail = "The body is not JSON."
         return _answer(request, HTTPStatus.BAD_REQUEST, "malformed_json", detail)
     return _invalid(request, field_errors(error.errors(), error.body))
+
+
+async def _name_twice(request: Request, error: Exception) -> Response:
+    if not isinstance(error, NameTwice):
+        raise error
+    detail = "The object has this name twice."
+    return _invalid(request, [FieldError(pointer=pointer(error.path), code="name_twice", detail=detail)])
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

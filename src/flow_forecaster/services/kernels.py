@@ -1,13 +1,15 @@
 """Make the kernels ready: compiled once on a machine, by one process at a time, and never inside a request."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from flow_forecaster.engine.compilation import compile_kernels, kernels_digest
+from flow_forecaster.settings import blaming
 
-PATIENCE_SECONDS = 300.0
+SOON_SECONDS, PATIENCE_SECONDS = 2.0, 300.0
 
 
 def make_ready(cache_dir: Path, *, compiling: Callable[[], None] = lambda: None) -> None:
@@ -22,8 +24,19 @@ def make_ready(cache_dir: Path, *, compiling: Callable[[], None] = lambda: None)
         OSError: the folder cannot be made or written.
     """
     folder = cache_dir / kernels_digest()
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache_dir / "compiling.lock", timeout=PATIENCE_SECONDS):
+    with blaming("KERNEL_CACHE_DIR"):
+        folder.mkdir(parents=True, exist_ok=True)
+        held = _held(FileLock(cache_dir / "compiling.lock"), compiling)
+    with held:
         if not any(folder.iterdir()):
             compiling()
         compile_kernels(folder)
+
+
+def _held(lock: FileLock, compiling: Callable[[], None]) -> AbstractContextManager[object]:
+    """Take the lock, or say that there is something to wait for: another process compiles."""
+    try:
+        return lock.acquire(timeout=SOON_SECONDS)
+    except Timeout:
+        compiling()
+        return lock.acquire(timeout=PATIENCE_SECONDS)

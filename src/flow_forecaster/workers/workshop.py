@@ -21,7 +21,7 @@ from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.retention import Retention
 from flow_forecaster.services.tracing import UNTRACED, Tracer
-from flow_forecaster.settings import Settings
+from flow_forecaster.settings import Settings, blaming
 
 RETRY_SECONDS = 2.0
 
@@ -30,7 +30,8 @@ def open_database(settings: Settings) -> Database:
     """Open the database of the settings, making the folder of an SQLite file."""
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        with blaming("DATABASE_URL"):
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     return Database(
         settings.database_url,
         pool_size=settings.database_pool_size,
