@@ -13,6 +13,7 @@ from filelock import FileLock
 from sqlalchemy import make_url, text
 from structlog.testing import capture_logs
 
+from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate, newest_revision
@@ -167,7 +168,7 @@ def test_a_folder_that_cannot_be_made_is_told_by_its_variable(tmp_path: Path) ->
     with pytest.raises(OSError, match=r"^FLOW_FORECASTER_DATABASE_URL: .*file"):
         open_database(Settings(database_url=f"sqlite+aiosqlite:///{below}/forecasts.db"))
     with pytest.raises(OSError, match=r"^FLOW_FORECASTER_KERNEL_CACHE_DIR: .*file"):
-        make_ready(below)
+        kernels_ready(Settings(kernel_cache_dir=below))
 
 
 async def test_a_file_that_is_no_database_is_an_outage_that_its_operator_mends(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from flow_forecaster.cli.git_history import read_git_history
 from flow_forecaster.cli.guessing import sampler
 from flow_forecaster.cli.inputs import ReadHistory, read_history
 from flow_forecaster.cli.items import render_item
+from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.cli.plans import render_plan
 from flow_forecaster.cli.rendering import render
 from flow_forecaster.cli.texts import Refused
@@ -32,7 +33,6 @@ from flow_forecaster.schemas.kinds import AnyRequest, ForecastRequest, names_pro
 from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
 from flow_forecaster.schemas.what_ifs import WhatIfRequest
 from flow_forecaster.services.catalogue import Job, prepare
-from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.settings import Settings
 
 _WORTH_A_BAR = 200_000_000
@@ -107,7 +107,7 @@ def answer(fields: Any, *, notes: Sequence[str], json: bool) -> None:
     cost = job.cost  # a method that cannot answer is refused before anything is said
     for note in notes:
         console.print(f"note: {note}", style="dim")
-    make_ready(settings.kernel_cache_dir, compiling=lambda: console.print("Compiling the kernels, once …", style="dim"))
+    kernels_ready(settings, compiling=lambda: console.print("Compiling the kernels, once …", style="dim"))
     result = _compute(job, cost, settings.threads, console)
     if json:
         sys.stdout.write(result.model_dump_json() + "\n")

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from flow_forecaster.app import SystemClock
+from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.cli.projects import as_period, find, parsed, run, selected
 from flow_forecaster.cli.rendering import percent, table_of
 from flow_forecaster.cli.texts import Refused
@@ -29,7 +30,6 @@ from flow_forecaster.schemas.trend import TrendReport
 from flow_forecaster.schemas.work_items import ThroughputQuery
 from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.flow_metrics import Metering
-from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.settings import Settings
@@ -65,7 +65,7 @@ def flow_metrics(name: str, select: Sequence[str], asked: FlowMetricsAsked, *, j
     fields = {"confidence": round(asked.confidence / 100, 12), "ahead": asked.ahead}
     query = _query(FlowMetricsQuery, select, asked.period, fields)
     if asked.ahead is not None:
-        make_ready(Settings().kernel_cache_dir)
+        kernels_ready(Settings())
     found = _measured(name, lambda metering, record: metering.measure(ANYBODY, record.id, query))
     if json:
         sys.stdout.write(found.model_dump_json() + "\n")

@@ -16,11 +16,11 @@ from starlette.types import ASGIApp
 
 from flow_forecaster import app, logging
 from flow_forecaster.cli.connections import BoundedProtocol
+from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence import migrations
 from flow_forecaster.routers.access import is_here
-from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.settings import PREFIX, Settings
 from flow_forecaster.workers.exposing import CannotExpose
 from flow_forecaster.workers.redis import run_worker
@@ -104,9 +104,9 @@ def migrate(*, json: bool) -> None:
 
 def kernels(*, json: bool) -> None:
     """Compile the kernels, or find them compiled."""
-    folder = _settings(json=json).kernel_cache_dir
-    started = perf_counter()
-    make_ready(folder)
+    settings = _settings(json=json)
+    folder, started = settings.kernel_cache_dir, perf_counter()
+    kernels_ready(settings)
     seconds = round(perf_counter() - started, 1)
     _say(f"The kernels are ready in {folder} ({seconds} s).", {"folder": str(folder), "seconds": seconds}, json=json)
 

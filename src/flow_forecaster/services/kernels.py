@@ -7,7 +7,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from flow_forecaster.engine.compilation import compile_kernels, kernels_digest
-from flow_forecaster.settings import blaming
 
 SOON_SECONDS, PATIENCE_SECONDS = 2.0, 300.0
 
@@ -24,10 +23,8 @@ def make_ready(cache_dir: Path, *, compiling: Callable[[], None] = lambda: None)
         OSError: the folder cannot be made or written.
     """
     folder = cache_dir / kernels_digest()
-    with blaming("KERNEL_CACHE_DIR"):
-        folder.mkdir(parents=True, exist_ok=True)
-        held = _held(FileLock(cache_dir / "compiling.lock"), compiling)
-    with held:
+    folder.mkdir(parents=True, exist_ok=True)
+    with _held(FileLock(cache_dir / "compiling.lock"), compiling):
         if not any(folder.iterdir()):
             compiling()
         compile_kernels(folder)

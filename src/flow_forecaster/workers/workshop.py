@@ -90,11 +90,11 @@ class Workshop:
         if self.settings.migrate_on_start:
             await self._migrate()
         await self._look_at_locks()
-        await asyncio.to_thread(
-            make_ready,
-            self.settings.kernel_cache_dir,
-            compiling=lambda: get_logger().info("compiling_kernels", folder=str(self.settings.kernel_cache_dir)),
-        )
+        folder = self.settings.kernel_cache_dir
+        with blaming("KERNEL_CACHE_DIR"):
+            await asyncio.to_thread(
+                make_ready, folder, compiling=lambda: get_logger().info("compiling_kernels", folder=str(folder))
+            )
         self.readiness.kernels = True
 
     async def close(self) -> None:
