@@ -15,13 +15,9 @@ from uuid import UUID
 import httpx2
 import pytest
 import pytest_asyncio
-from fastapi import APIRouter, FastAPI
 
-from conftest import lifespan, serving
-from flow_forecaster.app import build_api
+from conftest import serving
 from flow_forecaster.persistence.identifiers import new_id
-from flow_forecaster.routers import access
-from flow_forecaster.routers.observing import Observing
 from flow_forecaster.schemas.api_keys import SCOPES
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.settings import Settings
@@ -304,67 +300,6 @@ async def test_who_is_refused_is_so_before_the_body_is_read(house: House) -> Non
     for content, media in ((b"x" * 2_000_000, "application/json"), (b"{", "application/json"), (b"x", "text/plain")):
         response = await house.client.post(FORECASTS, content=content, headers={"Content-Type": media})
         problem(response, 401, "api_key_missing")
-
-
-# Without keys
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Host": "evil.example"},
-        {"Host": "127.0.0.1.evil.example:8000"},
-        {"Host": "192.0.2.1"},
-        {"Host": ""},
-        {"X-Forwarded-For": "192.0.2.1"},
-        {"Forwarded": "for=192.0.2.1"},
-    ],
-)
-async def test_an_open_service_answers_only_who_means_this_machine(
-    sqlite_url: str, kernel_cache: Path, headers: dict[str, str]
-) -> None:
-    """A browser that a page has led here names the page's host; a proxy says for whom it asks."""
-    settings = Settings(database_url=sqlite_url, kernel_cache_dir=kernel_cache, threads=1)
-    async with serving(settings) as client:
-        problem(await client.get(FORECASTS, headers=headers), 401, "api_key_missing")
-        for host in ("localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"):
-            assert (await client.get(FORECASTS, headers={"Host": host})).status_code == 200
-        problem(await client.get(KEYS), 403, "scope_missing")
-    async with serving(settings.model_copy(update={"open_to_everyone": True})) as client:
-        assert (await client.get(FORECASTS, headers=headers)).status_code == 200
-
-
-# The check itself
-
-
-async def test_a_route_that_says_nothing_is_for_nobody(own_url: str, kernel_cache: Path) -> None:
-    api = build_api(Settings(database_url=own_url, kernel_cache_dir=kernel_cache, threads=1))
-
-    @api.get("/forgotten")
-    async def forgotten() -> str:
-        return "secret"
-
-    app = Observing(api, api.state.metrics)
-    transport = httpx2.ASGITransport(app=app)
-    async with (
-        keyring(own_url) as keys,
-        lifespan(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
-    ):
-        key = await a_key(keys)
-        problem(await client.get("/forgotten", headers=bearing(key.text)), 403, "scope_missing")
-    assert "GET /forgotten" not in REQUESTS.keys() | PUBLIC
-
-
-async def test_a_router_that_passes_the_gate_by_is_not_taken() -> None:
-    router = APIRouter()
-
-    @router.get("/open")
-    async def wide_open() -> str:
-        return "secret"
-
-    with pytest.raises(RuntimeError, match="gate"):
-        access.include(FastAPI(), router)
 
 
 async def _is_there(house: House) -> bool:
