@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx2
 
-from routers.asking import FORECASTS, ask, body, queued, until
+from routers.asking import FORECASTS, ask, body, invalid, queued, until
 
 SUMMARY = {"id", "kind", "status", "progress", "created_at", "started_at", "finished_at", "error"}
 
@@ -89,3 +89,16 @@ async def test_a_list_shows_neither_requests_nor_results(client: httpx2.AsyncCli
     forecast = (await ask(client, body())).json()
     (item,) = (await client.get(FORECASTS)).json()["items"]
     assert item == {name: forecast[name] for name in SUMMARY}
+
+
+async def test_a_list_is_asked_for_each_thing_once(client: httpx2.AsyncClient) -> None:
+    for query, pointer in (("limit=1&limit=2", "/limit"), ("kind=when&limit=1&kind=when", "/kind")):
+        invalid(await client.get(f"{FORECASTS}?{query}"), (pointer, "name_twice"))
+
+
+async def test_what_a_query_takes_a_list_of_it_takes_several_times(client: httpx2.AsyncClient) -> None:
+    project = (await client.post("/v1/projects", json={"name": "several", "period": "week"})).json()["id"]
+    several = "tag=a&tag=b&type=bug&type=story"
+    assert "name_twice" not in (await client.get(f"/v1/projects/{project}/throughput?{several}")).text
+    invalid(await client.get(f"/v1/projects/{project}/throughput?{several}&last=1&last=2"), ("/last", "name_twice"))
+    invalid(await client.get("/v1/accuracy?tag=a&tag=b"), ("/tag", "name_twice"))

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from flow_forecaster.routers.allowances import Announcing
-from flow_forecaster.routers.bodies import unambiguous
+from flow_forecaster.routers.unambiguous import unambiguous
 from flow_forecaster.schemas.api_keys import Scope as Allowance
 from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.rates import Meter
@@ -51,11 +51,11 @@ class GuardedRoute(APIRoute):
         await super().handle(scope, receive, send)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Refuse a body that says two things under one name."""
+        """Refuse a body or a query that says two things under one name."""
         handle = super().get_route_handler()
 
         async def handle_unambiguous(request: Request) -> Response:
-            return await handle(unambiguous(request))
+            return await handle(unambiguous(request, self))
 
         return handle_unambiguous
 

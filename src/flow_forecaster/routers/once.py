@@ -10,8 +10,8 @@ from fastapi import Request, Response
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.idempotency import Answer
 from flow_forecaster.routers.access import GuardedRoute
-from flow_forecaster.routers.bodies import unambiguous
 from flow_forecaster.routers.documents import CONFLICT, INVALID
+from flow_forecaster.routers.unambiguous import unambiguous
 from flow_forecaster.services.repeating import MOST_KEY, Repeating
 
 KEY = "idempotency-key"
@@ -45,7 +45,7 @@ class OnceRoute(GuardedRoute):
             return handle
 
         async def once(request: Request) -> Response:
-            request = unambiguous(request)
+            request = unambiguous(request, self)
             key = request.headers.get(KEY)
             if key is None:
                 return await handle(request)

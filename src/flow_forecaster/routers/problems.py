@@ -46,8 +46,8 @@ from flow_forecaster.errors import (
     WorkItemNotFound,
 )
 from flow_forecaster.routers.allowances import limited
-from flow_forecaster.routers.bodies import NameTwice
 from flow_forecaster.routers.pointers import field_errors, pointer
+from flow_forecaster.routers.unambiguous import NameTwice
 from flow_forecaster.schemas.problems import PROBLEM_TYPE, FieldError, Problem
 
 RETRY_AFTER_SECONDS = "2"
@@ -183,7 +183,7 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
 async def _name_twice(request: Request, error: Exception) -> Response:
     if not isinstance(error, NameTwice):
         raise error
-    detail = "The object has this name twice."
+    detail = "This name is given twice."
     return _invalid(request, [FieldError(pointer=pointer(error.path), code="name_twice", detail=detail)])
 
 

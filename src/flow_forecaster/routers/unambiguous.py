@@ -1,14 +1,17 @@
-"""JSON bodies in which each name stands once: of two values under one name, one would be dropped in silence."""
+"""Bodies and queries in which each name stands once: of two values under one name, one would be dropped in silence."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from fastapi import HTTPException, Request
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 
 
 class NameTwice(HTTPException):
-    """An object of the body has a name twice. An HTTPException, because FastAPI takes any other for broken JSON."""
+    """A name stands twice where it may not. An HTTPException, because FastAPI takes any other for broken JSON."""
 
     def __init__(self, path: tuple[str | int, ...]) -> None:
         super().__init__(422)
@@ -25,9 +28,29 @@ class UnambiguousRequest(Request):
         return self._json
 
 
-def unambiguous(request: Request) -> Request:
-    """Make a request one that refuses such bodies; to be done before its body is read."""
+def unambiguous(request: Request, route: APIRoute) -> Request:
+    """Make a request to a route one that refuses such bodies; to be done before its body is read.
+
+    Raises:
+        NameTwice: its query is such a one.
+    """
+    if b"&" in request.scope["query_string"]:
+        counted = Counter(name for name, _ in request.query_params.multi_items())
+        several = {name for name, times in counted.items() if times > 1}
+        for name in several - (_lists(route) if several else set()):
+            raise NameTwice((name,))
     return request if isinstance(request, UnambiguousRequest) else UnambiguousRequest(request.scope, request.receive)
+
+
+def _lists(route: APIRoute) -> set[str]:
+    """Name what the query of a route may have several times."""
+    found = set()
+    for parameter in route.dependant.query_params:
+        schema = TypeAdapter[Any](parameter.field_info.annotation or Any).json_schema()
+        for name, part in schema.get("properties", {parameter.alias: schema}).items():
+            if any(shape.get("type") == "array" for shape in part.get("anyOf", [part])):
+                found.add(name)
+    return found
 
 
 class _Twice(Exception):
