@@ -12,7 +12,6 @@ from flow_forecaster.routers.dependencies import CallerDep, ProjectsDep
 from flow_forecaster.routers.documents import CONFLICT, DATABASE_DOWN, INVALID, NOT_FOUND
 from flow_forecaster.routers.once import OnceRoute
 from flow_forecaster.routers.project_documents import CHANGED, PROJECT_EXAMPLES, UNCHANGED, UNSEEN
-from flow_forecaster.schemas.calendars import Calendar
 from flow_forecaster.schemas.projects import (
     DeletedProject,
     Project,
@@ -21,7 +20,7 @@ from flow_forecaster.schemas.projects import (
     ProjectRequest,
     period_of,
 )
-from flow_forecaster.services.projects import tag_of
+from flow_forecaster.services.projects import calendar_of, tag_of
 
 router = APIRouter(prefix="/v1/projects", tags=["projects"], route_class=OnceRoute)
 _READ, _WRITE = needs("projects:read"), needs("projects:write")
@@ -117,7 +116,7 @@ def project(record: ProjectRecord) -> Project:
         period=period_of(record.period_days),
         period_start=None if record.period_start is None else date_of(record.period_start),
         time_zone=record.time_zone,
-        calendar=None if record.calendar is None else Calendar.model_validate_json(record.calendar),
+        calendar=calendar_of(record),
         tags=list(record.tags),
         created_at=record.created_at,
         updated_at=record.updated_at,

@@ -25,14 +25,14 @@ from flow_forecaster.schemas.actuals import (
     Stored,
     UnresolvedForecast,
 )
-from flow_forecaster.schemas.calendars import Calendar
 from flow_forecaster.schemas.forecasts import HowManyRequest
 from flow_forecaster.schemas.histories import period_value
 from flow_forecaster.schemas.results import HowManyResult
 from flow_forecaster.services.callers import Caller
+from flow_forecaster.services.forecasts import found as found_forecast
 from flow_forecaster.services.ports import Clock
-from flow_forecaster.services.projects import found
-from flow_forecaster.services.throughputs import Rows, past_days_off
+from flow_forecaster.services.projects import calendar_of, found
+from flow_forecaster.services.throughputs import Rows, filter_of, past_days_off
 
 MOST_RESOLVED = 1_000
 """Forecasts that are looked at in one go, the newest."""
@@ -62,9 +62,7 @@ class Actuals:
             InvalidInput: the forecast has not succeeded or is of another kind, or this cannot have happened to it.
         """
         async with self.database.reading(caller.tenant_id) as transaction:
-            record = await transaction.forecasts.get(forecast_id)
-        if record is None:
-            raise ForecastNotFound
+            record = found_forecast(await transaction.forecasts.get(forecast_id))
         judged = await asyncio.to_thread(_by_hand, record, given, self.clock.today())
         async with self.database.writing(caller.tenant_id) as transaction:
             if not await transaction.actuals.put([_new(forecast_id, judged)], over_hand=True):
@@ -78,8 +76,7 @@ class Actuals:
             ForecastNotFound: there is none with this id.
         """
         async with self.database.writing(caller.tenant_id) as transaction:
-            if await transaction.forecasts.get(forecast_id) is None:
-                raise ForecastNotFound
+            found_forecast(await transaction.forecasts.get(forecast_id))
             await transaction.actuals.remove(forecast_id)
 
     async def resolve(self, caller: Caller, project_id: UUID) -> ResolvedActuals:
@@ -164,8 +161,8 @@ class _Look:
         """Find the last day that the data tells of, as forecasts take it."""
         if self.record.known_until is None or request.history is None:
             return None
-        own = self.record.calendar
-        working = None if own is None else Calendar.model_validate_json(own).value()
+        own = calendar_of(self.record)
+        working = None if own is None else own.value()
         yesterday, period = day_of(self.today) - 1, period_value(request.history.period)
         return date_of(past_days_off(self.record.known_until, yesterday, period, working))
 
@@ -188,9 +185,7 @@ def _which(request: Asked) -> ItemFilter:
     """Find which items a forecast was made from."""
     taken = request.taken_from
     chosen = None if taken is None else taken.selection
-    if chosen is None:
-        return ItemFilter()
-    return ItemFilter(types=tuple(chosen.types or ()), tags=tuple(chosen.tags or ()))
+    return ItemFilter() if chosen is None else filter_of(chosen)
 
 
 def _by_hand_only(request: Asked) -> str | None:

@@ -20,8 +20,6 @@ from flow_forecaster.metrics import flow
 from flow_forecaster.metrics.arrivals import Backlog, Outlook
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.projects import ProjectRecord
-from flow_forecaster.persistence.work_items import ItemFilter
-from flow_forecaster.schemas.calendars import Calendar
 from flow_forecaster.schemas.flow_metrics import (
     MOST_OLDEST,
     ChartQuery,
@@ -30,16 +28,16 @@ from flow_forecaster.schemas.flow_metrics import (
     Measured,
     flow_metrics,
 )
-from flow_forecaster.schemas.histories import Iteration, period_value
+from flow_forecaster.schemas.histories import Iteration
 from flow_forecaster.schemas.process_behavior import ProcessBehaviorChart, process_behavior_chart
 from flow_forecaster.schemas.selections import Selection
 from flow_forecaster.schemas.trend import TrendReport, trend_report
 from flow_forecaster.schemas.work_items import ThroughputQuery
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.ports import Clock
-from flow_forecaster.services.projects import found
+from flow_forecaster.services.projects import calendar_of, found
 from flow_forecaster.services.readiness import Readiness
-from flow_forecaster.services.throughputs import Past, Throughputs, past_days_off
+from flow_forecaster.services.throughputs import Past, Throughputs, filter_of, past_days_off, period_for
 
 SILENT_DAYS = 14
 SEED = 5
@@ -89,7 +87,7 @@ class Metering:
         if chosen.source == "history":
             detail = "Flow metrics are of work items; a plain history has none."
             raise InvalidInput("source", code="needs_items", detail=detail)
-        which = ItemFilter(types=tuple(chosen.types or ()), tags=tuple(chosen.tags or ()))
+        which = filter_of(chosen)
         async with self.database.reading(caller.tenant_id) as transaction:
             record = found(await transaction.projects.get(project_id))
             days = await transaction.work_items.days(project_id, which, unknown=flow.UNKNOWN)
@@ -148,17 +146,16 @@ class _Look:
 
     @property
     def _period(self) -> Period:
-        asked = self.selection.period
-        return Period(days=self.record.period_days) if asked is None else period_value(asked)
+        return period_for(self.record, self.selection)
 
     def _grid(self, last: int, working: WorkingCalendar | None) -> Grid:
         anchor = last + 1 if self.record.period_start is None else self.record.period_start
         return Grid(period=self._period, anchor=anchor, calendar=working)
 
     def _working(self, items: flow.Items) -> WorkingCalendar | None:
-        if self.record.calendar is None:
+        own = calendar_of(self.record)
+        if own is None:
             return None
-        own = Calendar.model_validate_json(self.record.calendar)
         begun = flow.span_of(items, self.today)
         first = self.today if begun is None else begun.first
         return own.resolved(date_of(first), date_of(self.today)).value()

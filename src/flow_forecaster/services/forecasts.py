@@ -87,7 +87,7 @@ class Forecasts:
             ForecastNotFound: there is none with this id.
         """
         async with self.database.reading(caller.tenant_id) as transaction:
-            return _found(await transaction.forecasts.get(forecast_id))
+            return found(await transaction.forecasts.get(forecast_id))
 
     async def page(
         self, caller: Caller, *, limit: int, cursor: str | None, kind: str | None, status: str | None
@@ -99,8 +99,8 @@ class Forecasts:
         """
         before = cursors.before(cursor)
         async with self.database.reading(caller.tenant_id) as transaction:
-            found = await transaction.forecasts.page(limit=limit + 1, before=before, kind=kind, status=status)
-        return Page.of(found, limit)
+            listed = await transaction.forecasts.page(limit=limit + 1, before=before, kind=kind, status=status)
+        return Page.of(listed, limit)
 
     async def cancel(self, caller: Caller, forecast_id: UUID) -> ForecastRecord:
         """Cancel a forecast that is not finished; a finished one stays as it is.
@@ -109,7 +109,7 @@ class Forecasts:
             ForecastNotFound: there is none with this id.
         """
         async with self.database.writing(caller.tenant_id) as transaction:
-            return _found(await transaction.forecasts.cancel(forecast_id))
+            return found(await transaction.forecasts.cancel(forecast_id))
 
     async def delete(self, caller: Caller, forecast_id: UUID) -> None:
         """Forget a forecast, whatever its state.
@@ -163,7 +163,12 @@ def _project_of(request: AnyRequest) -> UUID | None:
     return None if taken is None else taken.project_id
 
 
-def _found(record: ForecastRecord | None) -> ForecastRecord:
+def found(record: ForecastRecord | None) -> ForecastRecord:
+    """Take a forecast that must be there.
+
+    Raises:
+        ForecastNotFound: it is not.
+    """
     if record is None:
         raise ForecastNotFound
     return record

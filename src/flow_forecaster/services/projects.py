@@ -7,6 +7,7 @@ from flow_forecaster.engine.work_items import day_of
 from flow_forecaster.errors import PreconditionFailed, PreconditionRequired, ProjectNotFound, TimeZoneFixed
 from flow_forecaster.persistence.database import Database, Transaction
 from flow_forecaster.persistence.projects import Gone, NewProject, ProjectRecord
+from flow_forecaster.schemas.calendars import Calendar
 from flow_forecaster.schemas.projects import ProjectRequest
 from flow_forecaster.services import cursors
 from flow_forecaster.services.callers import Caller
@@ -102,6 +103,11 @@ class Projects:
 def tag_of(record: ProjectRecord) -> str:
     """Write the entity tag of a project as it stands."""
     return f'"{record.revision}"'
+
+
+def calendar_of(record: ProjectRecord) -> Calendar | None:
+    """Read the working calendar of a project, if it has one."""
+    return None if record.calendar is None else Calendar.model_validate_json(record.calendar)
 
 
 def found(record: ProjectRecord | None) -> ProjectRecord:

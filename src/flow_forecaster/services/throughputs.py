@@ -26,7 +26,7 @@ from flow_forecaster.schemas.projects import period_of
 from flow_forecaster.schemas.selections import Selection, Source, TakenFrom
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.ports import Clock
-from flow_forecaster.services.projects import found
+from flow_forecaster.services.projects import calendar_of, found
 
 Rows: TypeAlias = list[tuple[Day, int]]
 _NOTHING = Selection()
@@ -109,9 +109,20 @@ class Throughputs:
         return request.model_copy(update=taken | {"calendar": request.calendar or past.calendar})
 
 
+def filter_of(selection: Selection) -> ItemFilter:
+    """Say which work items a selection takes."""
+    return ItemFilter(types=tuple(selection.types or ()), tags=tuple(selection.tags or ()))
+
+
+def period_for(record: ProjectRecord, selection: Selection) -> Period:
+    """Find the period to count in: the one that is asked for, else the project's own."""
+    asked = selection.period
+    return Period(days=record.period_days) if asked is None else period_value(asked)
+
+
 async def _rows(transaction: Transaction, project_id: UUID, selection: Selection) -> tuple[Source, Rows]:
     """Read the days on which something was finished, from the one place where there are any."""
-    which = ItemFilter(types=tuple(selection.types or ()), tags=tuple(selection.tags or ()))
+    which = filter_of(selection)
     narrowed = bool(which.types or which.tags)
     items: Rows = []
     if selection.source != "history":
@@ -139,8 +150,7 @@ class _Taking:
     today: Day
 
     def past(self, given: Calendar | None) -> Past:
-        own = None if self.record.calendar is None else Calendar.model_validate_json(self.record.calendar)
-        calendar = given or own
+        calendar = given or calendar_of(self.record)
         if not self.rows:
             raise InvalidInput(code="nothing_finished", detail="Nothing of what was asked for was ever finished.")
         working = self._working(calendar)
@@ -171,8 +181,7 @@ class _Taking:
 
     @property
     def _period(self) -> Period:
-        asked = self.selection.period
-        return Period(days=self.record.period_days) if asked is None else period_value(asked)
+        return period_for(self.record, self.selection)
 
     def _finished(self) -> Finished:
         days, counts = zip(*self.rows, strict=True)
