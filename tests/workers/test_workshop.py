@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.migrations import migrate, newest_revision
+from flow_forecaster.persistence.migrations import CannotMigrate, migrate, newest_revision
 from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.services.ports import NoDoorbell
 from flow_forecaster.settings import Settings
@@ -91,6 +91,17 @@ async def test_a_workshop_waits_for_a_file_that_somebody_else_is_writing(tmp_pat
     async with _workshop(f"sqlite:///{file}", kernel_cache, database_timeout_seconds=0.1) as workshop:
         await _becomes_ready(workshop, rival.rollback)
     rival.close()
+
+
+async def test_tables_that_contradict_their_revision_are_told_and_not_waited_for(
+    database_url: str, kernel_cache: Path
+) -> None:
+    async with _workshop(database_url, kernel_cache) as workshop:
+        async with workshop.database.engine.begin() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        with pytest.raises(CannotMigrate, match="not those of revision 0001"):
+            await asyncio.wait_for(workshop.make_ready(), PATIENCE_SECONDS)
+        assert await workshop.database.revision() == "0001"
 
 
 async def test_the_folder_of_an_sqlite_file_is_made(tmp_path: Path, kernel_cache: Path) -> None:

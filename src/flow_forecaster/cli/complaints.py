@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.errors import DatabaseUnavailable, ServiceError
+from flow_forecaster.persistence.migrations import CannotMigrate
 from flow_forecaster.routers.pointers import field_detail
 from flow_forecaster.settings import PREFIX, Settings
 
@@ -52,7 +53,7 @@ def complaint(error: Exception) -> str | None:
     """Write the line for an error that the user can mend, or None for a defect of ours."""
     if isinstance(error, DatabaseUnavailable) and error.__cause__ is not None:
         return f"{error} ({getattr(error.__cause__, 'orig', error.__cause__)})"
-    if isinstance(error, Refused | ServiceError | OSError):
+    if isinstance(error, Refused | ServiceError | CannotMigrate | OSError):
         return str(error)
     if isinstance(error, InvalidInput):
         return _at(error.path, error.detail)

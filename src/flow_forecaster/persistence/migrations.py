@@ -8,8 +8,15 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from flow_forecaster.persistence.database import Database
+
+_NO_PRIVILEGE = "42501"
+
+
+class CannotMigrate(Exception):
+    """The tables are not those that the database's revision left, so that waiting would not help."""
 
 
 def newest_revision() -> str | None:
@@ -38,6 +45,7 @@ async def migrate(database: Database) -> str | None:
 
     Raises:
         DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        CannotMigrate: it holds other tables than its revision says; nothing was changed.
     """
     await database.run(_upgrade)
     return newest_revision()
@@ -52,7 +60,18 @@ def _upgrade(connection: Connection) -> None:
         return
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except DBAPIError as error:
+        if _contradicts(error):
+            raise CannotMigrate(f"the tables are not those of revision {revision}: {error.orig}") from error
+        raise
+
+
+def _contradicts(error: DBAPIError) -> bool:
+    """Tell a table, column or index that is missing or there already from an outage: by SQLite's code, or SQLSTATE."""
+    name, state = getattr(error.orig, "sqlite_errorname", None), str(getattr(error.orig, "sqlstate", None) or "")
+    return name == "SQLITE_ERROR" or (state.startswith("42") and state != _NO_PRIVILEGE)
 
 
 def _config() -> Config:
