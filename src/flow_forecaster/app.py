@@ -21,6 +21,7 @@ from flow_forecaster.routers import (
     api_keys,
     docs,
     events,
+    exports,
     flow_metrics,
     forecasts,
     health,
@@ -40,6 +41,7 @@ from flow_forecaster.services.actuals import Actuals
 from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.backlog import Backlog
+from flow_forecaster.services.exports import Exports, Turnstile
 from flow_forecaster.services.filing import Filing
 from flow_forecaster.services.flow_metrics import Metering
 from flow_forecaster.services.following import Following
@@ -51,6 +53,7 @@ from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
 from flow_forecaster.services.repeating import Repeating
+from flow_forecaster.services.restoring import Restoring
 from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.services.watching import Watcher
@@ -69,12 +72,13 @@ TAGS = [
     {"name": "projects", "description": "A team's data, which forecasts take their history from."},
     {"name": "webhooks", "description": "Who is told when a forecast ends, and what came of telling."},
     {"name": "api keys", "description": "Who may ask, and what for."},
+    {"name": "exports", "description": "All that a tenant has as one file, and such a file taken in."},
     {"name": "operations", "description": "Is it alive, is it ready, what does it count."},
 ]
 
 _ROUTED = (
     *(forecasts, actuals, accuracy, events, projects, work_items, flow_metrics),
-    *(imports, webhooks, api_keys, health),
+    *(imports, exports, webhooks, api_keys, health),
 )
 
 
@@ -141,7 +145,12 @@ def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = U
         lifespan=lifespan,
         openapi_tags=TAGS,
     )
-    api.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes, most_import_bytes=settings.max_import_bytes)
+    api.add_middleware(
+        BodyLimit,
+        most_bytes=settings.max_body_bytes,
+        most_import_bytes=settings.max_import_bytes,
+        most_restore_bytes=settings.max_restore_bytes,
+    )
     if settings.cors_origins is not None:
         origins = [origin.strip() for origin in settings.cors_origins.split(",")]
         api.add_middleware(CORSMiddleware, allow_origins=origins, **CROSS_ORIGIN)
@@ -201,6 +210,15 @@ def _team_data(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, clock: S
     stack.callback(api.state.imports.close)
     api.state.accounting = Accounting(database=database, clock=clock)
     api.state.actuals = Actuals(database=database, clock=clock)
+    turnstile = Turnstile()
+    api.state.exports = Exports(database=database, turnstile=turnstile, service_version=__version__)
+    api.state.restoring = Restoring(
+        database=database,
+        clock=clock,
+        turnstile=turnstile,
+        policy=policy_of(workshop.settings),
+        keyring=keyring_of(workshop.settings),
+    )
     api.state.flow_metrics = Metering(
         database=database, throughputs=throughputs, readiness=workshop.readiness, clock=clock
     )

@@ -25,6 +25,9 @@ ServiceError
 ├── TooManyImports
 ├── TooManyWorkItems
 ├── ImportTypeNotSupported
+├── TooManyExports
+├── ExportTypeNotSupported
+├── IdTaken
 ├── PreconditionRequired
 ├── PreconditionFailed
 ├── InvalidCursor
@@ -220,6 +223,27 @@ class ImportTypeNotSupported(ServiceError):
 
     code = "unsupported_import_type"
     detail = "Send the file itself as text/csv, text/tab-separated-values, text/plain or application/json."
+
+
+class TooManyExports(ServiceError):
+    """As many exports are written or restored, or wait for it, as may."""
+
+    code = "too_many_exports"
+    detail = "Other exports are being written or restored and wait already; try again when some are done."
+
+
+class ExportTypeNotSupported(ServiceError):
+    """Something else than JSON Lines was sent to be restored."""
+
+    code = "unsupported_export_type"
+    detail = "Send the export as application/x-ndjson."
+
+
+class IdTaken(ServiceError):
+    """An id that was to be kept is another tenant's: only the operator, who serves them all, is told."""
+
+    code = "id_taken"
+    detail = "Something of another tenant has an id of this export; nothing was stored."
 
 
 class PreconditionRequired(ServiceError):

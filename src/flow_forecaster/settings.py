@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     ] = 1_000
     max_body_bytes: Annotated[int, Field(ge=1024, le=2**27, description="Largest request body.")] = 1_048_576
     max_import_bytes: Annotated[int, Field(ge=1024, le=2**30, description="Largest file to import.")] = 52_428_800
+    max_restore_bytes: Annotated[int, Field(ge=1024, le=2**40, description="Largest export to restore over HTTP.")] = (
+        268_435_456
+    )
     inline_draws: Annotated[
         float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")
     ] = 50_000_000

@@ -30,6 +30,7 @@ VERBS = {
     "create",
     "list",
     "get",
+    "restore",
     "cancel",
     "delete",
     "put",

@@ -41,11 +41,18 @@ class Known:
     """What a good request of an operation is: which of the ids it names, its body, and what else it carries."""
 
     names: str | None = None
-    sends: dict[str, Any] | None = None
+    sends: dict[str, Any] | list[dict[str, Any]] | None = None
     carries: dict[str, str] = field(default_factory=dict)
 
 
 LONG_AGO = body(start="2024-01-01")
+LINES = {"Content-Type": "application/x-ndjson"}
+_HEAD = {"record": "export", "format": "flow-forecaster-export", "version": 1, "service_version": "0"}
+_NONE = dict.fromkeys(("projects", "work_items", "history_rows", "forecasts", "webhook_endpoints"), 0)
+EMPTY = [
+    _HEAD | {"exported_at": "2026-01-01T00:00:00Z"},
+    {"record": "end", "unfinished_forecasts_left_out": 0} | _NONE,
+]
 REQUESTS: dict[str, Known] = {
     f"POST {FORECASTS}": Known(sends=LONG_AGO),
     f"GET {FORECASTS}": Known(),
@@ -88,6 +95,8 @@ REQUESTS: dict[str, Known] = {
     f"GET {ENDPOINTS}/{{endpoint_id}}/deliveries": Known(names="endpoint"),
     f"GET {ENDPOINTS}/{{endpoint_id}}/deliveries/{{delivery_id}}": Known(names="endpoint"),
     f"POST {ENDPOINTS}/{{endpoint_id}}/deliveries/{{delivery_id}}/redeliver": Known(names="endpoint"),
+    "GET /v1/export": Known(),
+    "POST /v1/restore": Known(sends=EMPTY, carries=LINES),
     f"POST {KEYS}": Known(sends={"name": "made", "scopes": ["forecasts:read"]}),
     f"GET {KEYS}": Known(),
     f"GET {KEYS}/{{key_id}}": Known(names="key"),
@@ -116,8 +125,9 @@ class House:
         if known.names is not None:
             path = path.format(**{f"{each}_id": found for each, found in (ids or self.ids).items()})
         headers = known.carries if key is None else known.carries | bearing(key)
-        content = None if known.sends is None else json.dumps(known.sends)
-        return await self.client.request(method, path, content=content, headers=headers | (JSON if content else {}))
+        parts = known.sends if isinstance(known.sends, list) else [] if known.sends is None else [known.sends]
+        content = "\n".join(map(json.dumps, parts)) or None
+        return await self.client.request(method, path, content=content, headers=(JSON if content else {}) | headers)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -232,7 +242,8 @@ async def test_what_belongs_to_another_tenant_is_answered_like_what_is_not_there
     assert await _is_there(house)
 
 
-LISTS = [name for name in REQUESTS if name.startswith("GET") and "{" not in name and name != "GET /v1/accuracy"]
+_NO_LISTS = {"GET /v1/accuracy", "GET /v1/export"}
+LISTS = [name for name in REQUESTS if name.startswith("GET") and "{" not in name and name not in _NO_LISTS]
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -248,6 +259,13 @@ async def test_the_accuracy_of_one_tenant_says_nothing_of_another(house: House) 
     found = [(await house.asks("GET /v1/accuracy", key)).json()["periods"] for key in (house.good, house.other)]
     assert found[0]["forecasts"] >= 1
     assert found[1]["forecasts"] == 0
+
+
+async def test_an_export_holds_nothing_of_another_tenant(house: House) -> None:
+    hers, his = [(await house.asks("GET /v1/export", key)).text for key in (house.good, house.other)]
+    ids = {house.ids["forecast"], house.ids["project"]}
+    assert all(each in hers for each in ids)
+    assert not any(each in his for each in ids)
 
 
 async def test_what_one_makes_is_not_the_others(house: House) -> None:

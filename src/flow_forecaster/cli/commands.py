@@ -12,6 +12,7 @@ import typer
 
 from flow_forecaster import __version__
 from flow_forecaster.cli.endings import USAGE, leave, settled
+from flow_forecaster.cli.moving_commands import export_all, restore_all
 from flow_forecaster.cli.options import AROUND, Fields, calendar
 from flow_forecaster.cli.project_commands import import_file, projects
 
@@ -258,6 +259,8 @@ def history(
 
 
 app.command(name="import")(import_file)
+app.command(name="export")(export_all)
+app.command(name="restore")(restore_all)
 
 
 @app.command()

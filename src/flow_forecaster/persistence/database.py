@@ -21,6 +21,7 @@ from flow_forecaster.persistence.api_keys import KeyDirectory, KeyRepository
 from flow_forecaster.persistence.backlog import BacklogRepository
 from flow_forecaster.persistence.claims import ClaimRepository
 from flow_forecaster.persistence.deliveries import DeliveryRepository
+from flow_forecaster.persistence.exports import ExportRepository
 from flow_forecaster.persistence.forecasts import ForecastRepository
 from flow_forecaster.persistence.history_rows import HistoryRepository
 from flow_forecaster.persistence.idempotency import IdempotencyRepository, OldKeys
@@ -52,6 +53,7 @@ class Transaction:
     work_items: WorkItemRepository
     histories: HistoryRepository
     actuals: ActualRepository
+    exports: ExportRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +212,7 @@ def _transaction(connection: Statements, tenant_id: UUID) -> Transaction:
         work_items=WorkItemRepository(connection, tenant_id),
         histories=HistoryRepository(connection, tenant_id),
         actuals=ActualRepository(connection, tenant_id),
+        exports=ExportRepository(connection, tenant_id),
     )
 
 

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.project_tables import ProjectRow
 from flow_forecaster.persistence.steadiness import Statements
-from flow_forecaster.persistence.tables import TenantRow
+from flow_forecaster.persistence.tables import ForecastRow, TenantRow
 
 OPEN_TENANT = UUID("00000000-0000-7000-8000-000000000000")
 """The tenant of a service without keys; migrations put it there, and give it what was stored before there were any."""
@@ -39,6 +40,15 @@ class TenantRepository:
         """List the names of all tenants."""
         rows = await self._connection.execute(select(TenantRow.id, TenantRow.name))
         return {row.id: row.name for row in rows}
+
+    async def is_alone(self, tenant_id: UUID) -> bool:
+        """Tell whether no other tenant has a forecast or a project."""
+        others = [
+            select(entity.tenant_id.label("tenant_id")).where(entity.tenant_id != tenant_id).limit(1).subquery()
+            for entity in (ForecastRow, ProjectRow)
+        ]
+        found = await self._connection.execute(union_all(*(select(other.c.tenant_id) for other in others)))
+        return found.first() is None
 
     async def add(self, name: str) -> Tenant:
         """Add a tenant, or find the one that somebody has just added under this name."""

@@ -11,6 +11,7 @@ from flow_forecaster.services.accuracy import Accounting
 from flow_forecaster.services.actuals import Actuals
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.callers import Caller
+from flow_forecaster.services.exports import Exports
 from flow_forecaster.services.flow_metrics import Metering
 from flow_forecaster.services.following import Following, StillIn
 from flow_forecaster.services.forecasts import Forecasts
@@ -18,6 +19,7 @@ from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.imports import Imports
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.restoring import Restoring
 from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.services.work_items import WorkItems
@@ -91,6 +93,16 @@ async def _imports(request: Request) -> Imports:
     return imports
 
 
+async def _exports(request: Request) -> Exports:
+    exports: Exports = request.app.state.exports
+    return exports
+
+
+async def _restoring(request: Request) -> Restoring:
+    restoring: Restoring = request.app.state.restoring
+    return restoring
+
+
 def caller_of(request: Request) -> Caller:
     """Tell who is asking."""
     caller: Caller = request.scope["state"]["caller"]  # put there by the gate, without which no route is reached
@@ -122,6 +134,8 @@ AccountingDep = Annotated[Accounting, Depends(_accounting)]
 ActualsDep = Annotated[Actuals, Depends(_actuals)]
 FlowMetricsDep = Annotated[Metering, Depends(_flow_metrics)]
 ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
+ExportsDep = Annotated[Exports, Depends(_exports)]
+RestoringDep = Annotated[Restoring, Depends(_restoring)]
 ImportsDep = Annotated[Imports, Depends(_imports)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

@@ -10,6 +10,7 @@ from flow_forecaster.metrics.process_behavior import Form, Side
 from flow_forecaster.metrics.seasons import Cycle
 from flow_forecaster.routers.access import SCHEME
 from flow_forecaster.routers.documents import EVENT_STREAM, REFUSED
+from flow_forecaster.routers.exports import EXPORT_FILE
 from flow_forecaster.routers.imports import IMPORT_FILE
 from flow_forecaster.routers.messages import describe
 from flow_forecaster.schemas.accuracy import ScoredKind, Verdict
@@ -17,6 +18,7 @@ from flow_forecaster.schemas.actuals import ActualSource
 from flow_forecaster.schemas.api_keys import Scope
 from flow_forecaster.schemas.backtest import TargetName
 from flow_forecaster.schemas.capacities import Applies
+from flow_forecaster.schemas.exports import EXPORT_MEDIA
 from flow_forecaster.schemas.fields import MethodName
 from flow_forecaster.schemas.histories import PeriodName, Weekday
 from flow_forecaster.schemas.imports import ColumnRole, DateFormat
@@ -76,6 +78,11 @@ _FILE = {
     "contentMediaType": "application/octet-stream",
     "description": "An export: CSV, TSV or JSON, in UTF-8, UTF-16 or Windows-1252.",
 }
+_EXPORT = {
+    "type": "string",
+    "contentMediaType": EXPORT_MEDIA,
+    "description": "JSON Lines: `record` says what a line holds. The first says what the file is, the last counts.",
+}
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 
@@ -105,6 +112,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas |= problem.pop("$defs") | {"Problem": problem}
     schemas[EVENT_STREAM] = _EVENTS | {"title": EVENT_STREAM}
     schemas[IMPORT_FILE] = _FILE | {"title": IMPORT_FILE}
+    schemas[EXPORT_FILE] = _EXPORT | {"title": EXPORT_FILE}
     describe(found)
     _secure(found)
     for name in _UNUSED:

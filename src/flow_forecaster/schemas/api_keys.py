@@ -15,6 +15,8 @@ Scope: TypeAlias = Literal[
     "projects:write",
     "webhooks:read",
     "webhooks:write",
+    "exports:read",
+    "exports:write",
     "keys:admin",
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
