@@ -100,15 +100,7 @@ class Imports:
             today=self._today(record, query),
             query=query,
         )
-        new = NewForecast(
-            id=new_id(),
-            kind=IMPORT,
-            request=job.model_dump_json(),
-            seed=0,
-            engine_version=ENGINE_VERSION,
-            cost=DRAWS_OF_A_BYTE * file.tell(),
-            origin=origin,
-        )
+        new = _queued(job, DRAWS_OF_A_BYTE * file.tell(), origin)
         async with self.database.writing(caller.tenant_id) as transaction:
             if await transaction.imports.unfinished(most=MOST_WAITING) >= MOST_WAITING:
                 raise TooManyImports
@@ -177,6 +169,18 @@ def of_project(record: ForecastRecord, project_id: UUID | None = None) -> Import
     if project_id not in {None, job.project_id}:
         raise ImportNotFound
     return job
+
+
+def _queued(job: ImportJob, cost: float, origin: Origin) -> NewForecast:
+    return NewForecast(
+        id=new_id(),
+        kind=IMPORT,
+        request=job.model_dump_json(),
+        seed=0,
+        engine_version=ENGINE_VERSION,
+        cost=cost,
+        origin=origin,
+    )
 
 
 def _import(record: ForecastRecord | None) -> ForecastRecord:
