@@ -57,6 +57,17 @@ def test_what_is_certain_has_no_error_and_what_is_the_same_is_a_zero(line: Line,
     assert "in weeks (- is earlier)" in told
 
 
+def test_a_variation_that_starts_on_another_day_is_told_in_days_too(line: Line, tmp_path: Path) -> None:
+    """From Wednesday on instead of Monday, the tenth week ends two days later, in the eleventh of the base."""
+    moved = [{"name": "wednesday", "change": {"start": "2026-11-18"}}]
+    moved += [{"name": "patience", "change": {"deadline": "2027-01-31"}}]
+    told = line.here("forecast", steady(tmp_path, variations=moved)).answer()
+    assert "mean  in days  in time" in told
+    assert rows_of(told, "wednesday ") == [["wednesday", *["+1"] * 3, "+1.00", "+2.0", "0%", "-100.0"]]
+    assert rows_of(told, "patience ") == [["patience", *["0"] * 3, "0", "0", "100%", "0"]]
+    assert "in days" not in line.here("forecast", steady(tmp_path)).answer()
+
+
 def test_a_bar_goes_from_the_earlier_end_to_the_later_whichever_number_is_behind_it(line: Line, tmp_path: Path) -> None:
     """With 0.95 of five a week, 11 weeks; with 0.55, 18, by whose end 49.5 items are done."""
     told = line.here("forecast", steady(tmp_path, capacity={"focus": {"low": 0.5, "high": 1.0}})).answer()

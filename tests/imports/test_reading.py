@@ -286,7 +286,8 @@ def test_a_cell_too_many_is_fine_if_it_is_empty() -> None:
 
 
 def test_a_plain_history_is_one_of_counts() -> None:
-    file, found = read(exports.HISTORY + "2026-01-05,1\n2026-01-26,half\n2026-02-02,1.5\nsoon,1\n2027-01-01,1\n,4\n")
+    odd = "2026-01-05,1\n2026-01-26,half\n2026-02-02,1.5\n2026-02-09,inf\n2026-02-16,nan\nsoon,1\n2027-01-01,1\n,4\n"
+    file, found = read(exports.HISTORY + odd)
     assert file.is_history
     assert [(one.day - day_of(date(2026, 1, 5)), one.completed) for one in found if isinstance(one, Counted)] == [
         (0, 4),
@@ -294,7 +295,7 @@ def test_a_plain_history_is_one_of_counts() -> None:
         (14, 7),
     ]
     assert [one.code for one in found if isinstance(one, Skipped)] == [
-        *("duplicate", "invalid_number", "invalid_number", "invalid_date", "in_future", "missing"),
+        *("duplicate", *["invalid_number"] * 4, "invalid_date", "in_future", "missing"),
     ]
 
 

@@ -31,6 +31,10 @@ def test_a_result_has_every_part_and_reads_back() -> None:
     }
     for one in result.variations:
         assert one.deadline is not None
+        weeks = one.difference.mean
+        assert weeks is not None
+        assert one.day_difference.mean == pytest.approx(7 * weeks)
+        begun = 2 if "start" in CHANGES[int(one.name)] else 0
         assert one.deadline.difference == pytest.approx(one.deadline.probability - result.base.probability)
         for answer, base, later in zip(one.answers, result.base.answers, one.answer_differences, strict=True):
             assert answer.periods is not None
@@ -38,13 +42,13 @@ def test_a_result_has_every_part_and_reads_back() -> None:
             assert answer.date is not None
             assert base.date is not None
             assert later.confidence == answer.confidence
-            assert later.periods == answer.periods - base.periods
+            assert later.periods == begun + answer.periods - base.periods
             assert later.days == (answer.date - base.date).days == 7 * later.periods
             assert answer.error is not None
             assert base.error is not None
             assert answer.error.low is not None
             assert base.error.high is not None
-            assert later.error.low == answer.error.low - base.error.high <= later.periods
+            assert later.error.low == begun + answer.error.low - base.error.high <= later.periods
             assert later.error.high is None or later.error.high >= later.periods
 
 

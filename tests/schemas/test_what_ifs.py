@@ -148,7 +148,11 @@ def changed(change: Any) -> list[dict[str, Any]]:
         ({"sampler": {"kind": "bootstrap"}}, "/sampler", "unknown_field"),
         ({"history": {"throughput": [1, -1]}}, "/history/throughput/1", "out_of_range"),
         ({"history": {"throughput": []}}, "/history/throughput", "too_short"),
-        ({"deadline": "2026-05-01"}, "/deadline", "unknown_field"),
+        ({"deadline": "soon"}, "/deadline", "invalid_date"),
+        ({"deadline": None}, "/deadline", "missing"),
+        ({"start": None}, "/start", "missing"),
+        ({"start": "1969-12-31"}, "/start", "out_of_range"),
+        ({"start": {"year": 2026}}, "/start", "invalid_date"),
         ({"trials": 5}, "/trials", "unknown_field"),
         ([], "", "invalid_type"),
         (None, "", "missing"),
@@ -205,6 +209,8 @@ def test_a_sensitivity_that_is_none_is_refused(sensitivity: Any, pointer: str, c
         ),
         ({"risks": [{"name": "x", "probability": 0.5}]}, ("risks", 0), "items_or_delay"),
         ({"scope": {"split_rate": 0}}, ("scope", "split_rate"), "out_of_range"),
+        ({"deadline": "2026-05-01"}, ("deadline",), "nothing_to_compare"),
+        ({"start": "2190-01-01"}, ("start",), "beyond_horizon"),
     ],
 )
 def test_what_the_engine_cannot_compute_is_refused_where_it_stands(
@@ -238,6 +244,20 @@ def test_what_is_wrong_with_the_base_in_view_is_refused_no_deeper_than_the_patch
     assert (caught.value.path, caught.value.code) == (("variations", 1, "change", *path), code)
 
 
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"start": "2026-06-01"}, ("start",)),
+        ({"deadline": "2026-01-04"}, ("deadline",)),
+        ({"start": "2026-06-01", "deadline": "2026-05-01"}, ("deadline",)),
+    ],
+)
+def test_a_deadline_before_the_start_is_refused_at_the_date_that_moved(change: dict[str, Any], path: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        request({}, change, deadline="2026-04-05").resolved(today=TODAY, seed=1)
+    assert (caught.value.path, caught.value.code) == (("variations", 1, "change", *path), "before_start")
+
+
 def test_what_is_wrong_with_the_base_is_refused_there() -> None:
     with pytest.raises(InvalidInput) as caught:
         request({"scope": {"items": 5}}, scope={"items": {"low": 3, "high": 2}}).resolved(today=TODAY, seed=1)
@@ -258,7 +278,9 @@ NESTED = st.recursive(
     ),
     max_leaves=6,
 )
-NAMES = st.sampled_from(["history", "calendar", "sampler", "scope", "risks", "capacity", "lead_time"])
+NAMES = st.sampled_from(
+    ["history", "calendar", "sampler", "scope", "risks", "capacity", "lead_time", "start", "deadline"]
+)
 
 
 @PATIENT
@@ -289,7 +311,7 @@ CHANGES: list[dict[str, Any]] = [
     {},
     {"scope": {"items": {"low": 10}}, "lead_time": None},
     {"sampler": {"kind": "bootstrap", "block": None}},
-    {"history": {"throughput": [1, 2, 3] * 8}, "risks": []},
+    {"history": {"throughput": [1, 2, 3] * 8}, "risks": [], "start": "2026-01-19"},
 ]
 
 
@@ -334,6 +356,20 @@ def test_the_horizon_suits_the_slowest_variation_and_the_deadline() -> None:
     with pytest.raises(InvalidInput) as refused:
         request(fast, horizon=24, deadline="2026-06-28").resolved(today=TODAY, seed=1)
     assert (refused.value.path, refused.value.code) == (("horizon",), "horizon_too_near")
+
+
+def test_another_start_has_the_holidays_of_its_own_time() -> None:
+    """Public holidays are known for twenty years: from 2040 on for others than from 2026 on."""
+    weekly = {"calendar": {"country": "DE"}, "start": "2026-01-05"}
+    resolved = request({"start": "2040-01-02"}, {"start": "2026-02-02"}, **weekly).resolved(today=TODAY, seed=5)
+    assert [sorted(one.change.model_fields_set) for one in resolved.variations] == [["calendar", "start"], ["start"]]
+    later, soon = (one.case.model.capacity.calendar for one in resolved.question().variations)
+    assert later is not None
+    assert soon is not None
+    assert date(2059, 12, 25) in later.days_off - soon.days_off
+    again = WhatIfRequest.model_validate_json(resolved.model_dump_json())
+    assert again.question() == resolved.question()
+    assert again.resolved(today=date(2031, 1, 1), seed=6) == resolved
 
 
 @pytest.mark.parametrize(("first", "is_written"), [("2023-12-25", True), ("2025-01-06", False), ("2025-12-01", False)])

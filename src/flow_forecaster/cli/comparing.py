@@ -8,6 +8,8 @@ from rich.table import Table
 from flow_forecaster.cli.rendering import day_of, percent, print_provenance, table_of
 from flow_forecaster.schemas.comparisons import (
     AnswerDifference,
+    DayDifference,
+    MeanDifference,
     ProbabilityDifference,
     Sensitivity,
     SensitivityEnd,
@@ -84,19 +86,29 @@ def _variations(request: WhatIfRequest, result: WhatIfResult) -> Table:
     for confidence in request.confidence:
         table.add_column(percent(confidence), justify="right", no_wrap=True)
     table.add_column("mean", justify="right", no_wrap=True)
+    if _moves_days(request):
+        table.add_column("in days", justify="right", no_wrap=True)
     if request.deadline is not None:
         table.add_column("in time", justify="right", no_wrap=True)
         table.add_column("", justify="right", no_wrap=True)
     for variation in result.variations:
-        table.add_row(escape(variation.name), *_cells(variation))
+        days = [_mean(variation.day_difference, 1)] if _moves_days(request) else []
+        table.add_row(escape(variation.name), *_cells(variation), *days, *_chance(variation.deadline))
     return table
+
+
+def _moves_days(request: WhatIfRequest) -> bool:
+    """Tell whether days say more than periods: some variation begins on another day, or works on others."""
+    return any({"start", "calendar"} & one.change.model_fields_set for one in request.variations)
 
 
 def _cells(variation: VariationResult) -> list[str]:
     answers = zip(variation.answers, variation.answer_differences, strict=True)
-    mean = variation.difference
-    told = "-" if mean.mean is None else _with_error(mean.mean, mean.standard_error, 2)
-    return [*(_later(*pair) for pair in answers), told, *_chance(variation.deadline)]
+    return [*(_later(*pair) for pair in answers), _mean(variation.difference, 2)]
+
+
+def _mean(difference: MeanDifference | DayDifference, digits: int) -> str:
+    return "-" if difference.mean is None else _with_error(difference.mean, difference.standard_error, digits)
 
 
 def _later(answer: WhenAnswer, difference: AnswerDifference) -> str:

@@ -51,9 +51,14 @@ class WorkingCalendar:
         return int(self.counts(start, [last])[0])
 
     def counts(self, start: date, last: Sequence[date] | NDArray[np.datetime64]) -> NDArray[np.int64]:
-        """Count the working days from `start` to each of several last days, both included."""
-        after = np.array(last, dtype="datetime64[D]") + _ONE_DAY
-        return np.busday_count(np.datetime64(start), after, weekmask=self._mask, holidays=self._holidays)
+        """Count the working days from `start` to each of several last days, both included.
+
+        Of a last day before it, the working days between the two, less than 0.
+        """
+        first, after = np.datetime64(start), np.array(last, dtype="datetime64[D]") + _ONE_DAY
+        begin, end = np.minimum(first, after), np.maximum(first, after)
+        found = np.busday_count(begin, end, weekmask=self._mask, holidays=self._holidays)
+        return np.where(after < first, -found, found)
 
     @property
     def rests(self) -> frozenset[date]:
@@ -124,7 +129,10 @@ class Timeline:
         return divmod(self.calendar.count(self.start, last), self.period.days)
 
     def periods_at(self, days: Sequence[date]) -> NDArray[np.int64]:
-        """Find the periods that each of these days lies in, counted from 1; a day off lies in the one before it."""
+        """Find the periods that each of these days lies in, counted from 1; a day off lies in the one before it.
+
+        Before the start they go on backwards: period 0 is the one that ends on the day before it.
+        """
         if self.calendar is None:
             counts = np.array([(day - self.start).days + 1 for day in days], dtype=np.int64)
         else:

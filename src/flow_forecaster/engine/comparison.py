@@ -9,6 +9,7 @@ from math import sqrt
 import numpy as np
 
 from flow_forecaster.engine.arrays import Counts
+from flow_forecaster.engine.kernels.variations import HIGH_BITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +62,20 @@ def chance(counts: Counts) -> tuple[float, Estimate]:
     return (gained + both) / trials, Estimate(value=difference, standard_error=error)
 
 
+def mean_apart(sums: Counts) -> Estimate:
+    """Find the mean of paired differences with its standard error, from the sums of kernels/variations.apart."""
+    trials, total, high, low = (int(number) for number in sums)
+    return _paired(trials, total, (high << HIGH_BITS) + low)
+
+
+def _paired(trials: int, total: int, squares: int) -> Estimate:
+    if trials < 2:
+        return Estimate(value=float(total) if trials else None, standard_error=None)
+    error = sqrt((squares * trials - total * total) / (trials - 1)) / trials
+    return Estimate(value=total / trials, standard_error=error)
+
+
 def _mean(counts: Counts, least: int) -> Estimate:
     """Mean and standard error from exact sums: fewer than 2^30 trials, less than 2^16 periods apart."""
     values = np.arange(least, least + counts.size)
-    trials, total = int(counts.sum()), int(values @ counts)
-    if not trials:
-        return Estimate(value=None, standard_error=None)
-    if trials == 1:
-        return Estimate(value=float(total), standard_error=None)
-    squares = int((values * values) @ counts)
-    error = sqrt((squares * trials - total * total) / (trials - 1)) / trials
-    return Estimate(value=total / trials, standard_error=error)
+    return _paired(int(counts.sum()), int(values @ counts), int((values * values) @ counts))

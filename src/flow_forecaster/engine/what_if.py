@@ -17,7 +17,7 @@ import numpy as np
 
 from flow_forecaster.engine.arrays import Counts
 from flow_forecaster.engine.calendar import Timeline
-from flow_forecaster.engine.cases import Case, Company, company, cost_of, most_periods
+from flow_forecaster.engine.cases import Case, company, cost_of, most_periods
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.comparison import Differences, Estimate, chance
 from flow_forecaster.engine.distribution import Distribution
@@ -29,31 +29,29 @@ from flow_forecaster.engine.forecasts import (
     horizon_too_near,
     periods_until,
 )
-from flow_forecaster.engine.invalid import InvalidInput
-from flow_forecaster.engine.kernels.variations import compare, meet, tally
+from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.laws import MOST_HORIZON
 from flow_forecaster.engine.sensitivity import PACE, Ends, Field, ends_of, inputs, pace_ends, pace_law
 from flow_forecaster.engine.simulation import Machine, histogram
 from flow_forecaster.engine.spread import spread, spread_cost
-
-_BLOCK = 4_096
-"""Trials that are compared at a time: so many that the tables of one history stay in a processor's caches for a while
-before those of the next come, and few enough that what they gave does, too."""
+from flow_forecaster.engine.tallies import Layout, Tallies, days_of, same_periods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variation:
-    """A case under its name."""
+    """A case under its name, with a deadline of its own if it is not that of the base."""
 
     name: str
     case: Case
+    deadline: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Varied:
     """What a variation gives, and what it changes.
 
-    law: of its own T. same: (H + 1,), the first period of the base that ends when, or after, a period of its own does.
+    law: of its own T. same: (H + 1,), the first period of the base that ends when, or after, a period of its own does;
+    0 and below it lie before the base starts. days: mean difference in calendar days, trial by trial.
     probability and gain: P(deadline) and its difference to the base's; None without a deadline.
     """
 
@@ -61,6 +59,7 @@ class Varied:
     law: Distribution
     same: Counts
     differences: Differences
+    days: Estimate
     probability: float | None
     gain: Estimate | None
     caveats: tuple[Caveat, ...]
@@ -113,8 +112,8 @@ class WhatIf:
     """What changes if something were different? `sensitivity`: fields to vary, None for all, () for none.
 
     Raises:
-        InvalidInput: nothing to vary, an exact answer asked for, another period in a variation, names twice, or a
-            deadline that cannot be met by any period.
+        InvalidInput: nothing to vary, an exact answer asked for, another period in a variation, names twice, a start
+            too far from that of the base, or a deadline without one to compare it with or that no period can meet.
     """
 
     base: Case
@@ -141,10 +140,20 @@ class WhatIf:
                 detail = "Another one has this name; names tell apart."
                 raise InvalidInput("variations", index, "name", code="duplicate_name", detail=detail)
             seen.add(variation.name)
-            if variation.case.basis.timeline.period != self.base.basis.timeline.period:
-                detail = "The history counts other periods than that of the base, so their numbers cannot be compared."
-                path = ("variations", index, "change", "history", "period")
-                raise InvalidInput(*path, code="period_differs", detail=detail)
+            with inside("variations", index, "change"):
+                self._check(variation)
+
+    def _check(self, variation: Variation) -> None:
+        base, other = self.base.basis.timeline, variation.case.basis.timeline
+        if other.period != base.period:
+            detail = "The history counts other periods than that of the base, so their numbers cannot be compared."
+            raise InvalidInput("history", "period", code="period_differs", detail=detail)
+        if other.start != base.start and abs(int(base.periods_at([other.start])[0])) > MOST_HORIZON:
+            detail = f"It lies more than {MOST_HORIZON} periods from the start of the base."
+            raise InvalidInput("start", code="beyond_horizon", detail=detail)
+        if variation.deadline is not None and self.deadline is None:
+            detail = "The base has no deadline that its probability could be compared with; give it one."
+            raise InvalidInput("deadline", code="nothing_to_compare", detail=detail)
 
     @cached_property
     def periods(self) -> int:
@@ -215,44 +224,55 @@ class WhatIf:
         """The last period that meets the deadline, for each known case; none without a deadline."""
         if self.deadline is None:
             return ()
-        found = tuple(periods_until(case.basis, self.deadline, field="deadline")[0] for case in self._known)
-        if max(found) > MOST_HORIZON:
-            detail = f"It lies more than {MOST_HORIZON} periods after the start."
-            raise InvalidInput("deadline", code="beyond_horizon", detail=detail)
-        return found
+        found = [_until(self.base, self.deadline)[0]]
+        for index, variation in enumerate(self.variations):
+            with inside("variations", index, "change"):
+                found.append(self._until(variation, self.deadline)[0])
+        return tuple(found)
+
+    def _until(self, variation: Variation, deadline: date) -> tuple[int, int]:
+        """Count the periods of a variation until its own deadline, or else until that of the base."""
+        start = variation.case.basis.timeline.start
+        if variation.deadline in {None, deadline} and start > deadline >= self.base.basis.timeline.start:
+            detail = f"The deadline, {deadline.isoformat()}, lies before it."
+            raise InvalidInput("start", code="before_start", detail=detail)
+        return _until(variation.case, variation.deadline or deadline)
 
     def _all_ends(self, machine: Machine) -> tuple[Ends, ...]:
         if PACE not in self.fields:
             return self._ends
         return (pace_ends(self.base, pace_law(self.base, self.periods), machine), *self._ends)
 
-    def _tallied(self, ends: tuple[Ends, ...], machine: Machine) -> "_Tallies":
+    def _tallied(self, ends: tuple[Ends, ...], machine: Machine) -> Tallies:
         cases = [*self._known, *chain.from_iterable(known.cases for known in ends)]
         timeline = self.base.basis.timeline
         found: dict[Timeline, Counts] = {}
         for case in cases:
             if case.basis.timeline not in found:
-                found[case.basis.timeline] = _same_periods(timeline, case.basis.timeline, self.periods)
+                found[case.basis.timeline] = same_periods(timeline, case.basis.timeline, self.periods)
         same = [found[case.basis.timeline] for case in cases]
-        plan = _Plan(
+        plan = Layout(
             company=company(cases, self.periods),
             same=np.array(same),
+            days=np.array([days_of(case.basis.timeline, timeline.start, self.periods) for case in self._known]),
             due=np.array(self._due, dtype=np.int64),
         )
         count = self.base.basis.trials
-        return _Tallies(plan=plan, counts=histogram(plan.run, count=count, bins=plan.size, machine=machine))
+        return Tallies(plan=plan, counts=histogram(plan.run, count=count, bins=plan.size, machine=machine))
 
-    def _varied(self, place: int, tallies: "_Tallies", differences: Differences) -> Varied:
+    def _varied(self, place: int, tallies: Tallies, differences: Differences) -> Varied:
         variation = self.variations[place - 1]
         law = tallies.law(place)
         probability, gain = chance(tallies.met[place]) if self._due else (None, None)
-        told = basis_caveats(self.base.basis)
-        own = tuple(caveat for caveat in basis_caveats(variation.case.basis) if caveat not in told)
+        told = self._caveats(tallies.law(0))
+        found = basis_caveats(variation.case.basis) + self._late_caveats(variation.case, variation.deadline)
+        own = tuple(caveat for caveat in found if caveat not in told)
         return Varied(
             name=variation.name,
             law=law,
             same=tallies.plan.same[place],
             differences=differences,
+            days=tallies.days(place),
             probability=probability,
             gain=gain,
             caveats=(*own, *horizon_caveats(law, self.periods), *_unpaired(differences)),
@@ -264,102 +284,27 @@ class WhatIf:
         return fan(self.base.basis, self.base.model, periods=when.when(0.99) or when.last, paths=self.paths)
 
     def _caveats(self, when: Distribution) -> tuple[Caveat, ...]:
-        basis, model = self.base.basis, self.base.model
-        caveats = basis_caveats(basis) + horizon_caveats(when, self.periods)
+        caveats = basis_caveats(self.base.basis) + horizon_caveats(when, self.periods)
+        return caveats + self._late_caveats(self.base, None)
+
+    def _late_caveats(self, case: Case, deadline: date | None) -> tuple[Caveat, ...]:
         if self.deadline is None:
-            return caveats
-        periods, days_left = periods_until(basis, self.deadline, field="deadline")
-        return caveats + deadline_caveats(basis, model, periods, days_left)
+            return ()
+        return deadline_caveats(case.basis, case.model, *_until(case, deadline or self.deadline))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """Where each count of a trial goes: one flat array of counts, so that threads and chunks add up.
-
-    same: (C, H + 1), the period of the base that ends when a period of the case does. due: (D,), the last period that
-    meets the deadline, for the base and each variation; D = 0 without a deadline.
-    """
-
-    company: Company
-    same: Counts
-    due: Counts
-
-    @property
-    def bins(self) -> int:
-        """Bins of a law of T."""
-        return self.company.horizon + 2
-
-    @property
-    def width(self) -> int:
-        """Bins of the differences."""
-        return self.company.horizon + int(self.same.max()) + 1
-
-    @property
-    def parts(self) -> list[int]:
-        """Sizes of the parts: laws, differences, deadlines."""
-        size = self.company.size
-        return [size * self.bins, size * self.width, 4 * self.due.size]
-
-    @property
-    def size(self) -> int:
-        """Counts altogether."""
-        return sum(self.parts)
-
-    def split(self, counts: Counts) -> tuple[Counts, Counts, Counts]:
-        """See the parts of the counts: laws (C, H + 2), differences (C, width), deadlines (D, 4)."""
-        laws, differences, met = np.split(counts, np.cumsum(self.parts[:-1]))
-        return laws.reshape(-1, self.bins), differences.reshape(-1, self.width), met.reshape(-1, 4)
-
-    def run(self, first: int, last: int, counts: Counts) -> None:
-        """Add trials first .. last-1 to the counts."""
-        laws, differences, met = self.split(counts)
-        horizon = self.company.horizon
-        for block in range(first, last, _BLOCK):
-            periods = self.company.finish(block, min(_BLOCK, last - block))
-            for place, found in enumerate(periods):
-                tally(found, laws[place])
-                compare(periods[0], found, self.same[place], horizon, differences[place])
-            for place in range(self.due.size):
-                meet(periods[0], periods[place], self.due[[0, place]], met[place])
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Tallies:
-    """What was counted."""
-
-    plan: _Plan
-    counts: Counts
-
-    def law(self, place: int) -> Distribution:
-        """Read the law of T of one case."""
-        return Distribution.from_counts(self.plan.split(self.counts)[0][place])
-
-    @cached_property
-    def met(self) -> Counts:
-        """Who meets the deadline, (D, 4)."""
-        return self.plan.split(self.counts)[2]
-
-    def differences(self, place: int) -> Differences:
-        """Read the differences of one case to the base."""
-        laws, counts, _ = self.plan.split(self.counts)
-        return Differences.of(counts[place], least=-self.plan.company.horizon, trials=int(laws[place].sum()))
-
-
-def _swing(ends: Ends, tallies: _Tallies, compared: Sequence[Differences], place: int, middle: float) -> Swing:
+def _swing(ends: Ends, tallies: Tallies, compared: Sequence[Differences], place: int, middle: float) -> Swing:
     low, high = (tallies.law(end).when(middle) for end in (place, place + 1))
     return Swing(ends=ends, answers=(low, high), differences=(compared[place], compared[place + 1]))
 
 
-def _same_periods(base: Timeline, other: Timeline, horizon: int) -> Counts:
-    """Find the first period of the base that ends when, or after, a period of the other does; shape (horizon + 1,).
-
-    Where both work on the same days that is the same period. Beyond the year 9999 they go on side by side.
-    """
-    if base == other:
-        return np.arange(horizon + 1)
-    known = [end for end in other.ends_of(range(1, horizon + 1)) if end is not None]
-    found = [0, *base.periods_at(known).tolist()]
-    return np.array([*found, *range(found[-1] + 1, found[-1] + 1 + horizon - len(known))])
+def _until(case: Case, deadline: date) -> tuple[int, int]:
+    """Count the whole periods of a case until a deadline, and the days left over."""
+    periods, days_left = periods_until(case.basis, deadline, field="deadline")
+    if periods > MOST_HORIZON:
+        detail = f"It lies more than {MOST_HORIZON} periods after the start."
+        raise InvalidInput("deadline", code="beyond_horizon", detail=detail)
+    return periods, days_left
 
 
 def _unpaired(differences: Differences) -> tuple[Caveat, ...]:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from math import isfinite
 from typing import TypeAlias
 
@@ -44,19 +45,22 @@ class WorkItem:
         check_line(self.type, "type", most=MOST_TYPE)
         if self.tags:
             _check_tags(self.tags)
-        for name, day in (("created", self.created), ("started", self.started), ("finished", self.finished)):
-            if day is not None and not FIRST_DAY <= day <= LAST_DAY:
-                raise InvalidInput(name, code="out_of_range", detail="Dates lie between 1970-01-01 and 2199-12-31.")
+        _check_day(self.created, "created")
+        _check_day(self.started, "started")
+        _check_day(self.finished, "finished")
         if self.started is not None and self.finished is not None and self.finished < self.started:
             raise InvalidInput("finished", code="finished_before_started", detail="It was finished before it began.")
-        for name, number in (("size", self.size), ("blocked_days", self.blocked_days)):
-            if number is not None and not (isfinite(number) and 0 <= number <= MOST_SIZE):
-                raise InvalidInput(name, code="out_of_range", detail=f"A number from 0 to {MOST_SIZE:,.0f} is needed.")
+        _check_number(self.size, "size")
+        _check_number(self.blocked_days, "blocked_days")
 
     @property
     def newest(self) -> Day | None:
         """The last day that the item tells of."""
-        return max((day for day in (self.created, self.started, self.finished) if day is not None), default=None)
+        newest = FIRST_DAY - 1
+        for day in (self.created, self.started, self.finished):
+            if day is not None and day > newest:
+                newest = day
+        return None if newest < FIRST_DAY else newest
 
 
 def check_past(item: WorkItem, today: Day) -> None:
@@ -65,6 +69,9 @@ def check_past(item: WorkItem, today: Day) -> None:
     Raises:
         InvalidInput: a day lies after today.
     """
+    newest = item.newest
+    if newest is None or newest <= today:
+        return
     for name, day in (("created", item.created), ("started", item.started), ("finished", item.finished)):
         if day is not None and day > today:
             raise InvalidInput(name, code="in_future", detail="It lies after today, in the project's time zone.")
@@ -92,6 +99,17 @@ def date_of(day: Day) -> date:
     return date.fromordinal(day + _EPOCH)
 
 
+def _check_day(day: Day | None, name: str) -> None:
+    if day is not None and not FIRST_DAY <= day <= LAST_DAY:
+        raise InvalidInput(name, code="out_of_range", detail="Dates lie between 1970-01-01 and 2199-12-31.")
+
+
+def _check_number(number: float | None, name: str) -> None:
+    if number is not None and not (isfinite(number) and 0 <= number <= MOST_SIZE):
+        raise InvalidInput(name, code="out_of_range", detail=f"A number from 0 to {MOST_SIZE:,.0f} is needed.")
+
+
+@lru_cache(maxsize=4_096)  # few different ones stand at many items
 def _check_tags(tags: tuple[str, ...]) -> None:
     if len(tags) > MOST_TAGS:
         raise InvalidInput("tags", code="too_long", detail=f"An item has at most {MOST_TAGS} tags.")

@@ -1,7 +1,7 @@
 """A file as work items or as a plain history: read once to decide, and once more to take."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import lru_cache
@@ -14,7 +14,7 @@ from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.work_items import Day, WorkItem, check_past
 from flow_forecaster.imports.dates import DateReader, Evidence, Order
 from flow_forecaster.imports.documents import document_of
-from flow_forecaster.imports.forms import DATES, Columns, mapping_of
+from flow_forecaster.imports.forms import DATES, ROLES, Columns, mapping_of
 from flow_forecaster.imports.tables import Table, table_of
 from flow_forecaster.imports.texts import Opened, encoding_of, text_of
 from flow_forecaster.imports.values import Role, Rows, Skipped, Value
@@ -80,7 +80,8 @@ class File:
         Raises:
             InvalidInput: the file is no longer what it was.
         """
-        take = self._count if self.is_history else self._item
+        taking = _Taking.of(self)
+        take = taking.count if self.is_history else taking.item
         seen: dict[str, int] = {}
         for number, cells in self.rows.rows():
             if cells is None:
@@ -99,57 +100,75 @@ class File:
                     continue
             yield one
 
-    def _item(self, number: int, cells: Sequence[Value]) -> WorkItem | Dropped:
-        item_id = self._line(cells, "id")
-        if self._is_abandoned(cells):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taking:
+    """Takes rows one by one. `at` says where each role stands; one that no column has, in an empty cell behind all."""
+
+    at: Mapping[Role, int]
+    tags: tuple[int, ...]
+    ends: tuple[int, ...]
+    separators: str
+    dates: DateReader
+    today: Day
+
+    @classmethod
+    def of(cls, file: File) -> "_Taking":
+        """Look up once what every row needs."""
+        places = file.columns.places
+        return cls(
+            at={role: places[role][0] if role in places else _NOWHERE for role in ROLES},
+            tags=places.get("tags", ()),
+            ends=tuple(places[role][0] for role in _ENDS if role in places),
+            separators=file.columns.form.separators,
+            dates=file.dates,
+            today=file.options.today,
+        )
+
+    def item(self, number: int, cells: list[Value]) -> WorkItem | Dropped:
+        """Take a row as an item.
+
+        Raises:
+            InvalidInput: it is none.
+        """
+        cells.append("")
+        at = self.at
+        item_id = _line(cells[at["id"]])
+        if _line(cells[at["canceled"]]) or any(map(_says_abandoned, [cells[place] for place in self.ends])):
             return Dropped(row=number, id=WorkItem(id=item_id).id)
         item = WorkItem(
             id=item_id,
-            title=self._line(cells, "title"),
-            type=self._line(cells, "type"),
-            tags=self._tags(cells),
-            created=self._day(cells, "created"),
-            started=self._day(cells, "started"),
-            finished=self._day(cells, "finished"),
-            size=self._number(cells, "size"),
-            blocked_days=self._number(cells, "blocked_days"),
+            title=_line(cells[at["title"]]),
+            type=_line(cells[at["type"]]),
+            tags=_parted(tuple([cells[place] for place in self.tags]), self.separators),
+            created=self._day(cells[at["created"]], "created"),
+            started=self._day(cells[at["started"]], "started"),
+            finished=self._day(cells[at["finished"]], "finished"),
+            size=_number(cells[at["size"]], "size"),
+            blocked_days=_number(cells[at["blocked_days"]], "blocked_days"),
         )
-        check_past(item, self.options.today)
+        check_past(item, self.today)
         return item
 
-    def _count(self, number: int, cells: Sequence[Value]) -> Counted:
-        day, completed = self._day(cells, "date"), self._number(cells, "completed")
+    def count(self, number: int, cells: list[Value]) -> Counted:
+        """Take a row as one of a history.
+
+        Raises:
+            InvalidInput: it is none.
+        """
+        day = self._day(cells[self.at["date"]], "date")
+        completed = _number(cells[self.at["completed"]], "completed")
         if day is None:
             raise InvalidInput("date", code="missing", detail="A row of a history has a date.")
-        if completed is None or completed != int(completed) or not 0 <= completed <= MOST_ITEMS_PER_PERIOD:
+        if completed is None or not completed.is_integer() or not 0 <= completed <= MOST_ITEMS_PER_PERIOD:
             detail = f"A whole number from 0 to {MOST_ITEMS_PER_PERIOD:,} is needed."
             raise InvalidInput("completed", code="invalid_number", detail=detail)
-        if day > self.options.today:
+        if day > self.today:
             raise InvalidInput("date", code="in_future", detail="It lies after today, in the project's time zone.")
         return Counted(row=number, day=day, completed=int(completed))
 
-    def _is_abandoned(self, cells: Sequence[Value]) -> bool:
-        if self._line(cells, "canceled"):
-            return True
-        return any(_says_abandoned(self._line(cells, role)) for role in _ENDS if role in self.columns.places)
-
-    def _line(self, cells: Sequence[Value], role: Role) -> str:
-        """Read a text as one line."""
-        places = self.columns.places.get(role)
-        if places is None:
-            return ""
-        text = _text(cells[places[0]])
-        return text if text.isprintable() else _one_line(text)
-
-    def _tags(self, cells: Sequence[Value]) -> tuple[str, ...]:
-        places = self.columns.places.get("tags")
-        if places is None:
-            return ()
-        return _parted(tuple(cells[place] for place in places), self.columns.form.separators)
-
-    def _day(self, cells: Sequence[Value], role: Role) -> Day | None:
-        places = self.columns.places.get(role)
-        text = "" if places is None else _text(cells[places[0]])
+    def _day(self, value: Value, role: Role) -> Day | None:
+        text = _text(value)
         if not text:
             return None
         day = self.dates.read(text)
@@ -157,18 +176,9 @@ class File:
             raise InvalidInput(role, code="invalid_date", detail="This is no date, or there is no such day.")
         return day
 
-    def _number(self, cells: Sequence[Value], role: Role) -> float | None:
-        places = self.columns.places.get(role)
-        text = "" if places is None else _text(cells[places[0]])
-        if not text:
-            return None
-        try:
-            return float(text if "." in text else text.replace(",", "."))
-        except ValueError:
-            raise InvalidInput(role, code="invalid_number", detail="This is no number.") from None
-
 
 _ENDS: tuple[Role, ...] = ("resolution", "status")
+_NOWHERE = -1
 
 
 def file_of(opened: Opened, options: Options) -> File:
@@ -234,8 +244,24 @@ def _parted(values: tuple[Value, ...], separators: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4_096)
-def _says_abandoned(text: str) -> bool:
-    return text.casefold().replace("_", " ") in _ABANDONED
+def _says_abandoned(value: Value) -> bool:
+    return _line(value).casefold().replace("_", " ") in _ABANDONED
+
+
+def _number(value: Value, role: Role) -> float | None:
+    text = _text(value)
+    if not text:
+        return None
+    try:
+        return float(text if "." in text else text.replace(",", "."))
+    except ValueError:
+        raise InvalidInput(role, code="invalid_number", detail="This is no number.") from None
+
+
+def _line(value: Value) -> str:
+    """Read a text as one line."""
+    text = value.strip() if isinstance(value, str) else ", ".join(value)
+    return text if text.isprintable() else _one_line(text)
 
 
 def _text(value: Value) -> str:

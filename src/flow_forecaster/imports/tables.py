@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.imports.texts import Opened, text_of
@@ -40,7 +41,7 @@ class Table:
                         continue
                     if len(cells) > width and not any(cells[width:]):
                         cells = cells[:width]  # noqa: PLW2901 - the same row, less what is not there
-                    yield number, list[Value](cells) if len(cells) == width else None
+                    yield number, cast("list[Value]", cells) if len(cells) == width else None
             except csv.Error:
                 detail = f"Row {number + 1} is no row of a table: a quote is not closed, or a cell is too long."
                 raise InvalidInput(code="malformed_table", detail=detail) from None

@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
-from sqlalchemy import CursorResult, Executable
+from sqlalchemy import CursorResult, Executable, Insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 T = TypeVar("T")
@@ -41,6 +41,13 @@ class Statements(Protocol):
     async def execute(self, statement: Executable, values: Values = None) -> CursorResult[Any]:
         """Execute a statement."""
 
+    async def execute_rows(self, statement: Insert, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Execute a statement once for each row, whose values stand as in the statement and as its driver takes them.
+
+        Counts the rows that it changed. For very many rows: SQLAlchemy takes five times as long over the values of a
+        row as SQLite over storing it.
+        """
+
 
 class LoneStatements:
     """Statements each of which is a transaction of its own, in a single step.
@@ -60,10 +67,21 @@ class LoneStatements:
         """Connect, execute a statement and let go of the connection."""
         return await to_the_end(self._execute(statement, values))
 
+    async def execute_rows(self, statement: Insert, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Execute a statement once for each row, each time as a transaction of its own."""
+        return await to_the_end(self._execute_rows(statement, rows))
+
     async def _execute(self, statement: Executable, values: Values) -> CursorResult[Any]:
         connection = await self._engine.connect()
         try:
             return await connection.execute(statement, values)  # a buffered result, which outlives its connection
+        finally:
+            await connection.close()
+
+    async def _execute_rows(self, statement: Insert, rows: Sequence[tuple[Any, ...]]) -> int:
+        connection = await self._engine.connect()
+        try:
+            return await _driven(connection, statement, rows)
         finally:
             await connection.close()
 
@@ -100,6 +118,10 @@ class SteadyConnection:
     async def execute(self, statement: Executable, values: Values = None) -> CursorResult[Any]:
         """Execute a statement."""
         return await to_the_end(self._opened.execute(statement, values))
+
+    async def execute_rows(self, statement: Insert, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Execute a statement once for each row, whose values stand as its driver takes them."""
+        return await to_the_end(_driven(self._opened, statement, rows))
 
     @property
     def _opened(self) -> AsyncConnection:
@@ -138,3 +160,8 @@ class SteadyConnection:
         except BaseException:
             await connection.invalidate()
             raise
+
+
+async def _driven(connection: AsyncConnection, statement: Insert, rows: Sequence[tuple[Any, ...]]) -> int:
+    written = str(statement.compile(dialect=connection.dialect))
+    return (await connection.exec_driver_sql(written, list(rows))).rowcount

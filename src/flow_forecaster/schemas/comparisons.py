@@ -43,6 +43,13 @@ class TrialDifference(MeanDifference):
     later: float
 
 
+class DayDifference(Response):
+    """Mean days from the end of the base to that of a variation, over the trials in which both have a date."""
+
+    mean: float | None = Field(description="Null if there is no such trial.")
+    standard_error: float | None = Field(description="Of paired trials: standard deviation / sqrt(trials).")
+
+
 class AnswerDifference(Response):
     """How far an answer of a variation lies after that of the base; negative before it, null beyond the horizon."""
 
@@ -72,6 +79,7 @@ class VariationResult(WhenReading):
 
     name: str
     difference: TrialDifference
+    day_difference: DayDifference = Field(description="In calendar days, whatever the periods and starts of both are.")
     answer_differences: list[AnswerDifference]
     deadline: ProbabilityDifference | None
     warnings: list[Warning] = Field(description="Those that the base does not have.")
@@ -141,6 +149,7 @@ def _variation(request: WhatIfRequest, timeline: Timeline, base: WhenReading, va
         **dict(reading),
         name=varied.name,
         difference=_trial_difference(varied.differences),
+        day_difference=DayDifference(mean=varied.days.value, standard_error=varied.days.standard_error),
         answer_differences=[_answer_difference(ours, theirs, varied.same) for ours, theirs in pairs],
         deadline=_probability(varied),
         warnings=[Warning(code=one.code, detail=one.detail) for one in varied.caveats + joined(law, _MOST_ROWS)],

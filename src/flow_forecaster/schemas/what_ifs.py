@@ -35,6 +35,8 @@ from flow_forecaster.schemas.histories import AdaptiveSampler, Day, History, Sam
 from flow_forecaster.schemas.scopes import Risks, Scope
 
 MOST_VARIATIONS = 20
+_NEEDED = ("scope", "start", "deadline")
+"""What a variation may change but not take away."""
 _DEEPEST = 8
 """No request has objects within objects as deep as this."""
 
@@ -64,6 +66,8 @@ class Change(Request):
     risks: Any = Field(default=None, description="Takes the place of the base's list; null takes it away.")
     capacity: Any = Field(default=None, description=_PATCH)
     lead_time: Any = Field(default=None, description=_PATCH)
+    start: Any = Field(default=None, description="Another first day of the forecast.", examples=["2026-12-07"])
+    deadline: Any = Field(default=None, description="Another last day, if the base has a deadline.")
 
     @model_validator(mode="before")
     @classmethod
@@ -98,6 +102,8 @@ class Varied(Request):
     risks: Risks = Field(default=[])
     capacity: Capacity | None = None
     lead_time: LeadTime | None = None
+    start: Day | None = None
+    deadline: Day | None = None
 
 
 class WhatIfRequest(ModelFields):
@@ -134,7 +140,9 @@ class WhatIfRequest(ModelFields):
         start = today if self.start is None else self.start
         variations = [self._with_holidays_of(place, start, chosen.calendar) for place in range(len(self.variations))]
         chosen = chosen.model_copy(update={"variations": variations})
-        return chosen.model_copy(update={"horizon": chosen.question().periods})
+        with _as_far_as_written(self.variations):
+            periods = chosen.question().periods
+        return chosen.model_copy(update={"horizon": periods})
 
     def question(self) -> engine.WhatIf:
         """Map a resolved request to the engine."""
@@ -164,7 +172,8 @@ class WhatIfRequest(ModelFields):
 
     def _variation(self, place: int) -> engine.Variation:
         with inside("variations", place, "change"):
-            return engine.Variation(name=self.variations[place].name, case=self.varied(place).case())
+            varied = self.varied(place)
+            return engine.Variation(name=self.variations[place].name, case=varied.case(), deadline=varied.deadline)
 
     def _patched(self, place: int) -> dict[str, Any]:
         """Merge what a variation changes with the base less its defaults, which no caller has to take away."""
@@ -174,8 +183,9 @@ class WhatIfRequest(ModelFields):
 
     def _refusals(self, place: int) -> Iterator[InitErrorDetails]:
         patched, whole = self._patched(place), ("variations", place, "change")
-        if "scope" in patched and patched["scope"] is None:
-            yield _error("missing", "Field required", (*whole, "scope"))
+        for name in _NEEDED:
+            if name in patched and patched[name] is None:
+                yield _error("missing", "Field required", (*whole, name))
         try:
             Varied.model_validate(patched)
         except ValidationError as error:
@@ -185,14 +195,15 @@ class WhatIfRequest(ModelFields):
     def _with_holidays_of(self, place: int, start: date, base: Calendar | None) -> Variation:
         """Write out a calendar that a variation changes, each field of it, so that it stays the same.
 
-        So is the base's where a variation's history goes back further, to holidays that the base's own has no use for.
+        So is the base's where a variation goes back or ahead further, to holidays that the base itself has no use for.
         """
         variation = self.variations[place]
         is_changed = variation.change.calendar is not None
         if base is None and not is_changed:
             return variation
         with _as_far_as_written(self.variations), inside("variations", place, "change"):
-            calendar = self.varied(place).with_holidays(start).calendar
+            varied = self.varied(place)
+            calendar = varied.with_holidays(varied.start or start).calendar
         if calendar is None or not (is_changed or base is None or set(calendar.days_off) - set(base.days_off)):
             return variation
         written = calendar.model_dump(mode="json")

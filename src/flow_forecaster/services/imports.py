@@ -22,6 +22,7 @@ from flow_forecaster.imports.texts import Opened
 from flow_forecaster.imports.values import Skipped
 from flow_forecaster.persistence.database import Database, Transaction
 from flow_forecaster.persistence.projects import ProjectRecord
+from flow_forecaster.persistence.work_items import ItemRow, rows_of
 from flow_forecaster.schemas.imports import (
     MOST_TOLD,
     ImportColumn,
@@ -66,10 +67,44 @@ class _Tally:
         if len(self.told) < MOST_TOLD:
             self.told.append(SkippedRow(row=one.row, code=one.code, detail=one.detail))
 
+    def add(self, stretch: "_Stretch") -> None:
+        """Note what a stretch of the file holds."""
+        for one in stretch.skipped:
+            self.skip(one)
+        self.see(stretch.newest)
+        self.taken += len(stretch.items) + len(stretch.counts)
+        self.abandoned += len(stretch.dropped)
+
     def see(self, day: Day | None) -> None:
         """Note a day that the file tells of."""
         if day is not None and (self.newest is None or day > self.newest):
             self.newest = day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stretch:
+    """So many rows of a file, as they are stored."""
+
+    items: list[ItemRow]
+    counts: dict[Day, int]
+    dropped: list[str]
+    skipped: list[Skipped]
+    newest: Day | None
+
+    @classmethod
+    def of(cls, rows: Iterator[Found]) -> "_Stretch | None":
+        """Read some more rows; None behind the last one."""
+        found = list(islice(rows, _STRETCH))
+        if not found:
+            return None
+        items = [one for one in found if isinstance(one, WorkItem)]
+        return cls(
+            items=rows_of(items),
+            counts={one.day: one.completed for one in found if isinstance(one, Counted)},
+            dropped=[one.id for one in found if isinstance(one, Dropped)],
+            skipped=[one for one in found if isinstance(one, Skipped)],
+            newest=max((day for one in items if (day := one.newest) is not None), default=None),
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,10 +164,8 @@ class Imports:
     async def _take(self, transaction: Transaction, project_id: UUID, file: File, query: ImportQuery) -> ImportReport:
         tally, before = _Tally(), await transaction.work_items.count(project_id)
         async for stretch in self._stretches(file.found()):
-            if file.is_history:
-                await _put_counts(transaction, project_id, stretch, tally)
-            else:
-                await _put_items(transaction, project_id, stretch, tally)
+            tally.add(stretch)
+            await _put(transaction, project_id, stretch, tally)
         after = await transaction.work_items.count(project_id)
         if after > MOST_ITEMS:
             raise TooManyWorkItems
@@ -144,12 +177,12 @@ class Imports:
         now = found(await transaction.projects.get(project_id))
         return _report(file, query, tally, created=created, known=now.known_until)
 
-    async def _stretches(self, rows: Iterator[Found]) -> AsyncIterator[list[Found]]:
+    async def _stretches(self, rows: Iterator[Found]) -> AsyncIterator[_Stretch]:
         """Parse ahead by one stretch."""
-        ahead = asyncio.ensure_future(self._thread(lambda: list(islice(rows, _STRETCH))))
+        ahead = asyncio.ensure_future(self._thread(lambda: _Stretch.of(rows)))
         try:
             while stretch := await ahead:
-                ahead = asyncio.ensure_future(self._thread(lambda: list(islice(rows, _STRETCH))))
+                ahead = asyncio.ensure_future(self._thread(lambda: _Stretch.of(rows)))
                 yield stretch
         finally:
             await asyncio.wait([ahead])
@@ -176,33 +209,13 @@ def _end(report: ImportReport) -> None:
         raise _Rehearsed(report)
 
 
-async def _put_items(transaction: Transaction, project_id: UUID, stretch: list[Found], tally: _Tally) -> None:
-    items, dropped = [], []
-    for one in stretch:
-        if isinstance(one, WorkItem):
-            items.append(one)
-            tally.see(one.newest)
-        elif isinstance(one, Dropped):
-            dropped.append(one.id)
-        elif isinstance(one, Skipped):
-            tally.skip(one)
-    if items:
-        tally.changed += await transaction.work_items.put(project_id, items)
-    if dropped:
-        tally.removed += await transaction.work_items.remove(project_id, dropped)
-    tally.taken += len(items)
-    tally.abandoned += len(dropped)
-
-
-async def _put_counts(transaction: Transaction, project_id: UUID, stretch: list[Found], tally: _Tally) -> None:
-    rows = {}
-    for one in stretch:
-        if isinstance(one, Counted):
-            rows[one.day] = one.completed
-        elif isinstance(one, Skipped):
-            tally.skip(one)
-    tally.changed += await transaction.histories.put(project_id, rows)
-    tally.taken += len(rows)
+async def _put(transaction: Transaction, project_id: UUID, stretch: _Stretch, tally: _Tally) -> None:
+    if stretch.items:
+        tally.changed += await transaction.work_items.put_rows(project_id, stretch.items)
+    if stretch.counts:
+        tally.changed += await transaction.histories.put(project_id, stretch.counts)
+    if stretch.dropped:
+        tally.removed += await transaction.work_items.remove(project_id, stretch.dropped)
 
 
 def _report(file: File, query: ImportQuery, tally: _Tally, *, created: int, known: Day | None) -> ImportReport:

@@ -19,6 +19,11 @@ _FRACTION = np.uint64(11)
 _UNIT = 2.0**-53
 _TWO = np.uint64(2)
 _HALF = 0.5
+HIGH_BITS = 32
+UNKNOWN = -(2**62)
+"""A value that a trial does not have."""
+SUMS = 4
+"""Counts of `apart`."""
 LAWS = 5
 """Scope, focus, growth, delay and tail, in the order of the words before the beginning of a stream."""
 
@@ -180,6 +185,23 @@ def compare(base: Counts, other: Counts, same: Counts, most: int, counts: Counts
     for index in range(base.size):
         if base[index] <= most and other[index] <= most:
             counts[same[other[index]] - base[index] + most] += 1
+
+
+@njit(nogil=True)
+def apart(base: Counts, other: Counts, sums: Counts) -> None:
+    """Add paired differences other - base to sums[0 .. 3]: their number, they, and their squares, high and low bits.
+
+    base, other: (n,), less than 2^31 apart; a trial in which either is UNKNOWN has no difference. One sum of the
+    squares of 2^30 trials would not fit into 63 bits.
+    """
+    for index in range(base.size):
+        if base[index] != UNKNOWN and other[index] != UNKNOWN:
+            difference = other[index] - base[index]
+            square = difference * difference
+            sums[0] += 1
+            sums[1] += difference
+            sums[2] += square >> HIGH_BITS
+            sums[3] += square & ((1 << HIGH_BITS) - 1)
 
 
 @njit(nogil=True)
