@@ -30,6 +30,7 @@ from flow_forecaster.routers import (
     openapi,
     problems,
     projects,
+    tables,
     webhooks,
     work_items,
 )
@@ -55,6 +56,7 @@ from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
 from flow_forecaster.services.repeating import Repeating
 from flow_forecaster.services.restoring import Restoring
+from flow_forecaster.services.tables import Tables
 from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.services.watching import Watcher
@@ -79,7 +81,7 @@ TAGS = [
 
 _ROUTED = (
     *(forecasts, actuals, accuracy, events, projects, work_items, flow_metrics),
-    *(imports, import_jobs, exports, webhooks, api_keys, health),
+    *(imports, import_jobs, exports, tables, webhooks, api_keys, health),
 )
 
 
@@ -215,6 +217,7 @@ def _team_data(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, clock: S
     api.state.actuals = Actuals(database=database, clock=clock)
     turnstile = Turnstile()
     api.state.exports = Exports(database=database, turnstile=turnstile, service_version=__version__)
+    api.state.tables = Tables(database=database, turnstile=turnstile)
     api.state.restoring = Restoring(
         database=database,
         clock=clock,

@@ -17,6 +17,7 @@ MOST_LINES, MOST_FUNCTION_LINES, MOST_PARAMETERS = 400, 40, 6
 WITH_MANY_PARAMETERS = {
     *(f"src/flow_forecaster/cli/commands.py:{name}" for name in ("_every_question", "_every_test")),
     "src/flow_forecaster/cli/observing.py:chart",
+    "src/flow_forecaster/cli/observing.py:flow_metrics",
     "src/flow_forecaster/cli/project_commands.py:import_file",
 }
 KERNELS = "src/flow_forecaster/engine/kernels/"  # numba compiles functions of arrays, not of objects

@@ -97,6 +97,14 @@ REQUESTS: dict[str, Known] = {
     f"GET {ENDPOINTS}/{{endpoint_id}}/deliveries": Known(names="endpoint"),
     f"GET {ENDPOINTS}/{{endpoint_id}}/deliveries/{{delivery_id}}": Known(names="endpoint"),
     f"POST {ENDPOINTS}/{{endpoint_id}}/deliveries/{{delivery_id}}/redeliver": Known(names="endpoint"),
+    **{
+        f"GET {PROJECTS}/{{project_id}}/{name}.{{form}}": Known(names="project")
+        for name in ("work-items", "throughput", "flow-metrics", "cycle-times", "process-behavior-chart", "accuracy")
+    },
+    f"GET {PROJECTS}/{{project_id}}/history.{{form}}": Known(names="project"),
+    f"GET {FORECASTS}/{{forecast_id}}/export.{{form}}": Known(names="forecast"),
+    f"GET {FORECASTS}.{{form}}": Known(names=""),
+    "GET /v1/accuracy.{form}": Known(names=""),
     "GET /v1/export": Known(),
     "POST /v1/restore": Known(sends=EMPTY, carries=LINES),
     f"POST {KEYS}": Known(sends={"name": "made", "scopes": ["forecasts:read"]}),
@@ -125,7 +133,7 @@ class House:
         method, path = name.split()
         known = REQUESTS[name]
         if known.names is not None:
-            path = path.format(**{f"{each}_id": found for each, found in (ids or self.ids).items()})
+            path = path.format(form="csv", **{f"{each}_id": found for each, found in (ids or self.ids).items()})
         headers = known.carries if key is None else known.carries | bearing(key)
         parts = known.sends if isinstance(known.sends, list) else [] if known.sends is None else [known.sends]
         content = "\n".join(map(json.dumps, parts)) or None
@@ -265,6 +273,12 @@ async def test_the_accuracy_of_one_tenant_says_nothing_of_another(house: House) 
     found = [(await house.asks("GET /v1/accuracy", key)).json()["periods"] for key in (house.good, house.other)]
     assert found[0]["forecasts"] >= 1
     assert found[1]["forecasts"] == 0
+
+
+async def test_a_table_of_forecasts_holds_nothing_of_another_tenant(house: House) -> None:
+    hers, his = [(await house.asks(f"GET {FORECASTS}.{{form}}", key)).text for key in (house.good, house.other)]
+    assert house.ids["forecast"] in hers
+    assert house.ids["forecast"] not in his
 
 
 async def test_an_export_holds_nothing_of_another_tenant(house: House) -> None:

@@ -10,19 +10,22 @@ from rich.markup import escape
 from flow_forecaster.app import SystemClock
 from flow_forecaster.cli.projects import find, parsed, run
 from flow_forecaster.cli.rendering import percent, table_of
+from flow_forecaster.cli.tables import check_forms, print_table
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.schemas.accuracy import AccuracyFields, AccuracyQuery, AccuracyReport, SideAccuracy
+from flow_forecaster.schemas.tables import accuracy_table
 from flow_forecaster.services.accuracy import Accounting
 from flow_forecaster.services.callers import ANYBODY
 
 
-def account(project: str | None, fields: Mapping[str, Any], *, json: bool) -> None:
+def account(project: str | None, fields: Mapping[str, Any], *, json: bool, csv: bool = False) -> None:
     """Print how the forecasts of a project, of a tag or of the tenant turned out.
 
     Raises:
         Refused: a project and a tag, or an option that says nothing.
     """
+    check_forms(json=json, csv=csv)
     if project is not None and fields["tag"] is not None:
         raise Refused("give either --project NAME or --tag TAG")
     query = parsed(AccuracyQuery, fields)
@@ -37,6 +40,8 @@ def account(project: str | None, fields: Mapping[str, Any], *, json: bool) -> No
     report = run(work)
     if json:
         sys.stdout.write(report.model_dump_json() + "\n")
+    elif csv:
+        print_table(accuracy_table(report))
     else:
         _render(report, Console(highlight=False, soft_wrap=True))
 

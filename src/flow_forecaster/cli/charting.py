@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flow_forecaster.cli.forecasting import as_field, read
+from flow_forecaster.cli.tables import check_forms, print_table
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.engine.history import ThroughputHistory
 from flow_forecaster.schemas.base import Response
@@ -21,6 +22,7 @@ from flow_forecaster.schemas.process_behavior import (
     ProcessBehaviorChart,
     process_behavior_chart,
 )
+from flow_forecaster.schemas.tables import chart_table
 from flow_forecaster.schemas.trend import Evidence, TrendReport, trend_report
 
 _WIDTH = 40
@@ -55,8 +57,9 @@ class Source:
         return self.project
 
 
-def chart(source: Source, fields: Mapping[str, Any], *, json: bool) -> None:
+def chart(source: Source, fields: Mapping[str, Any], *, json: bool, csv: bool = False) -> None:
     """Draw the chart of a history."""
+    check_forms(json=json, csv=csv)
     if (project := source.named()) is not None:
         from flow_forecaster.cli import measuring  # noqa: PLC0415 - a file needs no database
 
@@ -67,6 +70,8 @@ def chart(source: Source, fields: Mapping[str, Any], *, json: bool) -> None:
         _note(notes)
     if json:
         _write(drawn)
+    elif csv:
+        print_table(chart_table(drawn))
     else:
         _render_chart(drawn, Console(highlight=False, soft_wrap=True))
 

@@ -105,6 +105,7 @@ Scopes = Annotated[
     str, typer.Option("--scopes", metavar="A,B", help="What the key may do; several with commas.", show_default=True)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print a table as CSV.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -152,6 +153,7 @@ def _every_question(  # noqa: PLR0913 - the options of a question
     trials: Trials = 100_000,
     seed: Seed = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Options that every question has; only the signature is used."""
 
@@ -212,6 +214,7 @@ def _every_test(  # noqa: PLR0913 - the options of a question
     trials: Trials = 2_000,
     seed: Seed = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Options of a test of forecasts; only the signature is used."""
 
@@ -237,11 +240,11 @@ def backtest(
 
 
 @app.command(name="forecast")
-def from_request(file: Request, json: Json = False) -> None:
+def from_request(file: Request, json: Json = False, csv: Csv = False) -> None:
     """Answer a request of the API that stands in a file, of whatever kind."""
     from flow_forecaster.cli.requests import forecast
 
-    settled(lambda: forecast(file, json=json))
+    settled(lambda: forecast(file, json=json, csv=csv))
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Forecasts and backtests: the same catalogue as HTTP, without a database."""
 
+import json as jsons
 import secrets
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from flow_forecaster.cli.items import render_item
 from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.cli.plans import render_plan
 from flow_forecaster.cli.rendering import render
+from flow_forecaster.cli.tables import check_forms, print_table
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.simulation import Machine
@@ -31,6 +33,7 @@ from flow_forecaster.schemas.fields import MOST_SEED, ForecastFields
 from flow_forecaster.schemas.items import ItemRequest, ItemResult
 from flow_forecaster.schemas.kinds import AnyRequest, ForecastRequest, names_project
 from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
+from flow_forecaster.schemas.tables import forecast_table
 from flow_forecaster.schemas.what_ifs import WhatIfRequest
 from flow_forecaster.services.catalogue import Job, prepare
 from flow_forecaster.settings import Settings
@@ -49,6 +52,7 @@ class Asked:
     period: str | None
     guessed: bool
     json: bool
+    csv: bool
     fields: dict[str, Any]
 
     @classmethod
@@ -73,6 +77,7 @@ class Asked:
             period=options["period"],
             guessed=options.get("pace") is not None,
             json=options["json"],
+            csv=options["csv"],
             fields=fields | question,
         )
 
@@ -82,18 +87,24 @@ def forecast(asked: Asked) -> None:
     if asked.project is not None:
         from flow_forecaster.cli.pasts import from_project  # noqa: PLC0415 - most commands need no database
 
-        answer(asked.fields | from_project(asked.project, asked.select, asked.period), notes=(), json=asked.json)
+        answer(
+            asked.fields | from_project(asked.project, asked.select, asked.period),
+            notes=(),
+            json=asked.json,
+            csv=asked.csv,
+        )
         return
     history = None if asked.guessed else read(file=asked.file, git=asked.git, period=asked.period)
     if history is not None and isinstance(history.period, int) and "calendar" in asked.fields:
         detail = "with a calendar, count days or weeks: an iteration of working days is told in a request (`forecast`)"
         raise Refused(f"--period: {detail}")
     past = {} if history is None else {"history": as_field(history)}
-    answer(asked.fields | past, notes=() if history is None else history.notes, json=asked.json)
+    answer(asked.fields | past, notes=() if history is None else history.notes, json=asked.json, csv=asked.csv)
 
 
-def answer(fields: Any, *, notes: Sequence[str], json: bool) -> None:
+def answer(fields: Any, *, notes: Sequence[str], json: bool, csv: bool = False) -> None:
     """Compute a request and print its answer; the notes go before it, to standard error."""
+    check_forms(json=json, csv=csv)
     settings = Settings()
     request = TypeAdapter[Any](ForecastRequest).validate_python(fields)
     if request.callback_url is not None:
@@ -111,6 +122,8 @@ def answer(fields: Any, *, notes: Sequence[str], json: bool) -> None:
     result = _compute(job, cost, settings.threads, console)
     if json:
         sys.stdout.write(result.model_dump_json() + "\n")
+    elif csv:
+        print_table(forecast_table(jsons.loads(result.model_dump_json())))
     else:
         _render(job.request, result, Console(highlight=False, soft_wrap=True))
 

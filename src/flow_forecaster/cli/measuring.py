@@ -12,6 +12,7 @@ from flow_forecaster.app import SystemClock
 from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.cli.projects import as_period, find, parsed, run, selected
 from flow_forecaster.cli.rendering import percent, table_of
+from flow_forecaster.cli.tables import check_forms, print_table
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.projects import ProjectRecord
@@ -26,6 +27,7 @@ from flow_forecaster.schemas.flow_metrics import (
 from flow_forecaster.schemas.histories import Iteration
 from flow_forecaster.schemas.process_behavior import ProcessBehaviorChart
 from flow_forecaster.schemas.selections import Selection
+from flow_forecaster.schemas.tables import period_table
 from flow_forecaster.schemas.trend import TrendReport
 from flow_forecaster.schemas.work_items import ThroughputQuery
 from flow_forecaster.services.callers import ANYBODY
@@ -60,8 +62,9 @@ class FlowMetricsAsked:
     ahead: int | None
 
 
-def flow_metrics(name: str, select: Sequence[str], asked: FlowMetricsAsked, *, json: bool) -> None:
-    """Print the flow metrics of a project."""
+def flow_metrics(name: str, select: Sequence[str], asked: FlowMetricsAsked, *, json: bool, csv: bool = False) -> None:
+    """Print the flow metrics of a project; as CSV its periods."""
+    check_forms(json=json, csv=csv)
     fields = {"confidence": round(asked.confidence / 100, 12), "ahead": asked.ahead}
     query = _query(FlowMetricsQuery, select, asked.period, fields)
     if asked.ahead is not None:
@@ -69,6 +72,8 @@ def flow_metrics(name: str, select: Sequence[str], asked: FlowMetricsAsked, *, j
     found = _measured(name, lambda metering, record: metering.measure(ANYBODY, record.id, query))
     if json:
         sys.stdout.write(found.model_dump_json() + "\n")
+    elif csv:
+        print_table(period_table(found.periods))
     else:
         _render(name, found, Console(highlight=False, soft_wrap=True))
 

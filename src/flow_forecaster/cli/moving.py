@@ -9,15 +9,18 @@ from typing import Any, BinaryIO, cast
 from flow_forecaster import __version__
 from flow_forecaster.app import SystemClock
 from flow_forecaster.cli.databases import on_database
+from flow_forecaster.cli.projects import find
 from flow_forecaster.cli.texts import InputError, Refused
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.tenants import Tenant
+from flow_forecaster.persistence.work_items import ItemFilter
 from flow_forecaster.schemas.api_keys import SCOPES
 from flow_forecaster.schemas.exports import RestoreQuery, RestoreReport
-from flow_forecaster.services.callers import Caller
+from flow_forecaster.services.callers import ANYBODY, Caller
 from flow_forecaster.services.exports import Exports, Turnstile
 from flow_forecaster.services.restoring import Restoring
+from flow_forecaster.services.tables import Tables
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.delivery import keyring_of, policy_of
 
@@ -74,6 +77,23 @@ def restore(source: str, *, tenant: str, dry_run: bool, json: bool) -> None:
         detail = f"{where}: {error.detail}" if where else error.detail
         raise InputError(detail, source=name, line=line if isinstance(line, int) else None) from error
     sys.stdout.write(report.model_dump_json() + "\n" if json else _told(report))
+
+
+def work_items(name: str) -> None:
+    """Print the work items of a project as CSV.
+
+    Raises:
+        Refused: there is no such project.
+    """
+
+    async def work(database: Database, _: Settings) -> None:
+        record = await find(database, name)
+        tables = Tables(database=database, turnstile=Turnstile())
+        await tables.work_items(ANYBODY, record.id, ItemFilter(), cast("BinaryIO", whole), "csv")
+
+    with TemporaryFile() as whole:
+        on_database(work)
+        _print(whole)
 
 
 async def _write(database: Database, tenant: str, file: BinaryIO) -> None:

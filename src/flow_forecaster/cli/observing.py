@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flow_forecaster.cli.commands import File, Git, Json, PeriodName, Project, Select
+from flow_forecaster.cli.commands import Csv, File, Git, Json, PeriodName, Project, Select
 from flow_forecaster.cli.endings import settled
 
 Median = Annotated[
@@ -30,13 +30,14 @@ def chart(  # noqa: PLR0913 - the options of a command
     baseline: Baseline = None,
     phase: Phases = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Which periods stand out from routine variation? A process behaviour chart."""
     from flow_forecaster.cli.charting import Source, chart
 
     fields = {"form": "median" if median else "mean", "baseline": baseline, "phases": phase or []}
     source = {"file": file, "git": git, "project": project, "period": period}
-    settled(lambda: chart(Source(**source, select=select or []), fields, json=json))
+    settled(lambda: chart(Source(**source, select=select or []), fields, json=json, csv=csv))
 
 
 def trend(
@@ -55,7 +56,7 @@ def trend(
     settled(lambda: trend(Source(**source, select=select or []), json=json))
 
 
-def flow_metrics(
+def flow_metrics(  # noqa: PLR0913 - the options of a command
     *,
     project: Annotated[str, typer.Option("--project", metavar="NAME", help="Whose work items.")],
     select: Select = None,
@@ -67,12 +68,13 @@ def flow_metrics(
         int | None, typer.Option("--ahead", metavar="N", help="Follow the backlog for so many periods, too.")
     ] = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """How do work items flow? Throughput, cycle times, ages, service level, efficiency, Little's law."""
     from flow_forecaster.cli.measuring import FlowMetricsAsked, flow_metrics
 
     level = FlowMetricsAsked(period=period, confidence=confidence, ahead=ahead)
-    settled(lambda: flow_metrics(project, select or [], level, json=json))
+    settled(lambda: flow_metrics(project, select or [], level, json=json, csv=csv))
 
 
 def accuracy(
@@ -86,12 +88,13 @@ def accuracy(
         str | None, typer.Option("--since", metavar="YYYY-MM-DD", help="Only forecasts from this day on.")
     ] = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Did forecasts keep what they promised? Promised against kept, errors, drift."""
     from flow_forecaster.cli.accounting import account
 
     fields = {"tag": tag, "kind": kind, "since": since}
-    settled(lambda: account(project, fields, json=json))
+    settled(lambda: account(project, fields, json=json, csv=csv))
 
 
 COMMANDS = (chart, trend, flow_metrics, accuracy)

@@ -52,6 +52,14 @@ def show_throughput(
     settled(lambda: room.throughput(name, select or [], json=json))
 
 
+@projects.command(name="work-items")
+def show_work_items(name: Name) -> None:
+    """Print the work items of a project as CSV, in the order of their ids."""
+    from flow_forecaster.cli import moving as room
+
+    settled(lambda: room.work_items(name))
+
+
 @projects.command(name="delete")
 def delete_project(name: Name, json: Json = False) -> None:
     """Delete a project with its data, and say what went with it."""

@@ -10,7 +10,7 @@ from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.routers.pointers import field_errors, pointer
 
 
-def forecast(source: str, *, json: bool) -> None:
+def forecast(source: str, *, json: bool, csv: bool = False) -> None:
     """Answer the request in the file `source`, or in standard input when it is "-".
 
     Raises:
@@ -20,7 +20,7 @@ def forecast(source: str, *, json: bool) -> None:
     body = read_json(source, stdin=sys.stdin.buffer)
     name = "standard input" if source == "-" else source
     try:
-        answer(body, notes=(), json=json)
+        answer(body, notes=(), json=json, csv=csv)
     except InvalidInput as error:
         raise Refused(_line(name, pointer(error.path), error.detail)) from error
     except ValidationError as error:

@@ -20,6 +20,7 @@ from flow_forecaster.services.imports import Imports
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.restoring import Restoring
+from flow_forecaster.services.tables import Tables
 from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.services.work_items import WorkItems
@@ -107,6 +108,11 @@ async def _restoring(request: Request) -> Restoring:
     return restoring
 
 
+async def _tables(request: Request) -> Tables:
+    tables: Tables = request.app.state.tables
+    return tables
+
+
 def caller_of(request: Request) -> Caller:
     """Tell who is asking."""
     caller: Caller = request.scope["state"]["caller"]  # put there by the gate, without which no route is reached
@@ -141,6 +147,7 @@ FlowMetricsDep = Annotated[Metering, Depends(_flow_metrics)]
 ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
 ExportsDep = Annotated[Exports, Depends(_exports)]
 RestoringDep = Annotated[Restoring, Depends(_restoring)]
+TablesDep = Annotated[Tables, Depends(_tables)]
 ImportsDep = Annotated[Imports, Depends(_imports)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

@@ -13,6 +13,7 @@ from flow_forecaster.routers.documents import EVENT_STREAM, REFUSED
 from flow_forecaster.routers.exports import EXPORT_FILE
 from flow_forecaster.routers.imports import IMPORT_FILE
 from flow_forecaster.routers.messages import describe
+from flow_forecaster.routers.tables import CSV_FILE, XLSX_FILE
 from flow_forecaster.schemas.accuracy import ScoredKind, Verdict
 from flow_forecaster.schemas.actuals import ActualSource
 from flow_forecaster.schemas.api_keys import Scope
@@ -27,6 +28,7 @@ from flow_forecaster.schemas.problems import Problem
 from flow_forecaster.schemas.records import Status
 from flow_forecaster.schemas.results import MethodUsed
 from flow_forecaster.schemas.selections import Source
+from flow_forecaster.schemas.tables import TableForm
 from flow_forecaster.schemas.trend import Change
 from flow_forecaster.schemas.webhooks import DeliveryStatus, EndpointEvent, EndStatus, EventType, ForecastEvent
 from flow_forecaster.schemas.what_ifs import InputName
@@ -60,6 +62,7 @@ _ENUMS: dict[str, tuple[str, ...]] = {
     "ScoredKind": get_args(ScoredKind),
     "SeasonCycle": get_args(Cycle),
     "SensitivityInput": get_args(InputName),
+    "TableForm": get_args(TableForm),
     "ThroughputChange": get_args(Change),
     "Weekday": get_args(Weekday),
 }
@@ -83,6 +86,12 @@ _EXPORT = {
     "contentMediaType": EXPORT_MEDIA,
     "description": "JSON Lines: `record` says what a line holds. The first says what the file is, the last counts.",
 }
+_CSV = {
+    "type": "string",
+    "contentMediaType": "text/csv",
+    "description": "RFC 4180 in UTF-8; texts that a spreadsheet would run are led by an apostrophe.",
+}
+_XLSX = {"type": "string", "format": "binary", "description": "A workbook of one sheet."}
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 
@@ -112,6 +121,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas |= problem.pop("$defs") | {"Problem": problem}
     schemas[EVENT_STREAM] = _EVENTS | {"title": EVENT_STREAM}
     schemas[IMPORT_FILE] = _FILE | {"title": IMPORT_FILE}
+    schemas[CSV_FILE] = _CSV | {"title": CSV_FILE}
+    schemas[XLSX_FILE] = _XLSX | {"title": XLSX_FILE}
     schemas[EXPORT_FILE] = _EXPORT | {"title": EXPORT_FILE}
     describe(found)
     _secure(found)

@@ -29,7 +29,7 @@ from flow_forecaster.schemas.flow_metrics import (
     flow_metrics,
 )
 from flow_forecaster.schemas.histories import Iteration
-from flow_forecaster.schemas.process_behavior import ProcessBehaviorChart, process_behavior_chart
+from flow_forecaster.schemas.process_behavior import ProcessBehaviorChart, first_days, process_behavior_chart
 from flow_forecaster.schemas.selections import Selection
 from flow_forecaster.schemas.trend import TrendReport, trend_report
 from flow_forecaster.schemas.work_items import ThroughputQuery
@@ -205,3 +205,9 @@ def _calendar(past: Past) -> WorkingCalendar | None:
         return None
     first: date = past.taken_from.first
     return past.calendar.resolved(first, past.taken_from.taken_on).value()
+
+
+def periods_of(past: Past) -> list[tuple[date, int]]:
+    """List the first day of each period that was taken, and what was finished in it."""
+    days = first_days(_history(past), _calendar(past))
+    return [(day, count) for day, count in zip(days, past.history.throughput, strict=True) if day is not None]

@@ -1,0 +1,254 @@
+"""Tables to take along: the address of each ends with its form, .csv or .xlsx."""
+
+import asyncio
+import json
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.work_items import date_of
+from flow_forecaster.persistence.work_items import ItemFilter
+from flow_forecaster.routers.access import GuardedRoute, needs
+from flow_forecaster.routers.dependencies import (
+    AccountingDep,
+    CallerDep,
+    FlowMetricsDep,
+    ForecastsDep,
+    TablesDep,
+    ThroughputsDep,
+    WorkItemsDep,
+)
+from flow_forecaster.routers.documents import DATABASE_DOWN, INVALID, NOT_FOUND
+from flow_forecaster.routers.files import streamed
+from flow_forecaster.routers.presenting import summary
+from flow_forecaster.schemas.accuracy import AccuracyFields, AccuracyQuery
+from flow_forecaster.schemas.flow_metrics import ChartQuery, FlowMetricsQuery
+from flow_forecaster.schemas.tables import (
+    ForecastTableQuery,
+    Table,
+    TableForm,
+    WorkItemTableQuery,
+    accuracy_table,
+    chart_table,
+    cycle_time_table,
+    forecast_table,
+    history_table,
+    period_table,
+)
+from flow_forecaster.schemas.work_items import ThroughputQuery
+from flow_forecaster.services.flow_metrics import periods_of
+from flow_forecaster.services.spreadsheets import MEDIA, write_table
+
+CSV_FILE, XLSX_FILE = "CsvFile", "XlsxFile"
+_CONTENT = {
+    MEDIA["csv"].partition(";")[0]: {"schema": {"$ref": f"#/components/schemas/{CSV_FILE}"}},
+    MEDIA["xlsx"]: {"schema": {"$ref": f"#/components/schemas/{XLSX_FILE}"}},
+}
+_FILE: dict[int | str, dict[str, Any]] = {200: {"description": "The table.", "content": _CONTENT}}
+_ALL = _FILE | INVALID | DATABASE_DOWN
+_ONE = _ALL | NOT_FOUND
+_PROJECTS, _FORECASTS = needs("projects:read"), needs("forecasts:read")
+
+router = APIRouter(prefix="/v1", route_class=GuardedRoute)
+
+
+@router.get(
+    "/projects/{project_id}/work-items.{form}",
+    operation_id="getWorkItemTable",
+    summary="Take work items along",
+    tags=["projects"],
+    response_class=Response,
+    responses=_ONE,
+    openapi_extra=_PROJECTS,
+)
+async def work_items(
+    caller: CallerDep,
+    project_id: UUID,
+    form: TableForm,
+    query: Annotated[WorkItemTableQuery, Query()],
+    tables: TablesDep,
+) -> Response:
+    """List all work items, in the order of their ids."""
+    which = ItemFilter(
+        types=() if query.type is None else (query.type,),
+        tags=() if query.tag is None else (query.tag,),
+        state=query.state,
+    )
+    return await streamed(
+        lambda file: tables.work_items(caller, project_id, which, file, form), MEDIA[form], f"work-items.{form}"
+    )
+
+
+@router.get(
+    "/projects/{project_id}/history.{form}",
+    operation_id="getHistoryTable",
+    summary="Take a plain history along",
+    tags=["projects"],
+    response_class=Response,
+    responses=_ONE,
+    openapi_extra=_PROJECTS,
+)
+async def history(caller: CallerDep, project_id: UUID, form: TableForm, verbs: WorkItemsDep) -> Response:
+    """List the rows of the plain history."""
+    rows = await verbs.history(caller, project_id)
+    return await _sent(history_table((date_of(day), completed) for day, completed in rows), form)
+
+
+@router.get(
+    "/projects/{project_id}/throughput.{form}",
+    operation_id="getThroughputTable",
+    summary="Take throughput along",
+    tags=["projects"],
+    response_class=Response,
+    responses=_ONE,
+    openapi_extra=_PROJECTS,
+)
+async def throughput(
+    caller: CallerDep,
+    project_id: UUID,
+    form: TableForm,
+    query: Annotated[ThroughputQuery, Query()],
+    verbs: ThroughputsDep,
+) -> Response:
+    """List the first days of whole periods, and what was finished in each."""
+    past = await verbs.take(caller, project_id, query.selection())
+    return await _sent(history_table(periods_of(past), "throughput"), form)
+
+
+@router.get(
+    "/projects/{project_id}/flow-metrics.{form}",
+    operation_id="getFlowTable",
+    summary="Take the cumulative flow along",
+    tags=["projects"],
+    response_class=Response,
+    responses=_ONE,
+    openapi_extra=_PROJECTS,
+)
+async def flow(
+    caller: CallerDep,
+    project_id: UUID,
+    form: TableForm,
+    query: Annotated[FlowMetricsQuery, Query()],
+    verbs: FlowMetricsDep,
+) -> Response:
+    """List what arrived, was begun and finished in each period, and how things stood at its end."""
+    return await _sent(period_table((await verbs.measure(caller, project_id, query)).periods), form)
+
+
+@router.get(
+    "/projects/{project_id}/cycle-times.{form}",
+    operation_id="getCycleTimeTable",
+    summary="Take cycle times along",
+    tags=["projects"],
+    response_class=Response,
+    responses=_ONE,
+    openapi_extra=_PROJECTS,
+)
+async def cycle_times(
+    caller: CallerDep,
+    project_id: UUID,
+    form: TableForm,
+    query: Annotated[FlowMetricsQuery, Query()],
+    verbs: FlowMetricsDep,
+) -> Response:
+    """List the points of the scatter of cycle times: on a day, after so many days, so many items; the newest 1,000."""
+    return await _sent(cycle_time_table((await verbs.measure(caller, project_id, query)).scatter), form)
+
+
+@router.get(
+    "/projects/{project_id}/process-behavior-chart.{form}",
+    operation_id="getChartTable",
+    summary="Take a process behaviour chart along",
+    tags=["projects"],
+    response_class=Response,
+    responses=_ONE,
+    openapi_extra=_PROJECTS,
+)
+async def chart(
+    caller: CallerDep, project_id: UUID, form: TableForm, query: Annotated[ChartQuery, Query()], verbs: FlowMetricsDep
+) -> Response:
+    """List the points of the chart with the limits of their phases and the rules that they meet."""
+    return await _sent(chart_table(await verbs.chart(caller, project_id, query)), form)
+
+
+@router.get(
+    "/projects/{project_id}/accuracy.{form}",
+    operation_id="getProjectAccuracyTable",
+    summary="Take a project's kept promises along",
+    tags=["forecasts"],
+    response_class=Response,
+    responses=_ONE,
+    openapi_extra=_PROJECTS,
+)
+async def accuracy_of_project(
+    caller: CallerDep,
+    project_id: UUID,
+    form: TableForm,
+    query: Annotated[AccuracyFields, Query()],
+    accounting: AccountingDep,
+) -> Response:
+    """List promises against what was kept, at each confidence."""
+    return await _sent(accuracy_table(await accounting.of_project(caller, project_id, query)), form)
+
+
+@router.get(
+    "/accuracy.{form}",
+    operation_id="getAccuracyTable",
+    summary="Take kept promises along",
+    tags=["forecasts"],
+    response_class=Response,
+    responses=_ALL,
+    openapi_extra=_FORECASTS,
+)
+async def accuracy(
+    caller: CallerDep, form: TableForm, query: Annotated[AccuracyQuery, Query()], accounting: AccountingDep
+) -> Response:
+    """List promises against what was kept, at each confidence."""
+    return await _sent(accuracy_table(await accounting.of_tenant(caller, query)), form)
+
+
+@router.get(
+    "/forecasts.{form}",
+    operation_id="listForecastTable",
+    summary="Take the list of forecasts along",
+    tags=["forecasts"],
+    response_class=Response,
+    responses=_ALL,
+    openapi_extra=_FORECASTS,
+)
+async def forecasts(
+    caller: CallerDep, form: TableForm, query: Annotated[ForecastTableQuery, Query()], tables: TablesDep
+) -> Response:
+    """List all forecasts, newest first, without their requests and results."""
+    return await streamed(
+        lambda file: tables.forecasts(caller, file, form, kind=query.kind, status=query.status, present=summary),
+        MEDIA[form],
+        f"forecasts.{form}",
+    )
+
+
+@router.get(
+    "/forecasts/{forecast_id}/export.{form}",
+    operation_id="getForecastTable",
+    summary="Take a forecast along",
+    tags=["forecasts"],
+    response_class=Response,
+    responses=_ONE,
+    openapi_extra=_FORECASTS,
+)
+async def forecast(caller: CallerDep, forecast_id: UUID, form: TableForm, verbs: ForecastsDep) -> Response:
+    """List the distributions of a forecast that has succeeded; of a backtest, its scores."""
+    record = await verbs.get(caller, forecast_id)
+    if record.result is None:
+        raise InvalidInput("forecast_id", code="no_result", detail="The forecast has not succeeded.")
+    result = await asyncio.to_thread(json.loads, record.result)
+    return await _sent(forecast_table(result), form)
+
+
+async def _sent(table: Table, form: TableForm) -> Response:
+    return await streamed(
+        lambda file: asyncio.to_thread(write_table, file, form, table), MEDIA[form], f"{table.name}.{form}"
+    )
