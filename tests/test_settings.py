@@ -52,6 +52,7 @@ BAD: dict[str, list[str]] = {
     "rate_draws": ["-1", "nan", "inf", "1e16", "many"],
     "max_unfinished": ["0", "-1", "10000001", "1.5", "all"],
     "max_body_bytes": ["1023", "134217729", "1MB"],
+    "inline_import_bytes": ["-1", "many"],
     "max_import_bytes": ["1023", "1073741825", "50MB"],
     "max_restore_bytes": ["1023", "1099511627777", "1GB"],
     "inline_draws": ["-1", "nan", "all"],

@@ -25,6 +25,7 @@ from flow_forecaster.routers import (
     flow_metrics,
     forecasts,
     health,
+    import_jobs,
     imports,
     movements,
     openapi,
@@ -82,7 +83,7 @@ TAGS = [
 
 _ROUTED = (
     *(forecasts, movements, actuals, accuracy, events, projects, work_items, flow_metrics),
-    *(imports, exports, tables, webhooks, api_keys, health),
+    *(imports, import_jobs, exports, tables, webhooks, api_keys, health),
 )
 
 
@@ -199,6 +200,7 @@ async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: 
     api.state.once_only = OnceOnly(forecasts=api.state.forecasts)
     watcher = Watcher(database=workshop.database, most=settings.max_streams, closing=start.closing)
     api.state.following = Following(forecasts=api.state.forecasts, watcher=watcher)
+    api.state.following_imports = Following(forecasts=api.state.imports, watcher=watcher)
     await stack.enter_async_context(running(watcher.run()))
     backlog = Backlog(database=workshop.database, readiness=workshop.readiness, metrics=workshop.metrics)
     await stack.enter_async_context(running(backlog.look_forever()))
@@ -211,7 +213,8 @@ def _team_data(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, clock: S
     api.state.projects = Projects(database=database, clock=clock)
     api.state.work_items = WorkItems(database=database, clock=clock)
     api.state.throughputs = throughputs = Throughputs(database=database, clock=clock)
-    api.state.imports = Imports(database=database, clock=clock)
+    api.state.inline_import_bytes = workshop.settings.inline_import_bytes
+    api.state.imports = Imports(database=database, clock=clock, doorbell=workshop.jobs.doorbell)
     stack.callback(api.state.imports.close)
     api.state.accounting = Accounting(database=database, clock=clock)
     api.state.actuals = Actuals(database=database, clock=clock)

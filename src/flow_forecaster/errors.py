@@ -22,6 +22,7 @@ ServiceError
 ├── ProjectExists
 ├── TimeZoneFixed
 ├── WorkItemNotFound
+├── ImportNotFound
 ├── TooManyImports
 ├── TooManyWorkItems
 ├── ImportTypeNotSupported
@@ -202,6 +203,13 @@ class WorkItemNotFound(ServiceError):
 
     code = "work_item_not_found"
     detail = "The project has no work item with this id."
+
+
+class ImportNotFound(ServiceError):
+    """No import has this id, or it is one of a small file, which leaves no trace but its data."""
+
+    code = "import_not_found"
+    detail = "There is no import with this id."
 
 
 class TooManyImports(ServiceError):

@@ -125,6 +125,9 @@ class Settings(BaseSettings):
     max_restore_bytes: Annotated[int, Field(ge=1024, le=2**40, description="Largest export to restore over HTTP.")] = (
         268_435_456
     )
+    inline_import_bytes: Annotated[
+        int, Field(ge=0, description="Files up to this size are imported at once, larger ones are queued.")
+    ] = 5_242_880
     inline_draws: Annotated[
         float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")
     ] = 50_000_000

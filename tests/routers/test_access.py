@@ -77,6 +77,8 @@ REQUESTS: dict[str, Known] = {
     f"POST {PROJECTS}/{{project_id}}/imports": Known(
         names="project", sends={"items": [{"id": "PAY-2", "finished": "2026-01-05"}]}
     ),
+    f"GET {PROJECTS}/{{project_id}}/imports/{{import_id}}": Known(names="import"),
+    f"POST {PROJECTS}/{{project_id}}/imports/{{import_id}}/cancel": Known(names="import"),
     f"GET {PROJECTS}/{{project_id}}/history": Known(names="project"),
     f"PUT {PROJECTS}/{{project_id}}/history": Known(names="project", sends={"rows": []}),
     f"GET {PROJECTS}/{{project_id}}/throughput": Known(names="project"),
@@ -193,7 +195,11 @@ async def a_project(client: httpx2.AsyncClient, key: str, name: str) -> dict[str
         address = f"{made.headers['Location']}/work-items/{item}"
         put = await client.put(address, json={"finished": finished}, headers=bearing(key))
         assert put.status_code == 200, put.text
-    return {"project": made.json()["id"], "item": "PAY-1"}
+    file = json.dumps([{"id": "PAY-0", "finished": "2025-12-12"}])
+    headers = bearing(key) | JSON | {"Prefer": "respond-async"}
+    left = await client.post(f"{made.headers['Location']}/imports", content=file, headers=headers)
+    assert left.status_code == 202, left.text
+    return {"project": made.json()["id"], "item": "PAY-1", "import": left.json()["id"]}
 
 
 def answer(response: httpx2.Response) -> tuple[int, dict[str, str], str]:

@@ -28,9 +28,9 @@ async def listed(client: httpx2.AsyncClient, path: str) -> list[dict[str, Any]]:
     return items
 
 
-def test_every_post_heeds_the_key_but_the_one_that_changes_nothing_the_second_time() -> None:
+def test_every_post_heeds_the_key_but_those_that_change_nothing_the_second_time() -> None:
     for path, operations in OPENAPI["paths"].items():
-        if path == "/v1/projects/{project_id}/imports":  # items are told apart by their ids
+        if path in {"/v1/projects/{project_id}/imports", "/v1/restore"}:  # what they bring is told apart by its ids
             continue
         named = {parameter["name"] for parameter in operations.get("post", {}).get("parameters", ())}
         assert "post" not in operations or "idempotency-key" in named, path

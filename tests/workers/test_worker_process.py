@@ -13,11 +13,15 @@ import pytest
 
 from conftest import serving
 from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.forecasts import ForecastRecord
+from flow_forecaster.services.importing import PARSED
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.redis import RedisBell
 from persistence.rows import row_of, until
 from servers.valkey import RedisServer, ValkeyServer, running_valkey
+from services import test_import_jobs as large_files
 from services.asking import ENDLESS, HISTORY, a_job, accept, answer_of, find, finished
+from services.test_import_jobs import ROWS, accepted, chunks, items, stands
 from workers.processes import worker_process
 
 WHOLE = 1e18
@@ -141,6 +145,29 @@ async def test_workers_share_a_divided_forecast_and_one_that_is_killed_costs_its
     assert (await row_of(database, record.id))["attempt"] == 1
 
 
+async def test_a_worker_killed_amid_an_import_leaves_nothing_of_it_and_the_next_one_takes_all(
+    ground: dict[str, Any], valkey: RedisServer, database: Database, tmp_path: Path
+) -> None:
+    project, record = await accepted(database, large_files.LARGE)
+    shared = ground | {"redis_url": valkey.url}
+    bell = RedisBell(valkey.url)
+    with worker_process(tmp_path, **shared) as doomed:
+        await doomed.has_told("worker_ready")
+        await bell.ring()
+        await until(partial(_has_parsed_some, database, record.id))
+        doomed.process.kill()
+        doomed.process.wait()
+    assert ((await stands(database, record.id)).status, await items(database, project)) == ("running", 0)
+    with worker_process(tmp_path, **shared) as second:
+        done = await until(partial(_imported, database, record.id))
+        second.process.send_signal(signal.SIGTERM)
+        assert await second.exit_code() == 0
+    await bell.close()
+    assert (done.status, json.loads(done.result or "")["created"]) == ("succeeded", ROWS)
+    assert (await items(database, project), await chunks(database)) == (ROWS, 0)
+    assert (await row_of(database, record.id))["attempt"] == 2
+
+
 async def test_a_worker_without_redis_says_what_to_set(ground: dict[str, Any], tmp_path: Path) -> None:
     with worker_process(tmp_path, **ground) as worker:
         assert await worker.exit_code() == 2
@@ -172,3 +199,12 @@ async def _progresses(database: Database, forecast_id: UUID) -> bool:
 
 async def _is(database: Database, forecast_id: UUID, status: str) -> bool:
     return (await find(database, forecast_id)).status == status
+
+
+async def _has_parsed_some(database: Database, import_id: UUID) -> bool:
+    return (await stands(database, import_id)).progress > PARSED / 2
+
+
+async def _imported(database: Database, import_id: UUID) -> ForecastRecord | None:
+    found = await stands(database, import_id)
+    return found if found.is_finished else None

@@ -8,6 +8,9 @@ from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
+from rich.console import Console
+from rich.progress import Progress
+
 from flow_forecaster.app import SystemClock
 from flow_forecaster.cli.projects import as_period, find, parsed, run
 from flow_forecaster.cli.texts import InputError, Refused
@@ -17,11 +20,14 @@ from flow_forecaster.persistence.projects import ProjectRecord
 from flow_forecaster.schemas.imports import ImportQuery, ImportReport
 from flow_forecaster.schemas.projects import ProjectRequest
 from flow_forecaster.services.callers import ANYBODY
+from flow_forecaster.services.importing import Watch, unwatched
 from flow_forecaster.services.imports import Imports
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.settings import Settings
 
 _MOST_ROWS_SHOWN = 10
+_WORTH_A_BAR = 2**20
+"""Bytes that take half a second."""
 
 
 def take(source: str, project: str, options: Mapping[str, Any], *, json: bool) -> None:
@@ -42,7 +48,8 @@ def take(source: str, project: str, options: Mapping[str, Any], *, json: bool) -
                     return file
 
                 record = await _project(database, project, options, make=not query.dry_run)
-                return await imports.run(ANYBODY, record, opened, query)
+                with _watched(file.seek(0, 2)) as watch:
+                    return await imports.run(ANYBODY, record, opened, query, watch)
         except InvalidInput as error:
             raise InputError(error.detail, source=_name(source)) from error
         finally:
@@ -50,6 +57,17 @@ def take(source: str, project: str, options: Mapping[str, Any], *, json: bool) -
 
     report = run(work)
     sys.stdout.write(report.model_dump_json() + "\n" if json else _told(report, project))
+
+
+@contextmanager
+def _watched(size: int) -> Iterator[Watch]:
+    """Show on a terminal how far the import of a large file is."""
+    if size < _WORTH_A_BAR:
+        yield unwatched
+        return
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("Importing", total=1.0)
+        yield lambda share: progress.update(task, completed=share)
 
 
 async def _project(database: Database, name: str, options: Mapping[str, Any], *, make: bool) -> ProjectRecord:

@@ -1,7 +1,7 @@
 """A file as work items or as a plain history: read once to decide, and once more to take."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import lru_cache
@@ -74,7 +74,7 @@ class File:
         """Whether it is a plain history."""
         return self.columns.form.name == "history"
 
-    def found(self) -> Iterator[Found]:
+    def found(self) -> Generator[Found, None, None]:
         """Read it once more, and take what can be taken of each row.
 
         Raises:

@@ -25,6 +25,7 @@ from flow_forecaster.persistence.exports import ExportRepository
 from flow_forecaster.persistence.forecasts import ForecastRepository
 from flow_forecaster.persistence.history_rows import HistoryRepository
 from flow_forecaster.persistence.idempotency import IdempotencyRepository, OldKeys
+from flow_forecaster.persistence.import_chunks import ImportChunkRepository, ImportedFiles
 from flow_forecaster.persistence.projects import ProjectRepository
 from flow_forecaster.persistence.ranges import RangeRepository
 from flow_forecaster.persistence.reach import beginning
@@ -46,6 +47,8 @@ class Transaction:
     """What a tenant can read and write together: its own and nothing else."""
 
     forecasts: ForecastRepository
+    imports: ForecastRepository
+    import_chunks: ImportChunkRepository
     idempotency: IdempotencyRepository
     keys: KeyRepository
     webhooks: WebhookRepository
@@ -68,6 +71,9 @@ class Work:
     standings: Standings
     turns: Turns
     backlog: BacklogRepository
+    imported_files: ImportedFiles
+    of_tenant: Callable[[UUID], Transaction]
+    """What a tenant can read and write, as part of this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +211,8 @@ class Database:
 def _transaction(connection: Statements, tenant_id: UUID) -> Transaction:
     return Transaction(
         forecasts=ForecastRepository(connection, tenant_id),
+        imports=ForecastRepository(connection, tenant_id, imports=True),
+        import_chunks=ImportChunkRepository(connection, tenant_id),
         idempotency=IdempotencyRepository(connection, tenant_id),
         keys=KeyRepository(connection, tenant_id),
         webhooks=WebhookRepository(connection, tenant_id),
@@ -226,6 +234,8 @@ def _work(connection: Statements) -> Work:
         standings=Standings(connection),
         turns=Turns(connection),
         backlog=BacklogRepository(connection),
+        imported_files=ImportedFiles(connection),
+        of_tenant=lambda tenant_id: _transaction(connection, tenant_id),
     )
 
 

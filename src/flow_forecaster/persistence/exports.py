@@ -17,9 +17,10 @@ from flow_forecaster.persistence.lines import joined
 from flow_forecaster.persistence.project_tables import ProjectRow
 from flow_forecaster.persistence.projects import ProjectRecord
 from flow_forecaster.persistence.steadiness import Statements
-from flow_forecaster.persistence.tables import ForecastRow, Moment
+from flow_forecaster.persistence.tables import IMPORT, ForecastRow, Moment
 from flow_forecaster.persistence.webhook_tables import EventRow
 
+_IS_FORECAST = ForecastRow.kind != IMPORT
 _FORECAST = (
     *(ForecastRow.id, ForecastRow.kind, ForecastRow.status, ForecastRow.progress, ForecastRow.seed),
     *(ForecastRow.engine_version, ForecastRow.project_id),
@@ -74,14 +75,16 @@ class ExportRepository:
     async def forecasts(self, *, after: UUID | None, limit: int) -> list[WholeForecast]:
         """List forecasts that have ended with what was told of them, in the order of their ids."""
         query = select(*_FORECAST, *_ACTUAL).outerjoin(ActualRow, ActualRow.forecast_id == ForecastRow.id)
-        query = query.where(ForecastRow.tenant_id == self._tenant_id, ForecastRow.finished_at.is_not(None))
+        query = query.where(
+            ForecastRow.tenant_id == self._tenant_id, _IS_FORECAST, ForecastRow.finished_at.is_not(None)
+        )
         if after is not None:
             query = query.where(ForecastRow.id > after)
         return [_forecast(row) for row in await self._connection.execute(query.order_by(ForecastRow.id).limit(limit))]
 
     async def unfinished(self) -> int:
         """Count the forecasts that wait or run."""
-        mine = ForecastRow.tenant_id == self._tenant_id, ForecastRow.finished_at.is_(None)
+        mine = ForecastRow.tenant_id == self._tenant_id, _IS_FORECAST, ForecastRow.finished_at.is_(None)
         query = select(func.count()).select_from(ForecastRow).where(*mine)
         return int((await self._connection.execute(query)).scalar_one())
 

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Uuid, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, Uuid, and_, bindparam, case, delete, func, insert, select, update
 
 from flow_forecaster.persistence.actual_tables import ActualRow
 from flow_forecaster.persistence.clock import now
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.reach import Declared
 from flow_forecaster.persistence.steadiness import Statements
-from flow_forecaster.persistence.tables import ForecastRow, RangeRow
+from flow_forecaster.persistence.tables import IMPORT, ForecastRow, RangeRow
 
 SUMMARY = (
     ForecastRow.id,
@@ -80,10 +80,14 @@ class ForecastRecord(SummaryRecord):
 
 
 class ForecastRepository:
-    """Forecasts of one tenant within one transaction; to it, those of another are not there."""
+    """Forecasts of one tenant within one transaction; to it, those of another are not there.
 
-    def __init__(self, connection: Statements, tenant_id: UUID) -> None:
+    Imports stand among them, as the same workers do them; for either the other is not there.
+    """
+
+    def __init__(self, connection: Statements, tenant_id: UUID, *, imports: bool = False) -> None:
         self._connection, self._tenant_id = connection, tenant_id
+        self._are_mine = ForecastRow.kind == IMPORT if imports else ForecastRow.kind != IMPORT
 
     async def add_queued(self, new: NewForecast) -> ForecastRecord:
         """Accept a forecast for a worker."""
@@ -137,7 +141,7 @@ class ForecastRepository:
         return found.scalar_one_or_none()
 
     async def unfinished(self, *, most: int) -> int:
-        """Count the forecasts that wait or run, up to `most`."""
+        """Count those that wait or run, up to `most`."""
         found = select(ForecastRow.id).where(self._owned, ForecastRow.status.in_(("queued", "running"))).limit(most)
         counted = await self._connection.execute(select(func.count()).select_from(found.subquery()))
         return int(counted.scalar_one())
@@ -168,7 +172,7 @@ class ForecastRepository:
 
     @property
     def _owned(self) -> ColumnElement[bool]:
-        return ForecastRow.tenant_id == self._tenant_id
+        return and_(ForecastRow.tenant_id == self._tenant_id, self._are_mine)
 
     def _mine(self, forecast_id: UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return self._owned, ForecastRow.id == forecast_id

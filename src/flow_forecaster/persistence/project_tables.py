@@ -14,7 +14,7 @@ from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, Index, String,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flow_forecaster.persistence.clock import now
-from flow_forecaster.persistence.tables import Base, Moment, TenantRow
+from flow_forecaster.persistence.tables import Base, ForecastRow, Moment, TenantRow
 
 
 class ProjectRow(Base):
@@ -72,3 +72,14 @@ class HistoryRow(Base):
     day: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(Uuid)
     completed: Mapped[int]
+
+
+class ImportChunkRow(Base):
+    """A piece of a file that waits to be imported. The import itself is a row among the forecasts."""
+
+    __tablename__ = "import_chunks"
+
+    import_id: Mapped[UUID] = mapped_column(ForeignKey(ForecastRow.id, ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(Uuid)
+    bytes: Mapped[bytes]

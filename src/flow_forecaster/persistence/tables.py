@@ -32,6 +32,8 @@ NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+IMPORT = "import"
+"""The kind of a row that is no forecast: a file that workers take into a project."""
 STATUSES = ("queued", "running", "succeeded", "failed", "canceled")
 
 
@@ -55,7 +57,7 @@ class Base(DeclarativeBase):
 
 
 class ForecastRow(Base):
-    """One forecast. `request`, `result` and `error` are JSON texts, kept to the byte.
+    """One forecast, or an import. `request`, `result` and `error` are JSON texts, kept to the byte.
 
     A running one without a lease is divided: its ranges are what workers hold. `steps` counts how often it was.
     """

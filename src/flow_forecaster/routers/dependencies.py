@@ -44,6 +44,10 @@ async def _looking(request: Request) -> Looking:
     return Looking(following=request.app.state.following, still_in=request.state.still_in)
 
 
+async def _looking_at_imports(request: Request) -> Looking:
+    return Looking(following=request.app.state.following_imports, still_in=request.state.still_in)
+
+
 def once_only_of(request: Request) -> OnceOnly:
     """Give what asks for forecasts under keys."""
     once_only: OnceOnly = request.app.state.once_only
@@ -92,7 +96,7 @@ async def _flow_metrics(request: Request) -> Metering:
 
 async def _imports(request: Request) -> Imports:
     imports: Imports = request.app.state.imports
-    return imports
+    return within(request, imports)
 
 
 async def _exports(request: Request) -> Exports:
@@ -139,6 +143,7 @@ def origin_of(request: Request) -> Origin:
 CallerDep = Annotated[Caller, Depends(_caller)]
 ApiKeysDep = Annotated[ApiKeys, Depends(_api_keys)]
 LookingDep = Annotated[Looking, Depends(_looking)]
+LookingAtImportsDep = Annotated[Looking, Depends(_looking_at_imports)]
 ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
 ProjectsDep = Annotated[Projects, Depends(_projects)]
 WorkItemsDep = Annotated[WorkItems, Depends(_work_items)]

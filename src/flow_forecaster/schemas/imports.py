@@ -1,11 +1,14 @@
 """Imports as they cross the wire: how a file is to be read, and what came of it."""
 
+from datetime import datetime
 from typing import Annotated, Literal, TypeAlias, get_args
+from uuid import UUID
 
 from pydantic import Field, field_validator
 
 from flow_forecaster.schemas.base import Request, Response
 from flow_forecaster.schemas.histories import Day
+from flow_forecaster.schemas.records import Failure, Status
 
 DateFormat: TypeAlias = Literal["day_first", "month_first"]
 ColumnRole: TypeAlias = Literal[
@@ -101,3 +104,27 @@ class ImportReport(Response):
     reasons: list[ImportReason] = Field(description="Why, and how many rows each.")
     skipped_rows: list[SkippedRow] = Field(description="The first hundred of them.")
     known_until: Day | None = Field(description="The last day that the project's data tells of now.")
+
+
+class ImportJob(Response):
+    """What a worker has to know of a file that it is to import; so a second attempt gives the same."""
+
+    tenant_id: UUID
+    project_id: UUID
+    time_zone: str
+    today: int
+    query: ImportQuery
+
+
+class Import(Response):
+    """A large file on its way into a project: all of it or nothing."""
+
+    id: UUID
+    project_id: UUID
+    status: Status
+    progress: float = Field(ge=0, le=1, description="Share of the work that is done, by the rows of the file.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    report: ImportReport | None = Field(default=None, description="What came of it, once it has succeeded.")
+    error: Failure | None = Field(default=None, description="Why it failed; nothing of the file was taken.")

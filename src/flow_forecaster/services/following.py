@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from flow_forecaster.errors import DatabaseUnavailable, ServiceError, TooManyWatches
 from flow_forecaster.persistence.forecasts import ForecastRecord, SummaryRecord
 from flow_forecaster.services.callers import Caller
-from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.watching import Watch, Watcher
 
 MOST_WAIT_SECONDS = 60
@@ -28,11 +27,18 @@ class Waited:
     as_wished: bool = True
 
 
+class Records(Protocol):
+    """Where what is waited for is looked up: forecasts, or imports."""
+
+    async def get(self, caller: Caller, forecast_id: UUID, /) -> ForecastRecord:
+        """Look at one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
-    """The verbs of those who wait for a forecast."""
+    """The verbs of those who wait for a forecast, or for an import."""
 
-    forecasts: Forecasts
+    forecasts: Records
     watcher: Watcher
     quiet_seconds: float = QUIET_SECONDS
 

@@ -1,119 +1,44 @@
-"""Imports: a file becomes the data of a project, all of it or nothing.
-
-The file is parsed on a thread, a stretch at a time, while the stretch before it is being stored.
-"""
+"""Imports as a caller meets them: small files are taken at once, large ones are accepted and taken by a worker."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TypeVar
+from tempfile import SpooledTemporaryFile
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from flow_forecaster.engine.invalid import InvalidInput
-from flow_forecaster.engine.work_items import Day, WorkItem, date_of, day_of
-from flow_forecaster.errors import TooManyImports, TooManyWorkItems
-from flow_forecaster.imports.reading import Counted, Dropped, File, Found, Options, delimiter_of, file_of
+from flow_forecaster.engine.version import ENGINE_VERSION
+from flow_forecaster.engine.work_items import Day, day_of
+from flow_forecaster.errors import ImportNotFound, TooManyImports
 from flow_forecaster.imports.texts import Opened
-from flow_forecaster.imports.values import Skipped
-from flow_forecaster.persistence.database import Database, Transaction
+from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast
+from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.projects import ProjectRecord
-from flow_forecaster.persistence.work_items import ItemRow, rows_of
-from flow_forecaster.schemas.imports import (
-    MOST_TOLD,
-    ImportColumn,
-    ImportQuery,
-    ImportReason,
-    ImportReport,
-    SkippedRow,
-)
+from flow_forecaster.persistence.tables import IMPORT
+from flow_forecaster.schemas.imports import ImportJob, ImportQuery, ImportReport
 from flow_forecaster.services.callers import Caller
-from flow_forecaster.services.ports import Clock
-from flow_forecaster.services.projects import found, held
+from flow_forecaster.services.importing import Importer, Prepared, Watch, rehearsed, taken, unwatched
+from flow_forecaster.services.ports import Clock, Doorbell, NoDoorbell
+from flow_forecaster.services.projects import found
 
 MOST_WAITING = 8
-MOST_ITEMS = 1_000_000
-_STRETCH = 5_000
-T = TypeVar("T")
-
-
-class _Rehearsed(Exception):
-    """Ends a transaction that was to change nothing, and tells what it would have done."""
-
-    def __init__(self, report: ImportReport) -> None:
-        super().__init__()
-        self.report = report
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What came of the rows so far."""
-
-    taken: int = 0
-    changed: int = 0
-    abandoned: int = 0
-    removed: int = 0
-    newest: Day | None = None
-    reasons: Counter[str] = field(default_factory=Counter)
-    told: list[SkippedRow] = field(default_factory=list)
-
-    def skip(self, one: Skipped) -> None:
-        """Note a row that was not taken."""
-        self.reasons[one.code] += 1
-        if len(self.told) < MOST_TOLD:
-            self.told.append(SkippedRow(row=one.row, code=one.code, detail=one.detail))
-
-    def add(self, stretch: "_Stretch") -> None:
-        """Note what a stretch of the file holds."""
-        for one in stretch.skipped:
-            self.skip(one)
-        self.see(stretch.newest)
-        self.taken += len(stretch.items) + len(stretch.counts)
-        self.abandoned += len(stretch.dropped)
-
-    def see(self, day: Day | None) -> None:
-        """Note a day that the file tells of."""
-        if day is not None and (self.newest is None or day > self.newest):
-            self.newest = day
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stretch:
-    """So many rows of a file, as they are stored."""
-
-    items: list[ItemRow]
-    counts: dict[Day, int]
-    dropped: list[str]
-    skipped: list[Skipped]
-    newest: Day | None
-
-    @classmethod
-    def of(cls, rows: Iterator[Found]) -> "_Stretch | None":
-        """Read some more rows; None behind the last one."""
-        found = list(islice(rows, _STRETCH))
-        if not found:
-            return None
-        items = [one for one in found if isinstance(one, WorkItem)]
-        return cls(
-            items=rows_of(items),
-            counts={one.day: one.completed for one in found if isinstance(one, Counted)},
-            dropped=[one.id for one in found if isinstance(one, Dropped)],
-            skipped=[one for one in found if isinstance(one, Skipped)],
-            newest=max((day for one in items if (day := one.newest) is not None), default=None),
-        )
+"""Files that wait in a process to be taken at once; and large ones of a tenant that wait for workers."""
+CHUNK = 2**20
+DRAWS_OF_A_BYTE = 20.0
+"""A worker takes as long for a byte of a file as for so many draws: so files and forecasts take turns alike."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Imports:
-    """The verb on files. One is read at a time; a few more may wait for their turn."""
+    """The verbs on files. One is read at a time; a few more may wait for their turn."""
 
     database: Database
     clock: Clock
-    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="import"))
+    doorbell: Doorbell = field(default_factory=NoDoorbell)
+    importer: Importer = field(default_factory=Importer)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: int = 0
 
@@ -129,7 +54,14 @@ class Imports:
         async with self.database.reading(caller.tenant_id) as transaction:
             return found(await transaction.projects.get(project_id))
 
-    async def run(self, caller: Caller, record: ProjectRecord, opened: Opened, query: ImportQuery) -> ImportReport:
+    async def run(
+        self,
+        caller: Caller,
+        record: ProjectRecord,
+        opened: Opened,
+        query: ImportQuery,
+        watch: Watch = unwatched,
+    ) -> ImportReport:
         """Take a file into a project, or tell what would come of it.
 
         Raises:
@@ -138,56 +70,82 @@ class Imports:
             TooManyImports: enough files wait already.
             TooManyWorkItems: the project would have more than any may have.
         """
-        today = day_of(self.clock.today_in(record.time_zone))
-        if query.as_of is not None and day_of(query.as_of) > today:
-            raise InvalidInput("as_of", code="in_future", detail="It lies after today, in the project's time zone.")
-        zone = ZoneInfo(record.time_zone)
-        options = Options(zone=zone, today=today, columns=query.columns, order=query.date_format)
+        today = self._today(record, query)
         async with self._next():
-            file = await self._thread(lambda: file_of(opened, options))
-            return await self._store(caller, record, file, query)
+            prepared = await self.importer.prepared(opened, query, zone=record.time_zone, today=today, watch=watch)
+            try:
+                return await self._take(caller, record, prepared, watch)
+            finally:
+                prepared.close()
+
+    async def accept(
+        self,
+        caller: Caller,
+        record: ProjectRecord,
+        file: SpooledTemporaryFile[bytes],
+        query: ImportQuery,
+        origin: Origin = UNKNOWN,
+    ) -> ForecastRecord:
+        """Keep a file for a worker, who is rung for.
+
+        Raises:
+            InvalidInput: the day up to which it tells all lies ahead.
+            TooManyImports: enough files of the caller's tenant wait already.
+            DatabaseUnavailable: it was not kept.
+        """
+        job = ImportJob(
+            tenant_id=caller.tenant_id,
+            project_id=record.id,
+            time_zone=record.time_zone,
+            today=self._today(record, query),
+            query=query,
+        )
+        new = _queued(job, DRAWS_OF_A_BYTE * file.tell(), origin)
+        async with self.database.writing(caller.tenant_id) as transaction:
+            if await transaction.imports.unfinished(most=MOST_WAITING) >= MOST_WAITING:
+                raise TooManyImports
+            kept, number = await transaction.imports.add_queued(new), 0
+            file.seek(0)
+            while content := await asyncio.to_thread(file.read, CHUNK):
+                await transaction.import_chunks.add(new.id, number, content)
+                number += 1
+        await self.doorbell.ring()
+        return kept
+
+    async def get(self, caller: Caller, import_id: UUID) -> ForecastRecord:
+        """Look at the import of a large file.
+
+        Raises:
+            ImportNotFound: there is none with this id.
+        """
+        async with self.database.reading(caller.tenant_id) as transaction:
+            return _import(await transaction.imports.get(import_id))
+
+    async def cancel(self, caller: Caller, project_id: UUID, import_id: UUID) -> ForecastRecord:
+        """Cancel an import that has not ended; one that has stays as it is.
+
+        Raises:
+            ImportNotFound: there is none with this id.
+        """
+        async with self.database.writing(caller.tenant_id) as transaction:
+            of_project(_import(await transaction.imports.get(import_id)), project_id)
+            return _import(await transaction.imports.cancel(import_id))
 
     def close(self) -> None:
         """Let the thread end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.importer.close()
 
-    async def _store(self, caller: Caller, record: ProjectRecord, file: File, query: ImportQuery) -> ImportReport:
-        try:
-            async with self.database.writing(caller.tenant_id) as transaction:
-                await held(transaction, record.id)
-                report = await self._take(transaction, record.id, file, query)
-                _end(report)
-        except _Rehearsed as end:
-            return end.report
-        return report
+    def _today(self, record: ProjectRecord, query: ImportQuery) -> Day:
+        today = day_of(self.clock.today_in(record.time_zone))
+        if query.as_of is not None and day_of(query.as_of) > today:
+            raise InvalidInput("as_of", code="in_future", detail="It lies after today, in the project's time zone.")
+        return today
 
-    async def _take(self, transaction: Transaction, project_id: UUID, file: File, query: ImportQuery) -> ImportReport:
-        tally, before = _Tally(), await transaction.work_items.count(project_id)
-        async for stretch in self._stretches(file.found()):
-            tally.add(stretch)
-            await _put(transaction, project_id, stretch, tally)
-        after = await transaction.work_items.count(project_id)
-        if after > MOST_ITEMS:
-            raise TooManyWorkItems
-        if query.as_of is not None:
-            tally.see(day_of(query.as_of))
-        if tally.newest is not None and not file.is_history:
-            await transaction.projects.note_known(project_id, tally.newest)
-        created = 0 if file.is_history else after - before + tally.removed
-        now = found(await transaction.projects.get(project_id))
-        return _report(file, query, tally, created=created, known=now.known_until)
-
-    async def _stretches(self, rows: Iterator[Found]) -> AsyncIterator[_Stretch]:
-        """Parse ahead by one stretch."""
-        ahead = asyncio.ensure_future(self._thread(lambda: _Stretch.of(rows)))
-        try:
-            while stretch := await ahead:
-                ahead = asyncio.ensure_future(self._thread(lambda: _Stretch.of(rows)))
-                yield stretch
-        finally:
-            await asyncio.wait([ahead])
-            if not ahead.cancelled():
-                ahead.exception()  # looked at, so that asyncio does not complain; whatever ended us goes before it
+    async def _take(self, caller: Caller, record: ProjectRecord, prepared: Prepared, watch: Watch) -> ImportReport:
+        if prepared.query.dry_run:
+            return await rehearsed(self.database, caller.tenant_id, record.id, prepared, watch)
+        async with self.database.writing(caller.tenant_id) as transaction:
+            return await taken(transaction, record.id, prepared, watch)
 
     @asynccontextmanager
     async def _next(self) -> AsyncIterator[None]:
@@ -200,42 +158,32 @@ class Imports:
         finally:
             self._waiting -= 1
 
-    async def _thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+def of_project(record: ForecastRecord, project_id: UUID | None = None) -> ImportJob:
+    """Read what an import is of; None is any project.
+
+    Raises:
+        ImportNotFound: it is one of another project.
+    """
+    job = ImportJob.model_validate_json(record.request)
+    if project_id not in {None, job.project_id}:
+        raise ImportNotFound
+    return job
 
 
-def _end(report: ImportReport) -> None:
-    if report.dry_run:
-        raise _Rehearsed(report)
-
-
-async def _put(transaction: Transaction, project_id: UUID, stretch: _Stretch, tally: _Tally) -> None:
-    if stretch.items:
-        tally.changed += await transaction.work_items.put_rows(project_id, stretch.items)
-    if stretch.counts:
-        tally.changed += await transaction.histories.put(project_id, stretch.counts)
-    if stretch.dropped:
-        tally.removed += await transaction.work_items.remove(project_id, stretch.dropped)
-
-
-def _report(file: File, query: ImportQuery, tally: _Tally, *, created: int, known: Day | None) -> ImportReport:
-    names = file.columns.names(file.rows.header)
-    return ImportReport(
-        dry_run=query.dry_run,
-        form=file.columns.form.name,
-        encoding=file.encoding,
-        delimiter=delimiter_of(file),
-        date_formats=sorted(file.dates.written),
-        columns=[ImportColumn(role=role, name=name[:200]) for role, name in names.items()],
-        rows=file.total,
-        taken=tally.taken,
-        created=created,
-        updated=tally.changed - created,
-        unchanged=tally.taken - tally.changed,
-        abandoned=tally.abandoned,
-        removed=tally.removed,
-        skipped=tally.reasons.total(),
-        reasons=[ImportReason(code=code, rows=rows) for code, rows in tally.reasons.most_common()],
-        skipped_rows=tally.told,
-        known_until=None if known is None else date_of(known),
+def _queued(job: ImportJob, cost: float, origin: Origin) -> NewForecast:
+    return NewForecast(
+        id=new_id(),
+        kind=IMPORT,
+        request=job.model_dump_json(),
+        seed=0,
+        engine_version=ENGINE_VERSION,
+        cost=cost,
+        origin=origin,
     )
+
+
+def _import(record: ForecastRecord | None) -> ForecastRecord:
+    if record is None:
+        raise ImportNotFound
+    return record

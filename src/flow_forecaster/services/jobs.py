@@ -1,4 +1,4 @@
-"""Accepted forecasts as a worker meets them: claim one, or a range of one, compute it, bring it back, sweep.
+"""Accepted forecasts, and imports, as a worker meets them: claim one, or a range of one, compute it, bring it back.
 
 Every accepted forecast reaches a terminal, visible outcome: it is computed, fails with a reason, is canceled or
 deleted by its owner, or is given up after its last attempt.
@@ -10,7 +10,7 @@ claimed like forecasts, by any number of workers, and whoever stores the last on
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field
 
 from structlog import get_logger
@@ -22,14 +22,17 @@ from flow_forecaster.engine.division import Divided, Part, Whole, merged, pack
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.simulation import Stopped
 from flow_forecaster.engine.version import ENGINE_VERSION
-from flow_forecaster.errors import DatabaseUnavailable
+from flow_forecaster.errors import DatabaseUnavailable, ServiceError
 from flow_forecaster.persistence.claims import Claim, Swept
 from flow_forecaster.persistence.database import Database, Work
 from flow_forecaster.persistence.ranges import Layout, Partial, RangeClaim
+from flow_forecaster.persistence.tables import IMPORT
 from flow_forecaster.persistence.turns import Turn
 from flow_forecaster.services.catalogue import Job, restore
 from flow_forecaster.services.computing import Computer, Vigil
 from flow_forecaster.services.holding import Held, Holder, Reason, Terms, named
+from flow_forecaster.services.import_jobs import Importing
+from flow_forecaster.services.importing import Importer
 from flow_forecaster.services.metrics import Metrics, Outcome
 from flow_forecaster.services.ports import Doorbell, NoDoorbell
 from flow_forecaster.services.tracing import UNTRACED, Attributes, Tracer
@@ -50,6 +53,8 @@ class _Outcome:
     verb: Outcome
     put: Callable[[Work], Awaitable[Claim | bool]]
     ranges: int = 0
+    close: Callable[[], None] = lambda: None
+    """Lets go of what `put` needs, once it is done."""
 
 
 @dataclass(slots=True)
@@ -67,6 +72,7 @@ class Jobs:
     database: Database
     computer: Computer
     terms: Terms = field(default_factory=Terms)
+    importer: Importer = field(default_factory=Importer)
     doorbell: Doorbell = field(default_factory=NoDoorbell)
     metrics: Metrics = field(default_factory=Metrics)
     tracer: Tracer = UNTRACED
@@ -94,6 +100,7 @@ class Jobs:
         most, error = self.terms.most_attempts, json.dumps(EXHAUSTED)
         async with self.database.working() as work:
             await work.old_keys.forget()
+            await work.imported_files.sweep()
             wholes = await work.claims.sweep(most_attempts=most, exhausted_error=error)
             ranges = await work.ranges.sweep(most_attempts=most, exhausted_error=error, engine_version=ENGINE_VERSION)
         swept = Swept(
@@ -154,13 +161,15 @@ class Jobs:
                 outcome = await self._compute(held, vigil)
             except Stopped:
                 await self._conclude_stopped(held, await keeper, log)
-            except InvalidInput as error:
+            except (InvalidInput, ServiceError) as error:
                 await self._fail(held, {"code": error.code, "detail": error.detail}, log)
             except Exception:
                 log.exception("forecast_crashed")
                 await self._fail(held, INTERNAL, log)
             else:
-                await self._store(hand, held, outcome, vigil)
+                with closing(outcome):
+                    if not await self._store(hand, held, outcome, vigil):
+                        await self._conclude_stopped(held, await keeper, log)
                 return
         hand.held = None
 
@@ -176,6 +185,10 @@ class Jobs:
             raise
 
     async def _computed(self, held: Held, vigil: Vigil, known: dict[int, Counts]) -> _Outcome:
+        if held.kind == IMPORT and isinstance(held, Claim):
+            work = Importing(held=held, vigil=vigil, holder=self._holder, importer=self.importer)
+            put, close = await work.prepared()
+            return _Outcome(verb="succeeded", put=put, close=close)
         job = restore(held.kind, held.request)
         if isinstance(held, RangeClaim):
             return await self._range(held, job, vigil, known)
@@ -221,8 +234,11 @@ class Jobs:
 
         return await self._holder.patiently(read, vigil, event="counts_not_yet_read")
 
-    async def _store(self, hand: _Hand, held: Held, outcome: _Outcome, vigil: Vigil) -> None:
-        """Store what was computed; an outage of the database is waited for, while the claim is held on to."""
+    async def _store(self, hand: _Hand, held: Held, outcome: _Outcome, vigil: Vigil) -> bool:
+        """Store what was computed; an outage of the database is waited for, while the claim is held on to.
+
+        False if it was stopped meanwhile, and nothing is stored.
+        """
         kept: Claim | bool = False
 
         async def put(work: Work) -> None:
@@ -233,13 +249,19 @@ class Jobs:
         try:
             await self._holder.patiently(put, vigil, event="result_not_yet_stored")
         except Stopped:
-            kept = False
+            hand.held = None
+            return False
+        except (InvalidInput, ServiceError) as error:  # of an import: its project is gone, or would be too large
+            hand.held = None
+            await self._fail(held, {"code": error.code, "detail": error.detail}, get_logger().bind(**named(held)))
+            return True
         hand.held = kept if isinstance(kept, Claim) else None
         became: Outcome = outcome.verb if kept else "lost"
         self.metrics.attempted(held.kind, became)
         get_logger().info(_event(held, became), **named(held))
         if kept and outcome.ranges:
             await self._hand_out(outcome.ranges, held, hand.turn)
+        return True
 
     async def _hand_out(self, ranges: int, held: Held, turn: Turn | None) -> None:
         """Wake those who may help, and charge for each range instead of for the whole."""

@@ -32,7 +32,7 @@ from flow_forecaster.services.addresses import AddressPolicy
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.export_lines import Read, Reader, stretch
 from flow_forecaster.services.exports import Turnstile
-from flow_forecaster.services.imports import MOST_ITEMS
+from flow_forecaster.services.importing import MOST_ITEMS
 from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.ports import Clock
 from flow_forecaster.services.webhooks import MOST_ENDPOINTS, allowed_target

@@ -100,6 +100,7 @@ class Workshop:
     async def close(self) -> None:
         """Let go of threads and connections."""
         self.computer.close()
+        self.jobs.importer.close()
         await self.database.close()
 
     async def _look_at_locks(self) -> None:
