@@ -12,6 +12,7 @@ from benchmarks import (
     engine,
     importing,
     memory,
+    metering,
     models,
     posts,
     reliability,
@@ -37,6 +38,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         "memory": memory.figures,
         "workers": shares.figures,
         "imports": importing.figures,
+        "metrics": metering.figures,
         "http": posts.figures,
         "start": start.figures,
     }

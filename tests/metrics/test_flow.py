@@ -58,7 +58,9 @@ def table(items: Sequence[Item]) -> Items:
         )
         for item in items
     ]
-    return columns(np.array(rows, dtype=np.float64).reshape(-1, 4))
+    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    created, started, finished = table[:, :3].astype(np.int64).T
+    return columns(created, started, finished, table[:, 3])
 
 
 TEAM = [

@@ -268,11 +268,10 @@ def span_of(items: Items, last: int) -> Span | None:
     return None if not len(arrived) else Span(first=int(arrived.min()), last=last)
 
 
-def columns(table: Floats) -> Items:
-    """Turn rows of created, started, finished and blocked days, shape (n, 4), UNKNOWN where not known, into columns."""
-    created, started, finished = (table[:, index].astype(np.int64) for index in range(3))
-    blocked: Floats = np.where(table[:, 3] == UNKNOWN, np.nan, table[:, 3])
-    return Items(created=created, started=started, finished=finished, blocked=blocked)
+def columns(created: Counts, started: Counts, finished: Counts, blocked: Floats) -> Items:
+    """Take columns in which UNKNOWN stands for what is not known, blocked days too."""
+    known: Floats = np.where(blocked == UNKNOWN, np.nan, blocked)
+    return Items(created=created, started=started, finished=finished, blocked=known)
 
 
 def _whole(span: Span, grid: Grid) -> tuple[int, int]:

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     Integer,
+    Row,
     String,
     Text,
     Uuid,
@@ -56,6 +56,15 @@ class ItemFilter:
     types: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     state: State | None = None
+
+
+class DayColumns(NamedTuple):
+    """The days of items, column by column, each as a text of numbers with commas between them."""
+
+    created: str
+    started: str
+    finished: str
+    blocked: str
 
 
 def rows_of(items: Iterable[WorkItem]) -> list[ItemRow]:
@@ -116,16 +125,17 @@ class WorkItemRepository:
         rows: Sequence[Any] = (await self._connection.execute(query.group_by(day).order_by(day))).all()
         return [(int(found), int(count)) for found, count in rows]
 
-    async def days(self, project_id: UUID, which: ItemFilter, *, unknown: int) -> str:
-        """Write created, started, finished and blocked days of items as one JSON list, four numbers for each.
+    async def days(self, project_id: UUID, which: ItemFilter, *, unknown: int) -> DayColumns:
+        """Write the created, started, finished and blocked days of items as four texts, with commas between numbers.
 
-        `unknown` stands for what is not known. One text, for rows of 100,000 items would hold up the event loop.
+        `unknown` stands for what is not known. Rows of 100,000 items would hold up the event loop, and one text of all
+        four takes the database twice as long to write. Aggregates of one statement see its rows in one order.
         """
         known = (WorkItemRow.created_day, WorkItemRow.started_day, WorkItemRow.finished_day, WorkItemRow.blocked_days)
-        numbers: list[ColumnElement[str]] = [cast(func.coalesce(column, unknown), Text) for column in known]
-        listed = func.aggregate_strings(reduce(lambda some, one: some + "," + one, numbers), ",")
-        query = select(listed).where(*self._of(project_id), *_conditions(which))
-        return f"[{(await self._connection.execute(query)).scalar_one() or ''}]"
+        texts = [func.aggregate_strings(cast(func.coalesce(column, unknown), Text), ",") for column in known]
+        query = select(*texts).where(*self._of(project_id), *_conditions(which))
+        row: Row[Any] = (await self._connection.execute(query)).one()
+        return DayColumns(*(text or "" for text in row))
 
     async def oldest_in_progress(self, project_id: UUID, which: ItemFilter, *, most: int) -> list[WorkItem]:
         """List the items in progress that were begun first."""

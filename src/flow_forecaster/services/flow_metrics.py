@@ -1,7 +1,6 @@
 """What a project's data say about it: flow metrics, a process behaviour chart, a trend."""
 
 import asyncio
-import json
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -20,6 +19,7 @@ from flow_forecaster.metrics import flow
 from flow_forecaster.metrics.arrivals import Backlog, Outlook
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.projects import ProjectRecord
+from flow_forecaster.persistence.work_items import DayColumns
 from flow_forecaster.schemas.flow_metrics import (
     MOST_OLDEST,
     ChartQuery,
@@ -186,9 +186,11 @@ class _Look:
         return (Caveat(code="data_ends_early", detail=detail),)
 
 
-def _items(days: str) -> flow.Items:
-    """Read what the database wrote: four numbers for each item."""
-    return flow.columns(np.array(json.loads(days), dtype=np.float64).reshape(-1, 4))
+def _items(days: DayColumns) -> flow.Items:
+    """Read what the database wrote."""
+    created, started, finished = (np.fromstring(text, dtype=np.int64, sep=",") for text in days[:3])
+    blocked = np.fromstring(days.blocked, dtype=np.float64, sep=",")
+    return flow.columns(created, started, finished, blocked)
 
 
 def _paced(counts: list[int], period: Period) -> ThroughputHistory | None:
