@@ -27,6 +27,7 @@ from flow_forecaster.routers import (
     health,
     import_jobs,
     imports,
+    movements,
     openapi,
     problems,
     projects,
@@ -51,6 +52,7 @@ from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.imports import Imports
 from flow_forecaster.services.metrics import Metrics
+from flow_forecaster.services.movements import Movements
 from flow_forecaster.services.ports import Doorbell
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
@@ -80,7 +82,7 @@ TAGS = [
 ]
 
 _ROUTED = (
-    *(forecasts, actuals, accuracy, events, projects, work_items, flow_metrics),
+    *(forecasts, movements, actuals, accuracy, events, projects, work_items, flow_metrics),
     *(imports, import_jobs, exports, tables, webhooks, api_keys, health),
 )
 
@@ -193,6 +195,7 @@ async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: 
         most_unfinished=settings.max_unfinished,
         policy=policy,
     )
+    api.state.movements = _movements(workshop, api.state.meter)
     api.state.repeating = Repeating(database=workshop.database)
     api.state.once_only = OnceOnly(forecasts=api.state.forecasts)
     watcher = Watcher(database=workshop.database, most=settings.max_streams, closing=start.closing)
@@ -227,6 +230,16 @@ def _team_data(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, clock: S
     )
     api.state.flow_metrics = Metering(
         database=database, throughputs=throughputs, readiness=workshop.readiness, clock=clock
+    )
+
+
+def _movements(workshop: Workshop, meter: Meter) -> Movements:
+    return Movements(
+        database=workshop.database,
+        computer=workshop.computer,
+        readiness=workshop.readiness,
+        meter=meter,
+        most_draws=workshop.settings.inline_draws,
     )
 
 

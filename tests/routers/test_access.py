@@ -43,6 +43,7 @@ class Known:
     names: str | None = None
     sends: dict[str, Any] | list[dict[str, Any]] | None = None
     carries: dict[str, str] = field(default_factory=dict)
+    asks: str = ""
 
 
 LONG_AGO = body(start="2024-01-01")
@@ -58,6 +59,7 @@ REQUESTS: dict[str, Known] = {
     f"GET {FORECASTS}": Known(),
     f"GET {FORECASTS}/{{forecast_id}}": Known(names="forecast"),
     f"GET {FORECASTS}/{{forecast_id}}/events": Known(names="forecast"),
+    f"GET {FORECASTS}/{{forecast_id}}/comparison": Known(names="forecast", asks="?with={forecast_id}"),
     f"POST {FORECASTS}/{{forecast_id}}/cancel": Known(names="forecast"),
     f"DELETE {FORECASTS}/{{forecast_id}}": Known(names="forecast"),
     f"PUT {FORECASTS}/{{forecast_id}}/actual": Known(names="forecast", sends={"finished_on": "2024-03-04"}),
@@ -132,6 +134,7 @@ class House:
         """Put the good request of an operation with a key."""
         method, path = name.split()
         known = REQUESTS[name]
+        path += known.asks
         if known.names is not None:
             path = path.format(form="csv", **{f"{each}_id": found for each, found in (ids or self.ids).items()})
         headers = known.carries if key is None else known.carries | bearing(key)

@@ -97,4 +97,23 @@ def accuracy(
     settled(lambda: account(project, fields, json=json, csv=csv))
 
 
-COMMANDS = (chart, trend, flow_metrics, accuracy)
+def compare(
+    forecast: Annotated[str | None, typer.Argument(metavar="[ID]", help="A stored forecast.")] = None,
+    before: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Another; the one before of its project if absent.")
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option("--project", metavar="NAME", help="Or the newest forecast of this project.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--kind", metavar="when|how_many|deadline", help="Which of the project's forecasts.")
+    ] = "when",
+    json: Json = False,
+) -> None:
+    """What moved the date? A stored forecast against the one before, input by input."""
+    from flow_forecaster.cli.movements import Wanted, compare
+
+    settled(lambda: compare(Wanted(forecast=forecast, before=before, project=project, kind=kind), json=json))
+
+
+COMMANDS = (chart, trend, flow_metrics, accuracy, compare)

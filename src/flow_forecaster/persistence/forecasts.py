@@ -125,6 +125,21 @@ class ForecastRepository:
         rows = await self._connection.execute(query)
         return [SummaryRecord(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
+    async def before(self, forecast_id: UUID, kind: str) -> ForecastRecord | None:
+        """Find the newest forecast before another that succeeded, of the same kind and the same project."""
+        project = select(ForecastRow.project_id).where(*self._mine(forecast_id)).scalar_subquery()
+        query = _WITH_ACTUAL.where(self._owned, ForecastRow.project_id == project, ForecastRow.id < forecast_id)
+        query = query.where(ForecastRow.kind == kind, ForecastRow.status == "succeeded")
+        row = (await self._connection.execute(query.order_by(ForecastRow.id.desc()).limit(1))).one_or_none()
+        return None if row is None else _record(row)
+
+    async def newest(self, project_id: UUID, kind: str) -> UUID | None:
+        """Find the newest forecast of a project and a kind that succeeded."""
+        query = select(ForecastRow.id).where(self._owned, ForecastRow.project_id == project_id)
+        query = query.where(ForecastRow.kind == kind, ForecastRow.status == "succeeded")
+        found = await self._connection.execute(query.order_by(ForecastRow.id.desc()).limit(1))
+        return found.scalar_one_or_none()
+
     async def unfinished(self, *, most: int) -> int:
         """Count those that wait or run, up to `most`."""
         found = select(ForecastRow.id).where(self._owned, ForecastRow.status.in_(("queued", "running"))).limit(most)

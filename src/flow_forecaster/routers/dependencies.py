@@ -17,6 +17,7 @@ from flow_forecaster.services.following import Following, StillIn
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.imports import Imports
+from flow_forecaster.services.movements import Movements
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.restoring import Restoring
@@ -113,6 +114,11 @@ async def _tables(request: Request) -> Tables:
     return tables
 
 
+async def _movements(request: Request) -> Movements:
+    movements: Movements = request.app.state.movements
+    return movements
+
+
 def caller_of(request: Request) -> Caller:
     """Tell who is asking."""
     caller: Caller = request.scope["state"]["caller"]  # put there by the gate, without which no route is reached
@@ -148,6 +154,7 @@ ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
 ExportsDep = Annotated[Exports, Depends(_exports)]
 RestoringDep = Annotated[Restoring, Depends(_restoring)]
 TablesDep = Annotated[Tables, Depends(_tables)]
+MovementsDep = Annotated[Movements, Depends(_movements)]
 ImportsDep = Annotated[Imports, Depends(_imports)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

@@ -24,6 +24,7 @@ from flow_forecaster.schemas.fields import MethodName
 from flow_forecaster.schemas.histories import PeriodName, Weekday
 from flow_forecaster.schemas.imports import ColumnRole, DateFormat
 from flow_forecaster.schemas.kinds import KindName
+from flow_forecaster.schemas.movements import MovedBy
 from flow_forecaster.schemas.problems import Problem
 from flow_forecaster.schemas.records import Status
 from flow_forecaster.schemas.results import MethodUsed
@@ -53,6 +54,7 @@ _ENUMS: dict[str, tuple[str, ...]] = {
     "LeadTimeApplies": get_args(Applies),
     "Method": get_args(MethodName),
     "MethodUsed": get_args(MethodUsed),
+    "MovedBy": get_args(MovedBy),
     "PeriodName": get_args(PeriodName),
     "PlanDraws": get_args(Draws),
     "DateFormat": get_args(DateFormat),
