@@ -55,10 +55,12 @@ def test_promised_against_kept_for_a_person_and_for_a_program(line: Line) -> Non
     assert "In keeping with what was said." in told
     assert "errors of the median in days: " in told
     assert "bias +1.17 " in told
-    assert "forecasts from  to " in told
+    assert "\nforecasts from " in told
+    assert "mean transform" in told
     found = json.loads(line.here("accuracy", "--kind", "when", "--json").answer())
     (promise,) = found["periods"]["promises"]
     assert (promise["settled"], promise["kept"], promise["verdict"]) == (12, 11 / 12, "consistent")
+    assert [stage["forecasts"] for stage in found["periods"]["stages"]] == [6, 6]
 
 
 def test_what_cannot_be_accounted_for_is_told_in_a_line(line: Line) -> None:
