@@ -17,8 +17,16 @@ def happened(value: int) -> Actual:
     promise = ActualPromise.model_validate(
         {"confidence": 0.85, "value": 3, "due": "2024-01-21", "stated": 0.9, "kept": value <= 3}
     )
-    nothing = dict.fromkeys(("not_finished_by", "items", "error_days", "probability", "met"))
-    scores = {"median": 3, "error": value - 3, "below": 0.4, "up_to": 0.6, "pit": 0.5, "crps": 0.25}
+    nothing = dict.fromkeys(("not_finished_by", "items", "probability", "met"))
+    scores = {
+        "median": 3,
+        "error": value - 3,
+        "error_days": 7 * (value - 3),
+        "below": 0.4,
+        "up_to": 0.6,
+        "pit": 0.5,
+        "crps": 0.25,
+    }
     return Actual.model_validate(
         {"source": "hand", "finished_on": "2024-01-20", "value": value, "promises": [promise], **nothing, **scores}
     )
@@ -45,10 +53,14 @@ def test_promised_against_kept_for_a_person_and_for_a_program(line: Line) -> Non
     told = line.here("accuracy").answer()
     assert told.startswith("12 forecasts of dates, 12 of them ended, 12 share no day\n")
     assert "In keeping with what was said." in told
-    assert "bias +0.167" in told
+    assert "errors of the median in days: " in told
+    assert "bias +1.17 " in told
+    assert "\nforecasts from " in told
+    assert "mean transform" in told
     found = json.loads(line.here("accuracy", "--kind", "when", "--json").answer())
     (promise,) = found["periods"]["promises"]
     assert (promise["settled"], promise["kept"], promise["verdict"]) == (12, 11 / 12, "consistent")
+    assert [stage["forecasts"] for stage in found["periods"]["stages"]] == [6, 6]
 
 
 def test_what_cannot_be_accounted_for_is_told_in_a_line(line: Line) -> None:

@@ -51,10 +51,10 @@ def _render(report: AccuracyReport, console: Console) -> None:
         console.print("Of no forecast it was told what really happened.")
     for name, side in (("dates", report.periods), ("numbers of items", report.items)):
         if side.forecasts:
-            _render_side(name, side, console)
+            _render_side(name, side, "days" if side is report.periods else "items", console)
 
 
-def _render_side(name: str, side: SideAccuracy, console: Console) -> None:
+def _render_side(name: str, side: SideAccuracy, unit: str, console: Console) -> None:
     counted = f"{side.forecasts} forecasts of {name}, {side.ended} of them ended, {side.independent} share no day"
     console.print(f"{counted}\n", style="bold")
     table = table_of("promised", "stated", "kept", "95 % interval", "settled", "")
@@ -67,8 +67,21 @@ def _render_side(name: str, side: SideAccuracy, console: Console) -> None:
     console.print(table)
     if (points := side.points) is not None:
         errors = f"mean absolute {points.mean_absolute:.3g}, root mean square {points.root_mean_square:.3g}"
-        console.print(f"errors of the median: {errors}, bias {points.bias:+.3g} (positive: late, or more items)")
+        console.print(
+            f"errors of the median in {unit}: {errors}, bias {points.bias:+.3g} (positive: late, or more items)"
+        )
     if side.crps is not None:
-        console.print(f"CRPS {side.crps:.3g}")
+        console.print(f"CRPS {side.crps:.3g} {unit}")
     drift = {None: "cannot be told yet", False: "no evidence", True: "evidence"}[side.drift.evidence]
     console.print(f"drift: {drift}\n")
+    if side.stages:
+        _render_stages(side, unit, console)
+
+
+def _render_stages(side: SideAccuracy, unit: str, console: Console) -> None:
+    table = table_of("forecasts from", "to", "ended", f"bias in {unit}", "mean transform")
+    for one in side.stages:
+        bias = "-" if one.bias is None else f"{one.bias:+.3g}"
+        table.add_row(str(one.first), str(one.last), str(one.forecasts), bias, f"{one.mean_transform:.2f}")
+    console.print(table)
+    console.print("a mean transform of 0.5 is right; above it, dates came later or items were more than was said\n")

@@ -9,6 +9,7 @@ share no day, and "not enough evidence yet" is said below ten of them all.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import sqrt
 
 import numpy as np
@@ -19,6 +20,7 @@ from flow_forecaster.engine.reading import mann_kendall, rank
 from flow_forecaster.engine.scoring import Side, crps, pit_histogram, wilson
 
 FEWEST = 10
+MOST_STAGES, FEWEST_OF_A_STAGE = 6, 5
 DRIFT_LEVEL = 0.01
 
 
@@ -61,6 +63,19 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Days:
+    """A forecast of periods in days, which forecasts of days and of weeks have in common.
+
+    `error` is that of the median, None without one; `taken` counts the days from the start to the end, and `period` the
+    days of a period: of working days their mean over what was promised, None where nothing was.
+    """
+
+    error: int | None
+    taken: int
+    period: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """A forecast made on day `made`, held against what is known on day `seen`; `scored` is None while it is open."""
 
@@ -69,6 +84,23 @@ class Outcome:
     side: Side
     promises: tuple[Promise, ...]
     scored: Scored | None
+    days: Days | None = None
+
+    @property
+    def error(self) -> tuple[int, int] | None:
+        """Error of the median and the actual value: in days where they are known, else in periods or items."""
+        if self.scored is None:
+            return None
+        error = self.scored.error if self.days is None else self.days.error
+        actual = self.scored.actual if self.days is None else self.days.taken
+        return None if error is None else (error, actual)
+
+    @property
+    def crps(self) -> float | None:
+        """Continuous ranked probability score in the same unit."""
+        if self.scored is None or self.days is None:
+            return None if self.scored is None else self.scored.crps
+        return None if self.days.period is None else self.scored.crps * self.days.period
 
 
 def law_of(rows: Iterable[tuple[int, float]], beyond: float) -> Distribution:
@@ -164,6 +196,17 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Forecasts that follow each other: of the days from `first` to `last`, their mean error and mean transform."""
+
+    first: int
+    last: int
+    forecasts: int
+    bias: float | None
+    transform: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
     """What many outcomes of one side say: `ended` are scored, `independent` share no day with each other."""
 
@@ -175,11 +218,14 @@ class Accuracy:
     crps: float | None
     pit: tuple[float, ...] | None
     drift: Drift
+    stages: tuple[Stage, ...]
 
 
 def accuracy(outcomes: Sequence[Outcome]) -> Accuracy:
     """Sum up the outcomes of forecasts of one side."""
-    scored = [one.scored for one in sorted(outcomes, key=lambda one: (one.made, one.seen)) if one.scored is not None]
+    ended = [one for one in sorted(outcomes, key=lambda one: (one.made, one.seen)) if one.scored is not None]
+    scored = [one.scored for one in ended if one.scored is not None]
+    losses = [one.crps for one in ended if one.crps is not None]
     apart = disjoint([(one.made, one.seen) for one in outcomes])
     worth = len(apart) / len(outcomes) if outcomes else 1.0
     confidences = sorted({promise.confidence for one in outcomes for promise in one.promises})
@@ -188,10 +234,11 @@ def accuracy(outcomes: Sequence[Outcome]) -> Accuracy:
         ended=len(scored),
         independent=len(apart),
         promises=tuple(_kept(outcomes, confidence, worth) for confidence in confidences),
-        points=_points(scored),
-        crps=float(np.mean([one.crps for one in scored])) if scored else None,
+        points=_points([one.error for one in ended if one.error is not None]),
+        crps=float(np.mean(losses)) if losses else None,
         pit=_histogram(scored) if scored else None,
         drift=_drift([one.pit for one in (outcomes[index].scored for index in apart) if one is not None]),
+        stages=_stages(ended),
     )
 
 
@@ -229,8 +276,7 @@ def _kept(outcomes: Sequence[Outcome], confidence: float, worth: float) -> Kept:
     return Kept(confidence=confidence, made=count, stated=stated, kept=share, low=low, high=high)
 
 
-def _points(scored: Sequence[Scored]) -> Points | None:
-    pairs = [(one.error, one.actual) for one in scored if one.error is not None]
+def _points(pairs: Sequence[tuple[int, int]]) -> Points | None:
     if not pairs:
         return None
     errors: Floats = np.array([error for error, _ in pairs], dtype=np.float64)
@@ -257,3 +303,22 @@ def _drift(transforms: Sequence[float]) -> Drift:
     p = mann_kendall(rank(places.astype(np.int64))).p
     earlier, later = float(np.mean(transforms[:half])), float(np.mean(transforms[half:]))
     return Drift(evidence=p < DRIFT_LEVEL, p=p, earlier=earlier, later=later)
+
+
+def _stages(ended: Sequence[Outcome]) -> tuple[Stage, ...]:
+    """Part forecasts in order of time into a few stages as large as each other; none below ten forecasts."""
+    if len(ended) < FEWEST:
+        return ()
+    bounds = np.linspace(0, len(ended), min(MOST_STAGES, len(ended) // FEWEST_OF_A_STAGE) + 1).round().astype(int)
+    return tuple(_stage(ended[first:last]) for first, last in pairwise(bounds.tolist()))
+
+
+def _stage(some: Sequence[Outcome]) -> Stage:
+    errors = [one.error[0] for one in some if one.error is not None]
+    return Stage(
+        first=some[0].made,
+        last=some[-1].made,
+        forecasts=len(some),
+        bias=float(np.mean(errors)) if errors else None,
+        transform=float(np.mean([one.scored.pit for one in some if one.scored is not None])),
+    )

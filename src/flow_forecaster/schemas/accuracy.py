@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from flow_forecaster.engine.scoring import Side
+from flow_forecaster.engine.work_items import date_of, day_of
 from flow_forecaster.metrics import accuracy as metrics
 from flow_forecaster.metrics.accuracy import Outcome, Promise, Scored
 from flow_forecaster.schemas.actuals import Actual, ActualPromise
@@ -54,7 +55,7 @@ class KeptPromises(Response):
 
 
 class PointMeasures(Response):
-    """Errors of the median forecast, in periods or items; positive is late, or more items."""
+    """Errors of the median forecast, in days or items; positive is late, or more items."""
 
     forecasts: int
     mean_absolute: float
@@ -72,6 +73,16 @@ class AccuracyDrift(Response):
     later: float | None
 
 
+class AccuracyStage(Response):
+    """Forecasts that follow each other, by the days on which they begin."""
+
+    first: dt.date
+    last: dt.date
+    forecasts: int
+    bias: float | None = Field(description="Mean error of the median, in days or items.")
+    mean_transform: float = Field(description="0.5 if the laws are right; above, more came, or later, than was said.")
+
+
 class SideAccuracy(Response):
     """How forecasts of dates, or of items, turned out."""
 
@@ -80,9 +91,10 @@ class SideAccuracy(Response):
     independent: int = Field(description="So many of them share no day with each other.")
     promises: list[KeptPromises]
     points: PointMeasures | None
-    crps: float | None = Field(description="Mean continuous ranked probability score.")
+    crps: float | None = Field(description="Mean continuous ranked probability score, in days or items.")
     pit: list[float] | None = Field(description="Shares of the transforms in equal bins; even if the laws are right.")
     drift: AccuracyDrift
+    stages: list[AccuracyStage] = Field(description="At most six, as large as each other; none below ten forecasts.")
 
 
 class AccuracyReport(Response):
@@ -91,7 +103,7 @@ class AccuracyReport(Response):
     project_id: UUID | None
     tag: str | None
     as_of: dt.date
-    periods: SideAccuracy = Field(description="Forecasts of dates, in periods.")
+    periods: SideAccuracy = Field(description="Forecasts of dates, of whatever periods; measured in days.")
     items: SideAccuracy = Field(description="Forecasts of items.")
     truncated: bool = Field(description="Whether only the newest 10,000 were looked at.")
 
@@ -105,7 +117,8 @@ def outcome_of(told: str, *, side: Side, made: int, seen: int, today: dt.date) -
             actual=actual.value, below=actual.below, up_to=actual.up_to, crps=actual.crps, median=actual.median
         )
     promises = tuple(_promise(promise, today) for promise in actual.promises)
-    return Outcome(made=made, seen=seen, side=side, promises=promises, scored=scored)
+    days = None if side == "items" else _days(actual, made, seen)
+    return Outcome(made=made, seen=seen, side=side, promises=promises, scored=scored, days=days)
 
 
 def side_accuracy(outcomes: Iterable[Outcome], side: Side) -> SideAccuracy:
@@ -131,6 +144,25 @@ def side_accuracy(outcomes: Iterable[Outcome], side: Side) -> SideAccuracy:
         drift=AccuracyDrift(
             evidence=found.drift.evidence, p=found.drift.p, earlier=found.drift.earlier, later=found.drift.later
         ),
+        stages=[_stage(one) for one in found.stages],
+    )
+
+
+def _days(actual: Actual, made: int, seen: int) -> metrics.Days:
+    """Measure in days: the length of a period is read off the longest promise, which lies on the calendar."""
+    known = [(one.value, one.due) for one in actual.promises if one.value is not None and one.due is not None]
+    value, due = max(known, default=(0, None))
+    period = None if due is None or value < 1 else (day_of(due) - made + 1) / value
+    return metrics.Days(error=actual.error_days, taken=seen - made + 1, period=period)
+
+
+def _stage(stage: metrics.Stage) -> AccuracyStage:
+    return AccuracyStage(
+        first=date_of(stage.first),
+        last=date_of(stage.last),
+        forecasts=stage.forecasts,
+        bias=stage.bias,
+        mean_transform=stage.transform,
     )
 
 
