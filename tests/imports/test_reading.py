@@ -306,3 +306,8 @@ def test_an_id_that_comes_twice_is_told_once_for_each_repetition() -> None:
     repeated = [one for one in found if isinstance(one, Skipped)]
     assert {one.code for one in repeated} == {"duplicate"}
     assert repeated[0].detail == "It stands in row 2 already."
+
+
+def test_bars_between_tags_part_them_where_no_tracker_is_known() -> None:
+    _, found = read("id,finished,labels\n1,2026-01-05,web|card\n")
+    assert [one.tags for one in found if isinstance(one, WorkItem)] == [("web", "card")]

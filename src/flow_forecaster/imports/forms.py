@@ -126,7 +126,7 @@ FORMS: tuple[Form, ...] = (
         told_by=("date", "completed"),
         columns={"date": ("date",), "completed": ("completed",)},
     ),
-    Form(name="items", told_by=(), columns=_GENERIC),
+    Form(name="items", told_by=(), columns=_GENERIC, separators=",;|"),  # ActionableAgile has bars between values
 )
 
 
