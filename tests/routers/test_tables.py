@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import date, timedelta
 from typing import Any
 
 import httpx2
@@ -108,6 +109,20 @@ async def test_what_a_project_says_is_taken_along(service: httpx2.AsyncClient) -
         {"date": "2025-11-10", "completed": "4"},
         {"date": "2025-11-17", "completed": "0"},
     ]
+
+
+async def test_the_scatter_is_taken_along_whole(service: httpx2.AsyncClient) -> None:
+    """The report lists the newest 1,000 points only."""
+    made = await make(service)
+    items = [
+        {"id": str(number), "started": "2020-01-01", "finished": (date(2020, 1, 1) + timedelta(number)).isoformat()}
+        for number in range(1_100)
+    ]
+    sent = {"content": json.dumps({"items": items}), "headers": {"Content-Type": "application/json"}}
+    await service.post(f"{PROJECTS}/{made['id']}/imports", **sent)
+    rows = await table(service, f"{PROJECTS}/{made['id']}/cycle-times")
+    assert [row["days"] for row in rows] == [str(number + 1) for number in range(1_100)]
+    assert rows[0] == {"date": "2020-01-01", "days": "1", "items": "1"}
 
 
 async def test_kept_promises_are_taken_along(service: httpx2.AsyncClient) -> None:

@@ -154,8 +154,8 @@ async def cycle_times(
     query: Annotated[FlowMetricsQuery, Query()],
     verbs: FlowMetricsDep,
 ) -> Response:
-    """List the points of the scatter of cycle times: on a day, after so many days, so many items; the newest 1,000."""
-    return await _sent(cycle_time_table((await verbs.measure(caller, project_id, query)).scatter), form)
+    """List the points of the scatter of cycle times: on a day, after so many days, so many items; all of them."""
+    return await _sent(cycle_time_table(await verbs.scatter(caller, project_id, query)), form)
 
 
 @router.get(

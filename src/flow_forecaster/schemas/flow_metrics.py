@@ -232,6 +232,12 @@ def flow_metrics(measured: Measured, confidence: float) -> FlowMetrics:
     )
 
 
+def all_points(measured: Measured) -> list[tuple[int, int, int]]:
+    """List the whole scatter of cycle times: finish day, days, items."""
+    points, _ = flow.scatter(measured.items, measured.span, len(measured.items.created) or 1)
+    return [(day, days, items) for day, days, items in points.tolist()]
+
+
 def _periods(found: flow.Flow) -> list[FlowPeriod]:
     columns = (
         *(found.first_days, found.arrivals, found.starts, found.departures, found.backlog, found.in_progress),

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from flow_forecaster.engine.work_items import date_of
 from flow_forecaster.schemas.accuracy import AccuracyReport, KeptPromises
 from flow_forecaster.schemas.base import Request
 from flow_forecaster.schemas.flow_metrics import FlowPeriod, ScatterPoint
@@ -70,9 +71,10 @@ def period_table(periods: Iterable[FlowPeriod]) -> Table:
     return Table(name="flow-metrics", header=tuple(FlowPeriod.model_fields), rows=map(_cells, periods))
 
 
-def cycle_time_table(points: Iterable[ScatterPoint]) -> Table:
+def cycle_time_table(points: Iterable[tuple[int, int, int]]) -> Table:
     """List how many items were finished on a day after so many days."""
-    return Table(name="cycle-times", header=tuple(ScatterPoint.model_fields), rows=map(_cells, points))
+    rows = ((date_of(day), days, items) for day, days, items in points)
+    return Table(name="cycle-times", header=tuple(ScatterPoint.model_fields), rows=rows)
 
 
 def chart_table(chart: ProcessBehaviorChart) -> Table:

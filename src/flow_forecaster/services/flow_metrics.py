@@ -26,6 +26,7 @@ from flow_forecaster.schemas.flow_metrics import (
     FlowMetrics,
     FlowMetricsQuery,
     Measured,
+    all_points,
     flow_metrics,
 )
 from flow_forecaster.schemas.histories import Iteration
@@ -83,6 +84,21 @@ class Metering:
         """
         if query.ahead is not None and not self.readiness.kernels:
             raise NotReady
+        look, days = await self._look(caller, project_id, query)
+        return await asyncio.to_thread(lambda: flow_metrics(look.measured(_items(days)), query.confidence))
+
+    async def scatter(self, caller: Caller, project_id: UUID, query: FlowMetricsQuery) -> list[tuple[int, int, int]]:
+        """List all cycle times as (finish day, days, items), in order of time.
+
+        Raises:
+            ProjectNotFound: there is none with this id.
+            InvalidInput: nothing of what was asked for is there.
+        """
+        look, days = await self._look(caller, project_id, query.model_copy(update={"ahead": None}))
+        return await asyncio.to_thread(lambda: all_points(look.measured(_items(days))))
+
+    async def _look(self, caller: Caller, project_id: UUID, query: FlowMetricsQuery) -> tuple["_Look", DayColumns]:
+        """Read the days of the work items, and what else is looked at."""
         chosen = query.selection() or Selection()
         if chosen.source == "history":
             detail = "Flow metrics are of work items; a plain history has none."
@@ -94,7 +110,7 @@ class Metering:
             oldest = await transaction.work_items.oldest_in_progress(project_id, which, most=MOST_OLDEST)
         today = day_of(self.clock.today_in(record.time_zone))
         look = _Look(record=record, selection=chosen, today=today, ahead=query.ahead, oldest=tuple(oldest))
-        return await asyncio.to_thread(lambda: flow_metrics(look.measured(_items(days)), query.confidence))
+        return look, days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
