@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from benchmarks import (
+    alarms,
     backtests,
     calibration,
     engine,
@@ -35,6 +36,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         "model": models.figures,
         "backtests": backtests.figures,
         "what-if": what_ifs.figures,
+        "alarms": alarms.figures,
         "memory": memory.figures,
         "workers": shares.figures,
         "imports": importing.figures,

@@ -27,6 +27,7 @@ ROWS = {
     "model": ("whole model, bootstrap, one thread", "whole model, adaptive, one thread"),
     "backtests": ("backtest of 80 weeks, 3 horizons, 8 samplers, both targets",),
     "what-if": ("what if, 20 scopes", "what if, 20 team sizes", "what if, 20 histories"),
+    "alarms": ("a verdict of unfit in 36 histories of chance", "a trend in 36 histories of chance"),
     "memory": ("peak memory of 10,000,000 trials",),
     "workers": ("20,000,000 trials of when by ranges, two workers",),
     "imports": ("import of 2,000 rows into SQLite", "import of 2,000 rows into PostgreSQL: peak memory"),
