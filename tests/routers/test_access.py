@@ -78,6 +78,7 @@ REQUESTS: dict[str, Known] = {
         names="project", sends={"items": [{"id": "PAY-2", "finished": "2026-01-05"}]}
     ),
     f"GET {PROJECTS}/{{project_id}}/imports/{{import_id}}": Known(names="import"),
+    f"GET {PROJECTS}/{{project_id}}/imports/{{import_id}}/events": Known(names="import"),
     f"POST {PROJECTS}/{{project_id}}/imports/{{import_id}}/cancel": Known(names="import"),
     f"GET {PROJECTS}/{{project_id}}/history": Known(names="project"),
     f"PUT {PROJECTS}/{{project_id}}/history": Known(names="project", sends={"rows": []}),

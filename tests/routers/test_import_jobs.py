@@ -1,5 +1,7 @@
 """Large imports over HTTP: accepted, looked at, waited for and canceled like forecasts, and no forecasts."""
 
+import re
+
 import httpx2
 import pytest
 
@@ -32,6 +34,10 @@ async def test_a_file_that_is_left_to_a_worker_ends_as_one_that_is_taken_at_once
     assert (found["status"], found["progress"], found["error"], found["report"]) == ("succeeded", 1.0, None, report)
     assert (await service.get(location)).json() == found
     assert await items_of(service, other) == await items_of(service, one)
+    streamed = await service.get(f"{location}/events")
+    assert re.search('event: end\ndata: {.*"kind":"import","status":"succeeded","progress":1.0,', streamed.text), (
+        streamed.text
+    )
     late = await service.post(f"{location}/cancel")
     assert late.json() == found
 
@@ -48,4 +54,5 @@ async def test_an_import_is_no_forecast_and_of_one_project(service: httpx2.Async
     problem(await service.delete(f"{FORECASTS}/{import_id}"), 404, "forecast_not_found")
     for wrong in (f"{elsewhere}/imports/{import_id}", f"{project}/imports/{UNKNOWN_ID}"):
         problem(await service.get(f"/v1/projects/{wrong}"), 404, "import_not_found")
+        problem(await service.get(f"/v1/projects/{wrong}/events"), 404, "import_not_found")
         problem(await service.post(f"/v1/projects/{wrong}/cancel"), 404, "import_not_found")

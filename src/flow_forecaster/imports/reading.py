@@ -1,10 +1,11 @@
 """A file as work items or as a plain history: read once to decide, and once more to take."""
 
 from array import array
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import lru_cache
+from time import monotonic, sleep
 from typing import TypeAlias
 
 import numpy as np
@@ -20,6 +21,8 @@ from flow_forecaster.imports.texts import Opened, encoding_of, text_of
 from flow_forecaster.imports.values import Role, Rows, Skipped, Value
 
 MOST_ROWS = 500_000
+_AT_A_TIME_SECONDS, _BREATH_SECONDS = 1.5e-3, 5e-5
+Row: TypeAlias = tuple[int, list[Value] | None]
 _ABANDONED = {
     *("won't do", "wont do", "won't fix", "wontfix", "duplicate", "cannot reproduce", "declined", "canceled"),
     *("cancelled", "incomplete", "abandoned", "not planned", "obsolete", "rejected", "removed", "deleted"),
@@ -83,7 +86,7 @@ class File:
         taking = _Taking.of(self)
         take = taking.count if self.is_history else taking.item
         seen: dict[str, int] = {}
-        for number, cells in self.rows.rows():
+        for number, cells in _breathing(self.rows.rows()):
             if cells is None:
                 yield Skipped(row=number, code="wrong_width", detail="The row has other columns than the header.")
                 continue
@@ -193,7 +196,7 @@ def file_of(opened: Opened, options: Options) -> File:
     evidence, keys = Evidence(), array("q")
     places = [columns.places[role][0] for role in DATES if role in columns.places]
     key = columns.places["date" if columns.form.name == "history" else "id"][0]
-    for _, cells in rows.rows():
+    for _, cells in _breathing(rows.rows()):
         keys.append(0 if cells is None else hash(_one_line(_text(cells[key]))))
         if len(keys) > MOST_ROWS:
             raise InvalidInput(code="too_many_rows", detail=f"A file has at most {MOST_ROWS:,} rows.")
@@ -224,6 +227,19 @@ def _repeated(keys: "array[int]") -> frozenset[int]:
     """Find the hashes that come more than once: eight bytes a row, where a set of all ids would take a hundred."""
     hashes, counts = np.unique(np.frombuffer(keys, dtype=np.int64), return_counts=True)
     return frozenset(hashes[counts > 1].tolist())
+
+
+def _breathing(rows: Iterator[Row]) -> Iterator[Row]:
+    """Let other threads in now and then, an event loop say.
+
+    A thread that computes in Python lets others wait for five milliseconds, each time that they come back.
+    """
+    due = monotonic() + _AT_A_TIME_SECONDS
+    for index, row in enumerate(rows):
+        if not index % 32 and monotonic() > due:
+            sleep(_BREATH_SECONDS)
+            due = monotonic() + _AT_A_TIME_SECONDS
+        yield row
 
 
 def _is_json(opened: Opened, encoding: str) -> bool:

@@ -36,7 +36,11 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 )
 async def events(caller: CallerDep, forecast_id: UUID, looking: LookingDep, last_event_id: Last = None) -> Response:
     """Follow a forecast: `progress` at each change, `end` when it has finished."""
-    record = await looking.following.standing(caller, forecast_id)
+    return followed(caller, await looking.following.standing(caller, forecast_id), looking, last_event_id)
+
+
+def followed(caller: Caller, record: SummaryRecord, looking: Looking, last_event_id: str | None) -> Response:
+    """Answer with the events of a forecast, or of an import, from this standing on."""
     known = last_event_id == _id_of(record)
     if not record.is_finished:
         return _EventStream(caller, record, looking, known=known)

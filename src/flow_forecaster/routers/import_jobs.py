@@ -8,7 +8,8 @@ from fastapi import APIRouter, Header, Response
 from flow_forecaster.persistence.forecasts import ForecastRecord
 from flow_forecaster.routers.access import needs
 from flow_forecaster.routers.dependencies import CallerDep, ImportsDep, LookingAtImportsDep
-from flow_forecaster.routers.documents import DATABASE_DOWN, INVALID, NOT_FOUND
+from flow_forecaster.routers.documents import DATABASE_DOWN, EVENTS, INVALID, NOT_FOUND
+from flow_forecaster.routers.events import Last, followed
 from flow_forecaster.routers.once import OnceRoute
 from flow_forecaster.routers.preferring import wait_seconds
 from flow_forecaster.routers.presenting import RETRY_AFTER_SECONDS
@@ -40,6 +41,22 @@ async def get(
     waited = await looking.following.wait(caller, import_id, seconds=seconds, still_in=looking.still_in)
     headers = {"Preference-Applied": f"wait={seconds}"} if waited.as_wished else {}
     return _shown(waited.record, headers=headers)
+
+
+@router.get(
+    "/{import_id}/events",
+    operation_id="getImportEvents",
+    summary="Follow an import",
+    response_class=Response,
+    responses=EVENTS | NOT_FOUND | INVALID | DATABASE_DOWN,
+    openapi_extra=needs("projects:read"),
+)
+async def events(
+    caller: CallerDep, project_id: UUID, import_id: UUID, looking: LookingAtImportsDep, last_event_id: Last = None
+) -> Response:
+    """Follow an import like a forecast: `progress` at each change, `end` when it has finished."""
+    of_project(await looking.following.forecasts.get(caller, import_id), project_id)
+    return followed(caller, await looking.following.standing(caller, import_id), looking, last_event_id)
 
 
 @router.post(
