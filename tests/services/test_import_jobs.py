@@ -14,6 +14,7 @@ from flow_forecaster.engine.simulation import Stopped
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import ForecastRecord
 from flow_forecaster.persistence.project_tables import ImportChunkRow
+from flow_forecaster.persistence.webhook_tables import EventRow
 from flow_forecaster.schemas.imports import ImportQuery
 from flow_forecaster.schemas.projects import ProjectRequest
 from flow_forecaster.services.callers import ANYBODY
@@ -26,6 +27,7 @@ from flow_forecaster.services.jobs import EXHAUSTED, Jobs
 from flow_forecaster.services.projects import Projects
 from persistence.rows import LONG_AGO, claim, see_all, until
 from services.asking import FixedClock
+from services.messages import endpoint, rows
 
 ROWS = 60_000
 """So many are parsed for a second: long enough to be canceled amid them."""
@@ -139,8 +141,9 @@ async def test_a_dry_run_of_a_large_file_tells_and_changes_nothing(jobs: Jobs) -
     assert (await items(jobs.database, project), await chunks(jobs.database)) == (0, 0)
 
 
-async def test_a_worker_whose_claim_is_lost_leaves_nothing_of_its_file(jobs: Jobs) -> None:
-    project, _ = await accepted(jobs.database, FILE)
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_a_worker_whose_claim_is_lost_leaves_nothing_of_its_file(jobs: Jobs, *, dry_run: bool) -> None:
+    project, _ = await accepted(jobs.database, FILE, dry_run=dry_run)
     slow = await claim(jobs.database, LONG_AGO)
     importing = Importing(held=slow, vigil=Vigil(), holder=Holder(database=jobs.database), importer=Importer())
     put, close = await importing.prepared()
@@ -149,9 +152,9 @@ async def test_a_worker_whose_claim_is_lost_leaves_nothing_of_its_file(jobs: Job
         async with jobs.database.working() as work:
             await put(work)
     close()
-    assert await items(jobs.database, project) == 0
+    assert (await items(jobs.database, project), await chunks(jobs.database)) == (0, 1)
     assert await jobs.work() is True
-    assert await items(jobs.database, project) == 7
+    assert (await items(jobs.database, project), await chunks(jobs.database)) == (0 if dry_run else 7, 0)
 
 
 async def test_an_import_whose_workers_all_died_is_given_up(jobs: Jobs) -> None:
@@ -163,6 +166,16 @@ async def test_an_import_whose_workers_all_died_is_given_up(jobs: Jobs) -> None:
     assert (done.status, json.loads(done.error or "")) == ("failed", EXHAUSTED)
     await jobs.sweep()
     assert (await items(jobs.database, project), await chunks(jobs.database)) == (0, 0)
+
+
+async def test_the_end_of_an_import_is_told_to_no_receiver_of_forecasts_and_not_exported(jobs: Jobs) -> None:
+    await endpoint(jobs.database)
+    await accepted(jobs.database, FILE)
+    assert await jobs.work() is True
+    assert await rows(jobs.database, EventRow) == []
+    async with jobs.database.reading(ANYBODY.tenant_id) as transaction:
+        assert await transaction.exports.forecasts(after=None, limit=10) == []
+        assert await transaction.forecasts.page(limit=10, before=None, kind=None, status=None) == []
 
 
 async def _has_begun(database: Database, import_id: UUID) -> bool:
