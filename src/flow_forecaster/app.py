@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from flow_forecaster import __version__
+from flow_forecaster.errors import TooManyExports
 from flow_forecaster.routers import (
     access,
     accuracy,
@@ -44,7 +45,7 @@ from flow_forecaster.services.actuals import Actuals
 from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.backlog import Backlog
-from flow_forecaster.services.exports import Exports, Turnstile
+from flow_forecaster.services.exports import Exports
 from flow_forecaster.services.filing import Filing
 from flow_forecaster.services.flow_metrics import Metering
 from flow_forecaster.services.following import Following
@@ -61,6 +62,7 @@ from flow_forecaster.services.restoring import Restoring
 from flow_forecaster.services.tables import Tables
 from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.services.tracing import UNTRACED, Tracer
+from flow_forecaster.services.turnstiles import Turnstile
 from flow_forecaster.services.watching import Watcher
 from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.services.work_items import WorkItems
@@ -218,7 +220,7 @@ def _team_data(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, clock: S
     stack.callback(api.state.imports.close)
     api.state.accounting = Accounting(database=database, clock=clock)
     api.state.actuals = Actuals(database=database, clock=clock)
-    turnstile = Turnstile()
+    turnstile = Turnstile(TooManyExports)
     api.state.exports = Exports(database=database, turnstile=turnstile, service_version=__version__)
     api.state.tables = Tables(database=database, turnstile=turnstile)
     api.state.restoring = Restoring(

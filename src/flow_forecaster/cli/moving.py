@@ -12,15 +12,17 @@ from flow_forecaster.cli.databases import on_database
 from flow_forecaster.cli.projects import find
 from flow_forecaster.cli.texts import InputError, Refused
 from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.errors import TooManyExports
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.tenants import Tenant
 from flow_forecaster.persistence.work_items import ItemFilter
 from flow_forecaster.schemas.api_keys import SCOPES
 from flow_forecaster.schemas.exports import RestoreQuery, RestoreReport
 from flow_forecaster.services.callers import ANYBODY, Caller
-from flow_forecaster.services.exports import Exports, Turnstile
+from flow_forecaster.services.exports import Exports
 from flow_forecaster.services.restoring import Restoring
 from flow_forecaster.services.tables import Tables
+from flow_forecaster.services.turnstiles import Turnstile
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.delivery import keyring_of, policy_of
 
@@ -61,7 +63,7 @@ def restore(source: str, *, tenant: str, dry_run: bool, json: bool) -> None:
         restoring = Restoring(
             database=database,
             clock=SystemClock(),
-            turnstile=Turnstile(),
+            turnstile=Turnstile(TooManyExports),
             policy=policy_of(settings),
             keyring=keyring_of(settings),
         )
@@ -88,7 +90,7 @@ def work_items(name: str) -> None:
 
     async def work(database: Database, _: Settings) -> None:
         record = await find(database, name)
-        tables = Tables(database=database, turnstile=Turnstile())
+        tables = Tables(database=database, turnstile=Turnstile(TooManyExports))
         await tables.work_items(ANYBODY, record.id, ItemFilter(), cast("BinaryIO", whole), "csv")
 
     with TemporaryFile() as whole:
@@ -101,7 +103,7 @@ async def _write(database: Database, tenant: str, file: BinaryIO) -> None:
         owner = await admission.tenants.named(tenant)
     if owner is None:
         raise Refused(f"there is no tenant '{tenant}'")
-    exports = Exports(database=database, turnstile=Turnstile(), service_version=__version__)
+    exports = Exports(database=database, turnstile=Turnstile(TooManyExports), service_version=__version__)
     await exports.write(_caller(owner), file)
 
 

@@ -1,7 +1,7 @@
 """One engine for SQLite and PostgreSQL, and the transactions on it."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, Self
@@ -40,6 +40,10 @@ from flow_forecaster.persistence.work_items import WorkItemRepository
 _PASSES = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
 _READ_ONLY = "flow_forecaster_read_only"
 _TEXTS: dict[str, Any] = {"json_serializer": str, "json_deserializer": str}
+
+
+class _Rehearsed(Exception):
+    """Ends a transaction that was to change nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,18 @@ class Database:
             return
         async with _translated(), self._steady(tenant_id) as connection:
             yield _transaction(connection, tenant_id)
+
+    @asynccontextmanager
+    async def rehearsing(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
+        """Open a transaction of a tenant that leaves no trace, however it ends.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        """
+        with suppress(_Rehearsed):
+            async with self.writing(tenant_id) as transaction:
+                yield transaction
+                raise _Rehearsed
 
     def within(self, transaction: Transaction) -> Self:
         """Look at the database from within a transaction of a tenant: further ones of it are part of that one."""

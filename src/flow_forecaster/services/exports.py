@@ -3,15 +3,13 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, TypeVar
 from uuid import UUID
 
 from flow_forecaster.engine.work_items import Day, WorkItem, date_of
-from flow_forecaster.errors import TooManyExports
 from flow_forecaster.persistence.database import Database, Transaction
 from flow_forecaster.persistence.exports import WholeForecast
 from flow_forecaster.persistence.projects import ProjectRecord
@@ -21,34 +19,10 @@ from flow_forecaster.schemas.exports import FORMAT, VERSION
 from flow_forecaster.schemas.projects import period_of
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.projects import found
+from flow_forecaster.services.turnstiles import Turnstile
 
-MOST_WAITING = 8
 _PROJECTS, _ITEMS, _FORECASTS, _ENDPOINTS = 500, 1_000, 20, 200
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Turnstile:
-    """Lets one in at a time; a few more may wait for their turn."""
-
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _waiting: int = 0
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for one's turn, and have it.
-
-        Raises:
-            TooManyExports: enough wait already.
-        """
-        if self._waiting >= MOST_WAITING:
-            raise TooManyExports
-        self._waiting += 1
-        try:
-            async with self._turn:
-                yield
-        finally:
-            self._waiting -= 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from tempfile import SpooledTemporaryFile
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -46,14 +46,6 @@ T = TypeVar("T")
 
 def unwatched(_share: float) -> None:
     """Watch nothing."""
-
-
-class _Rehearsed(Exception):
-    """Ends a transaction that was to change nothing, and tells what it would have done."""
-
-    def __init__(self, report: ImportReport) -> None:
-        super().__init__()
-        self.report = report
 
 
 @dataclass(slots=True)
@@ -169,16 +161,8 @@ async def rehearsed(
         ProjectNotFound: there is none with this id.
         TooManyWorkItems: the project would have more than any may have.
     """
-    try:
-        async with database.writing(tenant_id) as transaction:
-            _end(await taken(transaction, project_id, prepared, watch))
-    except _Rehearsed as end:
-        report = end.report
-    return report
-
-
-def _end(report: ImportReport) -> NoReturn:
-    raise _Rehearsed(report)
+    async with database.rehearsing(tenant_id) as transaction:
+        return await taken(transaction, project_id, prepared, watch)
 
 
 async def taken(transaction: Transaction, project_id: UUID, prepared: Prepared, watch: Watch) -> ImportReport:

@@ -1,8 +1,6 @@
 """Imports as a caller meets them: small files are taken at once, large ones are accepted and taken by a worker."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from uuid import UUID
@@ -23,9 +21,10 @@ from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.importing import Importer, Prepared, Watch, rehearsed, taken, unwatched
 from flow_forecaster.services.ports import Clock, Doorbell, NoDoorbell
 from flow_forecaster.services.projects import found
+from flow_forecaster.services.turnstiles import Turnstile
 
 MOST_WAITING = 8
-"""Files that wait in a process to be taken at once; and large ones of a tenant that wait for workers."""
+"""Large files of a tenant that wait for workers."""
 CHUNK = 2**20
 DRAWS_OF_A_BYTE = 20.0
 """A worker takes as long for a byte of a file as for so many draws: so files and forecasts take turns alike."""
@@ -39,8 +38,7 @@ class Imports:
     clock: Clock
     doorbell: Doorbell = field(default_factory=NoDoorbell)
     importer: Importer = field(default_factory=Importer)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _waiting: int = 0
+    _turnstile: Turnstile = field(default_factory=lambda: Turnstile(TooManyImports))
 
     async def project(self, caller: Caller, project_id: UUID) -> ProjectRecord:
         """Find the project that a file is for, before the file is taken in.
@@ -49,8 +47,7 @@ class Imports:
             ProjectNotFound: there is none with this id.
             TooManyImports: enough files wait already.
         """
-        if self._waiting >= MOST_WAITING:
-            raise TooManyImports
+        self._turnstile.check()
         async with self.database.reading(caller.tenant_id) as transaction:
             return found(await transaction.projects.get(project_id))
 
@@ -71,7 +68,7 @@ class Imports:
             TooManyWorkItems: the project would have more than any may have.
         """
         today = self._today(record, query)
-        async with self._next():
+        async with self._turnstile.turn():
             prepared = await self.importer.prepared(opened, query, zone=record.time_zone, today=today, watch=watch)
             try:
                 return await self._take(caller, record, prepared, watch)
@@ -146,17 +143,6 @@ class Imports:
             return await rehearsed(self.database, caller.tenant_id, record.id, prepared, watch)
         async with self.database.writing(caller.tenant_id) as transaction:
             return await taken(transaction, record.id, prepared, watch)
-
-    @asynccontextmanager
-    async def _next(self) -> AsyncIterator[None]:
-        if self._waiting >= MOST_WAITING:
-            raise TooManyImports
-        self._waiting += 1
-        try:
-            async with self._turn:
-                yield
-        finally:
-            self._waiting -= 1
 
 
 def of_project(record: ForecastRecord, project_id: UUID | None = None) -> ImportJob:

@@ -31,21 +31,13 @@ from flow_forecaster.schemas.exports import (
 from flow_forecaster.services.addresses import AddressPolicy
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.export_lines import Read, Reader, stretch
-from flow_forecaster.services.exports import Turnstile
 from flow_forecaster.services.importing import MOST_ITEMS
 from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.ports import Clock
+from flow_forecaster.services.turnstiles import Turnstile
 from flow_forecaster.services.webhooks import MOST_ENDPOINTS, allowed_target
 
 _RECORDS = ("projects", "work_items", "history_rows", "forecasts", "webhook_endpoints")
-
-
-class _Rehearsed(Exception):
-    """Ends a transaction that was to change nothing, and tells what it would have done."""
-
-    def __init__(self, report: RestoreReport) -> None:
-        super().__init__()
-        self.report = report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +67,9 @@ class Restoring:
         async with self.turnstile.turn():
             async with self.database.admitting() as admission:
                 keep = keep_ids or await admission.tenants.is_alone(caller.tenant_id)
-            try:
-                async with self.database.writing(caller.tenant_id) as transaction:
-                    report = await self._restored(caller, transaction, file, query, keep=keep)
-                    _end(report)
-            except _Rehearsed as end:
-                return end.report
-            return report
+            opened = self.database.rehearsing if query.dry_run else self.database.writing
+            async with opened(caller.tenant_id) as transaction:
+                return await self._restored(caller, transaction, file, query, keep=keep)
 
     async def _restored(
         self, caller: Caller, transaction: Transaction, file: BinaryIO, query: RestoreQuery, *, keep: bool
@@ -259,11 +247,6 @@ class _Taking:
         if any(getattr(line.value, name) != self.lines[name] for name in _RECORDS):
             detail = "The last line counts other lines than there are: some are missing, or too many."
             raise InvalidInput("lines", line.number, code="counts_differ", detail=detail)
-
-
-def _end(report: RestoreReport) -> None:
-    if report.dry_run:
-        raise _Rehearsed(report)
 
 
 def _record(given: ExportedProject, row: UUID, period_days: int) -> ProjectRecord:

@@ -20,9 +20,9 @@ from flow_forecaster.schemas.tables import (
 )
 from flow_forecaster.schemas.work_items import shown
 from flow_forecaster.services.callers import Caller
-from flow_forecaster.services.exports import Turnstile
 from flow_forecaster.services.projects import found
 from flow_forecaster.services.spreadsheets import Sheet, sheet
+from flow_forecaster.services.turnstiles import Turnstile
 
 _PAGE = 1_000
 T = TypeVar("T")
