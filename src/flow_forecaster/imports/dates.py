@@ -13,7 +13,9 @@ from flow_forecaster.engine.work_items import FIRST_DAY, LAST_DAY, Day, day_of
 Order: TypeAlias = Literal["day_first", "month_first"]
 Written: TypeAlias = Literal["iso", "named_month", "year_first", "day_first", "month_first"]
 
-_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?", re.ASCII | re.DOTALL)
+_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
+_REST = re.compile(r"(?:[T ,]+\d{1,2}(?:[.h]?\d{2}){0,2}(?: ?[AaPp]\.?[Mm]\.?| ?h| ?Uhr)?Z?)?[T ,]*", re.ASCII)
+"""What may stand behind a date: a clock without colons, and nothing that could be a second date."""
 _AWAY = re.compile(r"[+-]|Z|UTC|GMT", re.ASCII)
 _DIGITS, _BETWEEN = "0123456789", " T,"
 _YEAR_FIRST = re.compile(r"(\d{4})[./-](\d{1,2})[./-](\d{1,2})(?![\d./-])", re.ASCII)
@@ -101,13 +103,14 @@ class DateReader:
         return self._known(text[:clock].rstrip(_DIGITS).rstrip(_BETWEEN))  # the time of a local clock changes no day
 
     def _read_anew(self, text: str) -> Day | None:
-        if (found := _ISO.fullmatch(text)) is not None:
-            return self._noted("iso", _day(int(found[1]), int(found[2]), int(found[3])))
-        if (found := _YEAR_FIRST.match(text)) is not None:
-            return self._noted("year_first", _day(int(found[1]), int(found[2]), int(found[3])))
-        if (found := _NUMBERS.match(text)) is not None:
-            return self._noted(self._order, _numbers(found, self._order))
-        return self._noted("named_month", self._named(text))
+        iso = _ISO.match(text)
+        if (found := iso or _YEAR_FIRST.match(text)) is not None:
+            day, written = _day(int(found[1]), int(found[2]), int(found[3])), "iso" if iso else "year_first"
+        elif (found := _NUMBERS.match(text)) is not None:
+            day, written = _numbers(found, self._order), self._order
+        else:
+            return self._noted("named_month", self._named(text))
+        return self._noted(written, day) if _REST.fullmatch(text, found.end()) else None
 
     def _noted(self, written: Written, day: Day | None) -> Day | None:
         if day is not None:
