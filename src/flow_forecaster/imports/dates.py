@@ -126,13 +126,13 @@ class DateReader:
         return _within(day_of(moment.astimezone(self._zone).date()))
 
     def _named(self, text: str) -> Day | None:
-        words = _WORDS.findall(text)
-        month = next((_MONTHS[word.casefold()] for word in words if word.casefold() in _MONTHS), None)
-        numbers = [word for word in words[:6] if word.isdecimal()]
-        if month is None or len(numbers) < 2:
+        words = _WORDS.findall(text)[:6]
+        months = {_MONTHS[word.casefold()] for word in words if word.casefold() in _MONTHS}  # "mar 13 ene" has two
+        numbers = [word for word in words if word.isdecimal()]
+        if len(months) != 1 or len(numbers) < 2 or sum(len(number) == 4 for number in numbers) > 1:
             return None
         year, day = (numbers[0], numbers[1]) if len(numbers[0]) == 4 else (numbers[1], numbers[0])
-        found = _day(_year(year), month, int(day))
+        found = _day(_year(year), months.pop(), int(day))
         offset = _OFFSET.search(text)
         clock = _CLOCK.search(text)
         if found is None or offset is None or clock is None:
