@@ -103,14 +103,13 @@ class DateReader:
         return self._known(text[:clock].rstrip(_DIGITS).rstrip(_BETWEEN))  # the time of a local clock changes no day
 
     def _read_anew(self, text: str) -> Day | None:
-        iso = _ISO.match(text)
-        if (found := iso or _YEAR_FIRST.match(text)) is not None:
-            day, written = _day(int(found[1]), int(found[2]), int(found[3])), "iso" if iso else "year_first"
-        elif (found := _NUMBERS.match(text)) is not None:
-            day, written = _numbers(found, self._order), self._order
-        else:
-            return self._noted("named_month", self._named(text))
-        return self._noted(written, day) if _REST.fullmatch(text, found.end()) else None
+        if (found := _ISO.match(text)) is not None:
+            return self._noted("iso", _year_first(found))
+        if (found := _YEAR_FIRST.match(text)) is not None:
+            return self._noted("year_first", _year_first(found))
+        if (found := _NUMBERS.match(text)) is not None:
+            return self._noted(self._order, _numbers(found, self._order) if _ends(found) else None)
+        return self._noted("named_month", self._named(text))
 
     def _noted(self, written: Written, day: Day | None) -> Day | None:
         if day is not None:
@@ -157,6 +156,15 @@ def evidence_of(texts: Iterable[str]) -> Evidence:
     for text in texts:
         found.look(text)
     return found
+
+
+def _ends(found: re.Match[str]) -> bool:
+    """Tell whether nothing but a clock stands behind a date."""
+    return _REST.fullmatch(found.string, found.end()) is not None
+
+
+def _year_first(found: re.Match[str]) -> Day | None:
+    return _day(int(found[1]), int(found[2]), int(found[3])) if _ends(found) else None
 
 
 def _numbers(found: re.Match[str], order: Order) -> Day | None:
