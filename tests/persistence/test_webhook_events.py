@@ -78,7 +78,7 @@ async def test_a_callback_is_noted_without_any_endpoint(database: Database) -> N
     assert set(await _told(database)) == {at_once}
     held = await claim(database)
     async with database.working() as work:
-        await work.claims.succeed(held, "{}")
+        await work.claims.succeed(held, "{}", engine_version="1")
     assert set(await _told(database)) == {at_once, later}
     assert {event.callback_url for event in await rows(database, EventRow)} == {CALLBACK}
 
@@ -97,7 +97,7 @@ async def test_an_end_that_is_rolled_back_is_not_noted(database: Database) -> No
 
     async def crash() -> None:
         async with database.working() as work:
-            await work.claims.succeed(held, "{}")
+            await work.claims.succeed(held, "{}", engine_version="1")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -114,7 +114,7 @@ async def test_an_event_that_is_there_already_keeps_no_forecast_from_ending(data
             EventRow.__table__.insert().values(id=queued, tenant_id=OPEN_TENANT, type="x", subject_id=queued)
         )
     async with database.working() as work:
-        assert await work.claims.succeed(held, "{}")
+        assert await work.claims.succeed(held, "{}", engine_version="1")
     assert (await row_of(database, queued))["status"] == "succeeded"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +22,9 @@ from flow_forecaster.schemas.results import (
     WhenResult,
 )
 from flow_forecaster.schemas.scopes import Scope
+
+Bar: TypeAlias = tuple[tuple[str, ...], float]
+"""What a bar is called, in cells of which each has a column, and its share."""
 
 _BARS = 20
 _WIDTH = 40
@@ -60,7 +64,13 @@ def print_when(reading: WhenReading, console: Console, unit: str = "periods") ->
             percent(answer.confidence), day_of(answer.date), "-" if answer.periods is None else str(answer.periods)
         )
     console.print(table)
-    print_bars([(f"{row.date}  {row.periods:>5}", row.probability) for row in reading.distribution], console)
+    print_dates(reading, console)
+
+
+def print_dates(reading: WhenReading, console: Console) -> None:
+    """Draw how likely each date is."""
+    rows = [((str(row.date or "-"), f" {row.periods:>5}"), row.probability) for row in reading.distribution]
+    print_bars(rows, console)
     if reading.unfinished:
         console.print(f"not finished within the horizon: {percent(reading.unfinished)}")
 
@@ -70,7 +80,7 @@ def _print_how_many(reading: HowManyReading, console: Console) -> None:
     for answer in reading.answers:
         table.add_row(percent(answer.confidence), "-" if answer.items is None else f"{answer.items} items")
     console.print(table)
-    print_bars([(f"{row.items:>6} items", row.probability) for row in reading.distribution], console)
+    print_bars([((f"{row.items:>6}", "items"), row.probability) for row in reading.distribution], console)
 
 
 def _print_cost(result: CostResult, console: Console) -> None:
@@ -81,7 +91,7 @@ def _print_cost(result: CostResult, console: Console) -> None:
         ends = (_amount(work[0].effort), day_of(work[1].date)) if worked else ()
         table.add_row(percent(cost.confidence), *amounts, *ends)
     console.print(table)
-    print_bars([(f"{_amount(row.at_most):>12} ", row.probability) for row in result.cost.distribution], console)
+    print_bars([((f"{_amount(row.at_most):>12}", ""), row.probability) for row in result.cost.distribution], console)
     if result.when is not None and result.when.unfinished:
         console.print(f"not finished within the horizon: {percent(result.when.unfinished)}")
     _print_hopes(result, console)
@@ -99,19 +109,19 @@ def _print_hopes(result: CostResult, console: Console) -> None:
         console.print()
 
 
-def print_bars(rows: Sequence[tuple[str, float]], console: Console) -> None:
+def print_bars(rows: Sequence[Bar], console: Console) -> None:
     """Draw at most _BARS bars over what lies between the outermost half percents, and say how much lies outside.
 
-    Neighbours are joined where there are more rows; the label is then the last of them.
+    Neighbours are joined where there are more rows; the bar is then called by the first and the last of them.
     """
     low, high = _central(rows)
     inside = rows[low:high]
     size = max(1, -(-len(inside) // _BARS))
     bars = [inside[index : index + size] for index in range(0, len(inside), size)]
-    heights = [(bar[-1][0], sum(share for _, share in bar)) for bar in bars]
-    top = max((height for _, height in heights), default=1.0)
+    heights = [sum(share for _, share in bar) for bar in bars]
+    top = max(heights, default=1.0)
     console.print()
-    for label, height in heights:
+    for label, height in zip(_labels(bars), heights, strict=True):
         console.print(f"{label} [cyan]{'█' * round(height / top * _WIDTH):<{_WIDTH}}[/cyan] {percent(height):>6}")
     for place, share in (("below", rows[:low]), ("above", rows[high:])):
         if share:
@@ -119,7 +129,18 @@ def print_bars(rows: Sequence[tuple[str, float]], console: Console) -> None:
     console.print()
 
 
-def _central(rows: Sequence[tuple[str, float]]) -> tuple[int, int]:
+def _labels(bars: Sequence[Sequence[Bar]]) -> list[str]:
+    """Name each bar, in columns: a cell that is the same in the first row and the last is written once."""
+    cells = [[_span(*ends) for ends in zip(bar[0][0], bar[-1][0], strict=True)] for bar in bars]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [" ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+
+
+def _span(first: str, last: str) -> str:
+    return first if first == last else f"{first.strip()}..{last.strip()}"
+
+
+def _central(rows: Sequence[Bar]) -> tuple[int, int]:
     """Find the rows that are left when at most half a percent is cut off at either end."""
     low, high, cut = 0, len(rows), 0.0
     while low < high and (cut := cut + rows[low][1]) <= _OUTSIDE:

@@ -51,9 +51,10 @@ class HowManyRequest(ModelFields):
 
     def question(self) -> engine.HowMany:
         """Map a resolved request to the engine."""
-        if (self.periods is None) == (self.until is None):
-            detail = "Give either periods or until."
-            raise InvalidInput(code="periods_or_until", detail=detail)
+        if self.periods is None and self.until is None:
+            raise InvalidInput("periods", code="periods_or_until", detail="Give either periods or until.")
+        if self.periods is not None and self.until is not None:
+            raise InvalidInput("until", code="periods_or_until", detail="Give either periods or until, not both.")
         if self.lead_time is not None and self.lead_time.applies == "tail":
             detail = "Without a scope there is no last item that a cycle time could follow; take 'cold_start'."
             raise InvalidInput("lead_time", "applies", code="tail_without_scope", detail=detail)
