@@ -24,7 +24,7 @@ from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.settings import Settings, blaming
 
 RETRY_SECONDS = 2.0
-ONCE = "this happens once for this folder and takes about a minute; nothing is computed before"
+ONCE = "once for this folder, for about a minute; forecasts are computed when it is done"
 
 
 def open_database(settings: Settings) -> Database:
