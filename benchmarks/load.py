@@ -115,6 +115,7 @@ class _Offering:
     def __init__(self, port: int, messages: Sequence[bytes], connections: int) -> None:
         self._port, self._turns, self._free = port, cycle(messages), connections
         self._idle: list[tuple[asyncio.Transport, _Connection]] = []
+        self._opened: set[asyncio.Transport] = set()
         self._offered = Offered()
 
     async def run(self, seconds: float, a_second: float) -> Offered:
@@ -135,14 +136,15 @@ class _Offering:
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
-        for transport, _ in self._idle:
+        for transport in self._opened:
             transport.abort()
+        await asyncio.sleep(0)  # at the next turn of the loop they are closed
         return self._offered
 
     async def _send(self, message: bytes) -> None:
         began = time.perf_counter()
         try:
-            transport, connection = self._idle.pop() if self._idle else await _open(self._port)
+            transport, connection = self._idle.pop() if self._idle else await self._connected()
             answer = await connection.exchange(transport, message)
         except (UnexpectedAnswerError, OSError):
             self._offered.broken += 1
@@ -150,6 +152,11 @@ class _Offering:
             self._note(answer, time.perf_counter() - began)
             self._idle.append((transport, connection))
         self._free += 1
+
+    async def _connected(self) -> "tuple[asyncio.Transport, _Connection]":
+        transport, connection = await _open(self._port)
+        self._opened.add(transport)
+        return transport, connection
 
     def _note(self, answer: Answer, seconds: float) -> None:
         self._offered.answers[answer.status] += 1

@@ -8,17 +8,17 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from chaos.ground import client_of, embedded
+from chaos.ground import embedded
+from chaos.hostile import key_for_all
 from chaos.planning import Plan
 from chaos.sockets import resident
 from chaos.verdicts import Verdict
-from flow_forecaster.schemas.api_keys import SCOPES
-from routers.operations import DOCUMENT, KEYS, OPERATIONS
+from routers.operations import DOCUMENT, OPERATIONS
 
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 BY_HAND = 14_000
 """About so many cases follow from the document alone, in the phase `coverage`."""
-_HURRIED = ("--include-path", "/v1/projects", "--include-path", "/v1/projects/{project_id}")
+_HURRIED = ("--include-path", "/v1/projects", "--include-method", "GET")
 _COMMAND = (sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run")
 UNCHECKED = "positive_data_acceptance"
 """The one check that is left out: no schema can say that a deadline comes after its start."""
@@ -30,10 +30,8 @@ async def tried(plan: Plan) -> Verdict:
     document.write_text(json.dumps(lenient(DOCUMENT)), encoding="utf-8")
     with embedded(plan, rate_failures=0) as service:
         address = await service.address()
-        async with client_of(address) as client:
-            made = await client.post(KEYS, json={"name": "schemathesis", "scopes": list(SCOPES)})
-        before = resident(service)
-        code, said = await _run(plan, [str(document), "--url", address, *_options(plan, made.json()["key"], report)])
+        key, before = await key_for_all(plan), resident(service)
+        code, said = await _run(plan, [str(document), "--url", address, *_options(plan, key, report)])
         grown = resident(service) - before
         lives = service.lives
     if not report.exists():

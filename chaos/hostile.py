@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 import httpx2
 
-from chaos.ground import client_of, embedded
+from chaos.ground import client_of, embedded, file_of
 from chaos.planning import Plan
 from chaos.sockets import resident
 from chaos.verdicts import Verdict
-from flow_forecaster.schemas.api_keys import SCOPES
 from routers.asking import FORECASTS, JSON, MOST_PROBLEM_BYTES, UNKNOWN_ID
+from routers.keys import a_key, bearing, keyring
 from routers.operations import ENDPOINTS, KEYS, OPERATIONS, PROJECTS, PUBLIC, REQUESTS, Known
 
 LONGEST_SECONDS, MOST_MEBIBYTES = 1.0, 64.0
@@ -102,7 +102,8 @@ async def sent(plan: Plan) -> Verdict:
     verdict, found = Verdict(fault="hostile-input"), Found()
     with embedded(plan) as service:
         async with client_of(await service.address()) as client:
-            key, ids = await _furnished(client)
+            key = await key_for_all(plan)
+            ids = await _furnished(client, key)
             tried = list(cases(ids))[:: 9 if plan.hurried else 1]
             await _send(client, key, tried[0], Found())
             before = resident(service)
@@ -163,7 +164,7 @@ def _body_of(known: Known) -> tuple[dict[str, str], bytes]:
 
 
 async def _send(client: httpx2.AsyncClient, key: str, case: Case, found: Found) -> None:
-    headers = {"Authorization": f"Bearer {key}"} | case.headers
+    headers = bearing(key) | dict(case.headers)
     encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     started = time.monotonic()
     try:
@@ -179,19 +180,24 @@ async def _send(client: httpx2.AsyncClient, key: str, case: Case, found: Found) 
         found.long.append(f"{case.name}: {len(response.content)}")
 
 
-async def _furnished(client: httpx2.AsyncClient) -> tuple[str, dict[str, str]]:
-    """Make a key that may do everything, and something of each sort; return their ids."""
-    made = await _made(client, KEYS, {"name": "hostile", "scopes": list(SCOPES)}, {})
-    key = {"Authorization": f"Bearer {made['key']}"}
+async def key_for_all(plan: Plan) -> str:
+    """Make a key that may do everything, in the file of the embedded service."""
+    async with keyring(f"sqlite+aiosqlite:///{file_of(plan)}") as keys:
+        return (await a_key(keys)).text
+
+
+async def _furnished(client: httpx2.AsyncClient, text: str) -> dict[str, str]:
+    """Make something of each sort; return their ids."""
+    key = bearing(text)
     project = await _made(client, PROJECTS, REQUESTS[f"POST {PROJECTS}"].sends, key)
     items = f"{PROJECTS}/{project['id']}/work-items"
     await client.put(f"{items}/PAY-1", json={"finished": "2026-01-09"}, headers=key)
-    endpoint = await _made(client, ENDPOINTS, {"url": "https://receiver.example/", "enabled": False}, key)
+    endpoint = await _made(client, ENDPOINTS, {"url": "https://receiver.example/"}, key)
     forecast = await _made(client, FORECASTS, REQUESTS[f"POST {FORECASTS}"].sends, key)
     other = await _made(client, KEYS, {"name": "other", "scopes": ["forecasts:read"]}, key)
     found = {"project": project, "endpoint": endpoint, "forecast": forecast, "key": other}
     ids = {f"{name}_id": str(one["id"]) for name, one in found.items()}
-    return made["key"], ids | {"item_id": "PAY-1", "import_id": UNKNOWN_ID, "delivery_id": UNKNOWN_ID}
+    return ids | {"item_id": "PAY-1", "import_id": UNKNOWN_ID, "delivery_id": UNKNOWN_ID}
 
 
 async def _made(client: httpx2.AsyncClient, path: str, sends: Any, headers: Mapping[str, str]) -> dict[str, Any]:

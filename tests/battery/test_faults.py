@@ -151,15 +151,11 @@ async def test_a_cancel_that_is_not_heard_is_seen(planned: Planned) -> None:
 
 
 async def test_hostile_input_is_borne(planned: Planned) -> None:
-    await borne(hostile.sent, planned(300))
+    await borne(hostile.sent, planned(200))
 
 
 async def test_input_that_is_taken_for_a_defect_is_seen(planned: Planned) -> None:
-    await seen(hostile.sent, planned(300, BLIND_TO_CURSORS), "answers of 500 and above, or none")
-
-
-async def test_what_schemathesis_makes_is_borne(planned: Planned) -> None:
-    await borne(fuzzing.tried, planned(100))
+    await seen(hostile.sent, planned(200, BLIND_TO_CURSORS), "answers of 500 and above, or none")
 
 
 def test_what_schemathesis_finds_is_seen() -> None:
@@ -209,11 +205,11 @@ async def test_a_courier_that_sends_nothing_is_seen(database: Database, planned:
 
 
 def test_goodput_that_breaks_down_under_load_is_seen() -> None:
-    pressed = load.Offered(seconds=10.0, answers=Counter({201: 800, 503: 50, 429: 50}), unsent=100)
+    pressed = load.Offered(seconds=100.0, answers=Counter({201: 8_000, 503: 50, 429: 50}), unsent=100)
     verdict = Verdict(fault="load")
     load.judge(verdict, pressed, 100.0)
     assert verdict.holds, verdict.summary()
-    worse = replace(pressed, answers=Counter({201: 790, 500: 1}), bare_refusals=1, broken=1)
+    worse = replace(pressed, answers=Counter({201: 7_900, 500: 1}), bare_refusals=1, broken=1)
     verdict = Verdict(fault="load")
     load.judge(verdict, worse, 100.0)
     failed = [check for check in verdict.checks if not check.holds]
