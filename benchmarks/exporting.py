@@ -1,6 +1,6 @@
 """Exports: everything that a tenant has is written as a file and restored elsewhere, beside the same lines bare.
 
-`python -m benchmarks.exporting CSV FROM TO` is a process that does it; it prints, of the export and of the restoration,
+`python -m benchmarks.exporting FROM TO [CSV]` does it, after an import if it is told of one. It prints of both the
 seconds and the longest milliseconds for which the event loop let nobody else in, and its peaks after and before.
 """
 
@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import BinaryIO, cast
@@ -35,28 +35,28 @@ _PAUSE = 0.002
 
 
 def figures(plan: Plan) -> Iterator[Figure]:
-    """Measure seconds, waits and memory on SQLite files and on PostgreSQL."""
+    """Measure seconds, waits and memory from SQLite into PostgreSQL, and from there into SQLite."""
     rows = plan.either(100_000, 1_000)
     with tempfile.TemporaryDirectory() as folder:
         csv = Path(folder) / "export.csv"
         write_export(csv, rows)
         bare = _bare(csv, Path(folder))
-        here, there = (f"sqlite+aiosqlite:///{folder}/{name}.db" for name in ("here", "there"))
-        yield from _figures(rows, csv, "SQLite", (here, there), bare)
-        with postgres() as one, postgres() as other:
-            yield from _figures(rows, csv, "PostgreSQL", (one, other), bare)
+        first, last = (f"sqlite+aiosqlite:///{folder}/{name}.db" for name in ("first", "last"))
+        with postgres() as between:
+            yield from _figures(rows, ("SQLite", "PostgreSQL"), (first, between, str(csv)), bare)
+            yield from _figures(rows, ("PostgreSQL", "SQLite"), (between, last), bare)
 
 
-def _figures(rows: int, csv: Path, database: str, urls: tuple[str, str], bare: tuple[float, float]) -> Iterator[Figure]:
-    command = [sys.executable, "-m", "benchmarks.exporting", str(csv), *urls]
+def _figures(rows: int, databases: tuple[str, str], told: Sequence[str], bare: tuple[float, float]) -> Iterator[Figure]:
+    command = [sys.executable, "-m", "benchmarks.exporting", *told]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
     *measured, mebibytes, idle = map(float, printed.split())
-    told = (("export", f"of {rows:,} items from {database}"), ("restoration", f"of {rows:,} items into {database}"))
-    for (verb, what), alone, seconds, wait in zip(told, bare, measured[::2], measured[1::2], strict=True):
+    names = (f"export of {rows:,} items from {databases[0]}", f"restoration of {rows:,} items into {databases[1]}")
+    for name, alone, seconds, wait in zip(names, bare, measured[::2], measured[1::2], strict=True):
         rival = "json and sqlite3 alone, without a check"
-        yield Figure.of(f"{verb} {what}", "s", rival, ((seconds,), (alone,)))
-        yield Figure.of(f"{verb} {what}: longest wait of others", "ms", "the pause", ((wait,), (_PAUSE * 1e3,)))
-    both = f"export and restoration of {rows:,} items, {database}: peak memory"
+        yield Figure.of(name, "s", rival, ((seconds,), (alone,)))
+        yield Figure.of(f"{name}: longest wait of others", "ms", "the pause", ((wait,), (_PAUSE * 1e3,)))
+    both = f"export and restoration of {rows:,} items, {' to '.join(databases)}: peak memory"
     yield Figure.of(both, "MiB", "before them", ((mebibytes,), (idle,)))
 
 
@@ -95,10 +95,11 @@ async def _measured(work: Awaitable[object]) -> tuple[float, float]:
     return seconds, longest * 1e3
 
 
-async def _move(csv: Path, here: str, there: str) -> None:
+async def _move(here: str, there: str, csv: Path | None) -> None:
     source, target = Database(here), Database(there)
     await migrate(target)
-    await import_file(csv, source)
+    if csv is not None:
+        await import_file(csv, source)
     turnstile, idle = Turnstile(TooManyExports), peak()
     restoring = Restoring(
         database=target, clock=Clock(), turnstile=turnstile, policy=AddressPolicy(), keyring=Keyring()
@@ -114,4 +115,4 @@ async def _move(csv: Path, here: str, there: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_move(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))
+    asyncio.run(_move(*sys.argv[1:3], csv=Path(sys.argv[3]) if len(sys.argv) > 3 else None))
