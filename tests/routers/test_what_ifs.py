@@ -110,7 +110,7 @@ async def test_a_variation_on_the_bootstrap_agrees_with_the_exact_answer_of_its_
             "/variations/0/change",
             "history_not_used",
         ),
-        ({"variations": [{"name": "x", "change": {"scope": None}}]}, "/variations/0/change/scope", "missing"),
+        ({"variations": [{"name": "x", "change": {"scope": None}}]}, "/variations/0/change/scope", "not_removable"),
         ({"sensitivity": ["pace", "weather"]}, "/sensitivity/1", "unknown_value"),
         ({"sensitivity": ["pace", "pace"]}, "/sensitivity", "invalid_value"),
         ({"deadline": "2199-12-31", "history": {"throughput": [1, 2], "period": "day"}}, "/deadline", "beyond_horizon"),

@@ -77,11 +77,11 @@ def _print_cost(result: CostResult, console: Console) -> None:
     worked = () if result.effort is None or result.when is None else (result.effort.answers, result.when.answers)
     table = table_of("how sure", "costs at most", "mean if worse", *(("effort", "done by") if worked else ()))
     for cost, *work in zip(result.cost.answers, *worked, strict=True):
-        amounts = (_amount(cost.cost), _amount(cost.conditional_value_at_risk))
-        ends = (_amount(work[0].effort), day_of(work[1].date)) if worked else ()
+        amounts = (amount(cost.cost), amount(cost.conditional_value_at_risk))
+        ends = (amount(work[0].effort), day_of(work[1].date)) if worked else ()
         table.add_row(percent(cost.confidence), *amounts, *ends)
     console.print(table)
-    print_bars([(f"{_amount(row.at_most):>12} ", row.probability) for row in result.cost.distribution], console)
+    print_bars([(f"{amount(row.at_most):>12} ", row.probability) for row in result.cost.distribution], console)
     if result.when is not None and result.when.unfinished:
         console.print(f"not finished within the horizon: {percent(result.when.unfinished)}")
     _print_hopes(result, console)
@@ -89,8 +89,8 @@ def _print_cost(result: CostResult, console: Console) -> None:
 
 def _print_hopes(result: CostResult, console: Console) -> None:
     if (budget := result.budget) is not None:
-        over = f"expected overrun {_amount(budget.expected_overrun)}"
-        console.print(f"within {_amount(budget.amount)}: {percent(budget.probability)} sure, {over}")
+        over = f"expected overrun {amount(budget.expected_overrun)}"
+        console.print(f"within {amount(budget.amount)}: {percent(budget.probability)} sure, {over}")
     if (hoped := result.deadline) is not None:
         console.print(f"by {day_of(hoped.deadline)}: {percent(hoped.probability)} sure")
     if result.probability_of_both is not None:
@@ -169,10 +169,11 @@ def percent(share: float) -> str:
     return f"{share:.1%}" if 0 < share < 1 and round(share, 2) != share else f"{share:.0%}"
 
 
-def _amount(amount: float | None) -> str:
-    if amount is None:
+def amount(money: float | None) -> str:
+    """Write money, whole from a thousand on."""
+    if money is None:
         return "-"
-    return f"{amount:,.0f}" if amount >= _WHOLE_FROM else f"{amount:.2f}".removesuffix(".00")
+    return f"{money:,.0f}" if abs(money) >= _WHOLE_FROM else f"{money:.2f}".removesuffix(".00")
 
 
 def day_of(day: date | None) -> str:

@@ -7,7 +7,8 @@ from math import ceil
 
 import numpy as np
 
-from flow_forecaster.engine.arrays import Counts
+from flow_forecaster.engine.arrays import Counts, Floats
+from flow_forecaster.engine.cost import Prices
 from flow_forecaster.engine.kernels import variations as kernels
 from flow_forecaster.engine.kernels.adaptive import UrnTables
 from flow_forecaster.engine.kernels.trials import LawTable, TrialTables, outcomes
@@ -24,11 +25,15 @@ _DRAW, _STEP, _CASE = 8.0, 6.0, 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A model and what it draws from. With a `pace` every period brings so many items instead of what is drawn."""
+    """A model, what it draws from, and what it is paid, if that matters.
+
+    With a `pace` every period brings so many items instead of what is drawn.
+    """
 
     basis: Basis
     model: Model
     pace: float | None = None
+    prices: Prices | None = None
 
     @property
     def rough_items(self) -> float:
@@ -77,14 +82,15 @@ class Group:
     cases: CaseTables
     alone: TrialTables | None
 
-    def finish(self, seed: int, horizon: int, first: int, trials: int) -> Counts:
-        """Find T of trials first .. first + trials - 1, shape (cases, trials): nothing is shared by one alone."""
-        found = np.empty((self.places.size, trials), dtype=np.int64)
+    def finish(self, seed: int, horizon: int, first: int, trials: int) -> tuple[Counts, Floats]:
+        """Find T and effort of trials first .. first + trials - 1, shape (cases, trials)."""
+        shape = self.places.size, trials
+        periods, efforts = np.empty(shape, dtype=np.int64), np.empty(shape)
         if self.alone is None:
-            kernels.finish(self.pace, self.cases, np.uint64(seed), horizon, first, found)
-        else:
-            outcomes(self.alone, np.uint64(seed), horizon, first, found[0], np.empty(trials))
-        return found
+            kernels.finish(self.pace, self.cases, np.uint64(seed), horizon, first, periods, efforts)
+        else:  # nothing is shared
+            outcomes(self.alone, np.uint64(seed), horizon, first, periods[0], efforts[0])
+        return periods, efforts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +106,12 @@ class Company:
         """How many cases there are."""
         return sum(group.places.size for group in self.groups)
 
-    def finish(self, first: int, trials: int) -> Counts:
-        """Find T of trials first .. first + trials - 1 for every case, shape (cases, trials)."""
-        periods = np.empty((self.size, trials), dtype=np.int64)
+    def finish(self, first: int, trials: int) -> tuple[Counts, Floats]:
+        """Find T and the contributor-periods of trials first .. first + trials - 1 for every case, (cases, trials)."""
+        periods, efforts = np.empty((self.size, trials), dtype=np.int64), np.empty((self.size, trials))
         for group in self.groups:
-            periods[group.places] = group.finish(self.seed, self.horizon, first, trials)
-        return periods
+            periods[group.places], efforts[group.places] = group.finish(self.seed, self.horizon, first, trials)
+        return periods, efforts
 
 
 def company(cases: Sequence[Case], horizon: int) -> Company:

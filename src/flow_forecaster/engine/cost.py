@@ -117,14 +117,14 @@ class Cost:
     @property
     def cost(self) -> float:
         """Estimated cost in draws."""
-        if self._follows_time:
+        if self.work.model.time_tells_effort:
             return self.work.cost
         cells = 3 * (self._effort_cells + self._money_cells)
         return self.work.cost + _PRICING_DRAWS * self.work.basis.trials + DRAWS_PER_BIN * cells
 
     def answer(self, machine: Machine) -> CostAnswer:
         """Price the law of T where effort follows from it, else each trial."""
-        found = self._of_time(machine) if self._follows_time else self._of_trials(machine)
+        found = self._of_time(machine) if self.work.model.time_tells_effort else self._of_trials(machine)
         budget, deadline = self.hopes.budget, self.hopes.deadline
         return CostAnswer(
             when=found.when,
@@ -133,15 +133,8 @@ class Cost:
             within=None if budget is None else found.within,
             on_time=None if deadline is None else found.when.when.at_most(deadline),
             both=None if budget is None or deadline is None else found.both,
-            caveats=found.when.caveats + _unpriced(found.when.when, budget) + self._deadline_caveats,
+            caveats=found.when.caveats + unpriced(found.when.when, budget) + self._deadline_caveats,
         )
-
-    @property
-    def _follows_time(self) -> bool:
-        """Whether T alone says who has contributed: not with a ramp over the scope, nor with a tail without effort."""
-        model = self.work.model
-        ramp_over_time = model.capacity.ramp is None or model.capacity.ramp.periods is not None
-        return ramp_over_time and (model.lead_time is None or model.lead_time.applies == "cold_start")
 
     def _of_time(self, machine: Machine) -> _Found:
         answer = self.work.answer(machine)
@@ -183,11 +176,7 @@ class Cost:
 
     @cached_property
     def _people(self) -> Floats:
-        """Contributors of each period; with a ramp over the scope the most that there can be."""
-        capacity, horizon = self.work.model.capacity, self.work.horizon
-        if capacity.ramp is not None and capacity.ramp.periods is None:
-            return np.full(horizon, capacity.ramp.high)
-        return capacity.contributors(self.work.basis.timeline, horizon)
+        return self.work.model.paid(self.work.basis.timeline, self.work.horizon)
 
     @cached_property
     def _most_effort(self) -> float:
@@ -239,7 +228,8 @@ class Cost:
         )
 
 
-def _unpriced(when: Distribution, budget: float | None) -> tuple[Caveat, ...]:
+def unpriced(when: Distribution, budget: float | None) -> tuple[Caveat, ...]:
+    """Say how many cases have no price because they are not finished."""
     if not when.beyond:
         return ()
     counted = "" if budget is None else " They count as over the budget."

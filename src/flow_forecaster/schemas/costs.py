@@ -254,14 +254,12 @@ def cost_result(
 def _worked_out(request: CostRequest, question: engine.Cost, answer: engine.CostAnswer) -> CostResult:
     work, law = question.work, answer.when
     trials = trials_of(request, law.method)
-    explained = explanation(work.basis, work.model, law.spread, law.fan)
-    priced = Assumption(code=question.prices.assumption.code, detail=question.prices.assumption.detail)
-    explained = explained.model_copy(update={"assumptions": [*explained.assumptions, priced]})
+    explained = with_prices(explanation(work.basis, work.model, law.spread, law.fan), question.prices)
     return CostResult(
         kind="cost",
         **dict(provenance_of(request, law.method, answer.caveats + joined(law.when), explained)),
-        cost=_cost_reading(request.confidence, answer.money, trials),
-        budget=_budget_reading(request, answer.money, answer.within),
+        cost=cost_reading(request.confidence, answer.money, trials),
+        budget=budget_reading(request.confidence, request.budget, answer.money, answer.within),
         deadline=_date_reading(request, question, answer),
         probability_of_both=answer.both,
         effort=_effort_reading(request.confidence, answer.effort, trials),
@@ -278,8 +276,8 @@ def _estimated(
     return CostResult(
         kind="cost",
         **provenance,
-        cost=_cost_reading(request.confidence, answer.money, None),
-        budget=_budget_reading(request, answer.money, answer.within),
+        cost=cost_reading(request.confidence, answer.money, None),
+        budget=budget_reading(request.confidence, request.budget, answer.money, answer.within),
         deadline=None,
         probability_of_both=None,
         effort=None,
@@ -287,7 +285,14 @@ def _estimated(
     )
 
 
-def _cost_reading(confidences: Sequence[float], law: Amounts, trials: int | None) -> CostReading:
+def with_prices(explained: Explanation, prices: engine.Prices) -> Explanation:
+    """Say what is paid as well."""
+    priced = Assumption(code=prices.assumption.code, detail=prices.assumption.detail)
+    return explained.model_copy(update={"assumptions": [*explained.assumptions, priced]})
+
+
+def cost_reading(confidences: Sequence[float], law: Amounts, trials: int | None, most: int = MOST_ROWS) -> CostReading:
+    """Read a law of money, in at most so many rows; `trials` is None where it is exact."""
     answers = [
         CostAnswer(
             confidence=confidence,
@@ -297,7 +302,7 @@ def _cost_reading(confidences: Sequence[float], law: Amounts, trials: int | None
         )
         for confidence in confidences
     ]
-    return CostReading(**dict(_amount_reading(confidences, law)), answers=answers)
+    return CostReading(**dict(_amount_reading(confidences, law, most)), answers=answers)
 
 
 def _effort_reading(confidences: Sequence[float], law: Amounts, trials: int | None) -> EffortReading:
@@ -309,13 +314,13 @@ def _effort_reading(confidences: Sequence[float], law: Amounts, trials: int | No
         )
         for confidence in confidences
     ]
-    return EffortReading(**dict(_amount_reading(confidences, law)), answers=answers)
+    return EffortReading(**dict(_amount_reading(confidences, law, MOST_ROWS)), answers=answers)
 
 
-def _amount_reading(confidences: Sequence[float], law: Amounts) -> AmountReading:
+def _amount_reading(confidences: Sequence[float], law: Amounts, most: int) -> AmountReading:
     rows = [
         AmountRow(at_most=amount, probability=probability, cumulative=cumulative)
-        for amount, probability, cumulative in law.rows(MOST_ROWS)
+        for amount, probability, cumulative in law.rows(most)
     ]
     return AmountReading(
         distribution=rows, mean=law.mean, standard_deviation=law.standard_deviation, width=law.width_at(confidences)
@@ -329,19 +334,22 @@ def _error(quantile: Callable[[float], float | None], share: float, trials: int 
     return AmountError(low=None if low is None else quantile(low), high=None if high is None else quantile(high))
 
 
-def _budget_reading(request: CostRequest, law: Amounts, within: float | None) -> BudgetReading | None:
-    if request.budget is None or within is None:
+def budget_reading(
+    confidences: Sequence[float], budget: float | None, law: Amounts, within: float | None
+) -> BudgetReading | None:
+    """Read what becomes of a budget; None without one."""
+    if budget is None or within is None:
         return None
-    over = law.over(request.budget)
+    over = law.over(budget)
     answers = [
         OverrunAnswer(
             confidence=confidence,
             value_at_risk=over.quantile(confidence),
             conditional_value_at_risk=over.tail_mean(confidence),
         )
-        for confidence in request.confidence
+        for confidence in confidences
     ]
-    return BudgetReading(amount=request.budget, probability=within, expected_overrun=over.mean, answers=answers)
+    return BudgetReading(amount=budget, probability=within, expected_overrun=over.mean, answers=answers)
 
 
 def _date_reading(request: CostRequest, question: engine.Cost, answer: engine.CostAnswer) -> DateReading | None:

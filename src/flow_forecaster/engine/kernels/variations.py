@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from flow_forecaster.engine.arrays import Counts, Floats
+from flow_forecaster.engine.arrays import Counts, Flags, Floats
 from flow_forecaster.engine.kernels.adaptive import UrnTables, draw, pool_of
 from flow_forecaster.engine.kernels.randomness import STEP, trial_counter, word_at
 from flow_forecaster.engine.kernels.trials import contributors, share_of
@@ -100,15 +100,16 @@ def _walk(
     goals: Floats,
     ends: Counts,
     active: Counts,
-    done: Floats,
+    ways: Floats,
 ) -> None:
-    """Fill in done[w, t], what is done by the end of period t, as far as any case of walk w needs: up to ends[w].
+    """Fill in what is done and the contributor-periods by the end of period t, ways[0, w, t] and ways[1, w, t].
 
-    The walks go side by side, because one period of a walk waits for the one before and no walk for another.
-    done: (W, H + 1), its first column filled in. active: (W,), to work with.
+    As far as any case of walk w needs: up to ends[w]. The walks go side by side, because one period of a walk waits for
+    the one before and no walk for another. ways: (2, W, H + 1), the columns of t = 0 filled in. active: (W,), to work
+    with.
     """
     capacity, people, ramp, leaders = cases.capacity, cases.people, cases.ramp, cases.leaders
-    workable = cases.workable
+    workable, done, spent = cases.workable, ways[0], ways[1]
     level, slot, left = 1.0, np.uint64(pace.accept.size), leaders.size
     for walk in range(left):
         active[walk] = walk
@@ -124,6 +125,7 @@ def _walk(
                 who = contributors(ramp[case], people[case, period], share)
                 worked = share_of(workable[case, period] - values[case, 3])
                 done[walk, period + 1] = before + throughput * (capacity[case, period] * values[case, 1] * worked) * who
+                spent[walk, period + 1] = spent[walk, period] + who
                 ends[walk] = period + 1
                 active[kept] = walk
                 kept += 1
@@ -149,22 +151,30 @@ def _reached(done: Floats, walk: int, end: int, scope: float, growth: float, sta
 
 
 @njit(nogil=True)
-def finish(pace: UrnTables, cases: CaseTables, seed: np.uint64, horizon: int, first: int, periods: Counts) -> None:
-    """Fill in T of trials first .. first + n - 1 for each case, periods of shape (C, n); horizon + 1 is unfinished."""
+def finish(
+    pace: UrnTables, cases: CaseTables, seed: np.uint64, horizon: int, first: int, periods: Counts, efforts: Floats
+) -> None:
+    """Fill in T and the contributor-periods of trials first .. first + n - 1 for each case, both of shape (C, n).
+
+    T = horizon + 1 is unfinished, and has no effort that means anything.
+    """
     pool, walks, count = pool_of(pace), cases.walks, cases.leaders.size
     values = np.empty((walks.size, LAWS))
-    goals, done = np.empty((count, 2)), np.full((count, horizon + 1), _HALF)
+    goals, ways = np.empty((count, 2)), np.zeros((2, count, horizon + 1))
+    ways[0, :, 0] = _HALF
+    done, spent = ways[0], ways[1]
     ends, active = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for index in range(periods.shape[1]):
         counter = trial_counter(seed, first + index)
         _draw_values(cases, counter, values)
         _set_out(cases, values, goals, ends)
-        _walk(pace, pool, cases, counter, values, goals, ends, active, done)
+        _walk(pace, pool, cases, counter, values, goals, ends, active, ways)
         period = 0
         for case in range(walks.size):
             reached = _reached(done, walks[case], ends[walks[case]], values[case, 0], values[case, 2], period)
             period = max(reached, 0)
             last = period + np.int64(values[case, 4])
+            efforts[case, index] = spent[walks[case], period]
             periods[case, index] = last if reached >= 0 and last <= horizon else horizon + 1
 
 
@@ -205,10 +215,7 @@ def apart(base: Counts, other: Counts, sums: Counts) -> None:
 
 
 @njit(nogil=True)
-def meet(base: Counts, other: Counts, due: Counts, counts: Counts) -> None:
-    """Add trials to counts[0 .. 3]: neither meets its deadline, the other alone, the base alone, both.
-
-    due: (2,), the last period that meets the deadline, for the base and for the other.
-    """
+def meet(base: Flags, other: Flags, counts: Counts) -> None:
+    """Add trials to counts[0 .. 3]: neither holds what was hoped for, the other alone, the base alone, both."""
     for index in range(base.size):
-        counts[2 * (base[index] <= due[0]) + (other[index] <= due[1])] += 1
+        counts[2 * base[index] + other[index]] += 1
