@@ -18,11 +18,12 @@ from flow_forecaster.engine.bills import Bills
 from flow_forecaster.engine.capacity import Capacity, Ramp
 from flow_forecaster.engine.cases import Case
 from flow_forecaster.engine.comparison import Chance, Estimate
-from flow_forecaster.engine.cost import Cost, Hopes, Prices
+from flow_forecaster.engine.cost import Cost, Hopes
 from flow_forecaster.engine.forecasts import When
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.lead_time import LeadTime
 from flow_forecaster.engine.model import Model
+from flow_forecaster.engine.prices import Prices
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.scope import Risk, Scope
 from flow_forecaster.engine.simulation import Machine

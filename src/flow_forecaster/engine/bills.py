@@ -15,10 +15,10 @@ from flow_forecaster.engine.amounts import Amounts, Unit, cells_for
 from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.cases import Case
 from flow_forecaster.engine.comparison import Chance, Estimate, chance, mean_apart
-from flow_forecaster.engine.cost import Prices
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.kernels.pricing import Bill, note, spend
 from flow_forecaster.engine.kernels.variations import SUMS, UNKNOWN, apart, meet
+from flow_forecaster.engine.prices import Prices
 
 PRICING_DRAWS = 3.0
 """What it takes to price a trial of a case, in draws of the bootstrap."""

@@ -8,7 +8,6 @@ from math import ceil
 import numpy as np
 
 from flow_forecaster.engine.arrays import Counts, Floats
-from flow_forecaster.engine.cost import Prices
 from flow_forecaster.engine.kernels import variations as kernels
 from flow_forecaster.engine.kernels.adaptive import UrnTables
 from flow_forecaster.engine.kernels.trials import LawTable, TrialTables, outcomes
@@ -17,6 +16,7 @@ from flow_forecaster.engine.laws import MOST_HORIZON, Basis, default_horizon
 from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.model_laws import typical_pace
 from flow_forecaster.engine.pace import independent_tables
+from flow_forecaster.engine.prices import Prices
 from flow_forecaster.engine.scope import Scope
 
 # In draws of the bootstrap: a period that a group draws, one that a case walks, and what a case draws once a trial.

@@ -14,7 +14,6 @@ import numpy as np
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.cases import Case
 from flow_forecaster.engine.convolution import finish_law, produce_law
-from flow_forecaster.engine.cost import Prices
 from flow_forecaster.engine.history import WEEK, ThroughputHistory
 from flow_forecaster.engine.kernels import (
     adaptive,
@@ -34,6 +33,7 @@ from flow_forecaster.engine.lead_time import LeadTime
 from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.plan import Feature, Plan, Team
 from flow_forecaster.engine.plan_laws import Delivery
+from flow_forecaster.engine.prices import Prices
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.samplers import SAMPLERS, Adaptive
 from flow_forecaster.engine.scope import Risk, Scope, Split

@@ -16,12 +16,12 @@ import numpy as np
 
 from flow_forecaster.engine.capacity import Delay
 from flow_forecaster.engine.cases import Case, mean_length
-from flow_forecaster.engine.cost import Prices
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.laws import Production
 from flow_forecaster.engine.lead_time import LeadTime
 from flow_forecaster.engine.model import Model
+from flow_forecaster.engine.prices import Prices
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.scope import Risk, Scope, Split
 from flow_forecaster.engine.simulation import Machine

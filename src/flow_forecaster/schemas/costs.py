@@ -13,6 +13,7 @@ from flow_forecaster.engine.forecasts import When
 from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.laws import MOST_HORIZON, Basis
 from flow_forecaster.engine.model_laws import horizon_for
+from flow_forecaster.engine.prices import MOST_MONEY, Prices
 from flow_forecaster.schemas.base import Count, Request, Response
 from flow_forecaster.schemas.explanations import Assumption, Explanation, explanation
 from flow_forecaster.schemas.fields import Horizon, ModelFields
@@ -31,8 +32,8 @@ from flow_forecaster.schemas.scopes import Scope
 
 MOST_ROWS = 200
 
-Money = Annotated[float, Field(strict=True, ge=0, le=engine.MOST_MONEY, allow_inf_nan=False)]
-Budget = Annotated[float, Field(strict=True, gt=0, le=engine.MOST_MONEY, allow_inf_nan=False)]
+Money = Annotated[float, Field(strict=True, ge=0, le=MOST_MONEY, allow_inf_nan=False)]
+Budget = Annotated[float, Field(strict=True, gt=0, le=MOST_MONEY, allow_inf_nan=False)]
 
 
 class CostOfDelay(Request):
@@ -61,16 +62,14 @@ class Costs(Request):
     fixed: Money = Field(default=0.0, description="Once.")
     delay: CostOfDelay | None = None
 
-    def value(self, basis: Basis) -> engine.Prices:
+    def value(self, basis: Basis) -> Prices:
         """Map to the engine's prices."""
         with inside("costs"):
             if self.delay is None:
-                return engine.Prices(rate=self.per_contributor_period, fixed=self.fixed)
+                return Prices(rate=self.per_contributor_period, fixed=self.fixed)
             with inside("delay"):
                 first = self.delay.first(basis)
-            return engine.Prices(
-                rate=self.per_contributor_period, fixed=self.fixed, delay=self.delay.per_period, after=first
-            )
+            return Prices(rate=self.per_contributor_period, fixed=self.fixed, delay=self.delay.per_period, after=first)
 
 
 class CostEstimate(Request):
@@ -95,13 +94,11 @@ class CostRequest(ModelFields):
     deadline: Day | None = Field(default=None, description="The last day, inclusive: how sure are we to make it?")
     horizon: Horizon | None = Field(default=None, description="Most periods to simulate; chosen if absent.")
 
-    def resolved(self, *, today: date, seed: int) -> Self:
-        """Fill in what was left open, the horizon too."""
-        chosen = super().resolved(today=today, seed=seed)
-        question = chosen.question()
+    def completed(self, question: engine.Cost | engine_estimates.EstimatedCost) -> Self:
+        """Fill in the horizon, if there is work to simulate."""
         if isinstance(question, engine_estimates.EstimatedCost):
-            return chosen
-        return chosen.model_copy(update={"horizon": question.work.horizon})
+            return self
+        return self.model_copy(update={"horizon": question.work.horizon})
 
     def question(self) -> engine.Cost | engine_estimates.EstimatedCost:
         """Map a resolved request to the engine."""
@@ -285,7 +282,7 @@ def _estimated(
     )
 
 
-def with_prices(explained: Explanation, prices: engine.Prices) -> Explanation:
+def with_prices(explained: Explanation, prices: Prices) -> Explanation:
     """Say what is paid as well."""
     priced = Assumption(code=prices.assumption.code, detail=prices.assumption.detail)
     return explained.model_copy(update={"assumptions": [*explained.assumptions, priced]})

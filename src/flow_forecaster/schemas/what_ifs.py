@@ -141,15 +141,21 @@ class WhatIfRequest(ModelFields):
             raise ValidationError.from_exception_data("WhatIfRequest", refused)
         return self
 
-    def resolved(self, *, today: date, seed: int) -> Self:
-        """Fill in what was left open, the holidays of each variation's calendar and the horizon too."""
-        chosen = super().resolved(today=today, seed=seed)
+    def asked(self, *, today: date, seed: int) -> tuple[Self, engine.WhatIf]:
+        """Resolve the request; what is refused is led as far as it was written."""
+        with _as_far_as_written(self.variations):
+            return super().asked(today=today, seed=seed)
+
+    def settled(self, *, today: date, seed: int) -> Self:
+        """Fill in what was left open, the holidays of each variation's calendar too."""
+        chosen = super().settled(today=today, seed=seed)
         start = today if self.start is None else self.start
         variations = [self._with_holidays_of(place, start, chosen.calendar) for place in range(len(self.variations))]
-        chosen = chosen.model_copy(update={"variations": variations})
-        with _as_far_as_written(self.variations):
-            periods = chosen.question().periods
-        return chosen.model_copy(update={"horizon": periods})
+        return chosen.model_copy(update={"variations": variations})
+
+    def completed(self, question: engine.WhatIf) -> Self:
+        """Fill in the horizon."""
+        return self.model_copy(update={"horizon": question.periods})
 
     def question(self) -> engine.WhatIf:
         """Map a resolved request to the engine."""
