@@ -278,7 +278,19 @@ NESTED = st.recursive(
     max_leaves=6,
 )
 NAMES = st.sampled_from(
-    ["history", "calendar", "sampler", "scope", "risks", "capacity", "lead_time", "start", "deadline"]
+    [
+        "history",
+        "calendar",
+        "sampler",
+        "scope",
+        "risks",
+        "capacity",
+        "lead_time",
+        "start",
+        "deadline",
+        "costs",
+        "budget",
+    ]
 )
 
 

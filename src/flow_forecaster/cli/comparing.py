@@ -7,8 +7,9 @@ from rich.table import Table
 
 from flow_forecaster.cli.cost_comparing import cost_table, print_cost_tornado, print_hopes
 from flow_forecaster.cli.differences import between, chance, signed, with_error
-from flow_forecaster.cli.rendering import amount, day_of, percent, print_provenance, table_of
+from flow_forecaster.cli.rendering import print_provenance, table_of
 from flow_forecaster.cli.tornado import Bar, End, print_tornado
+from flow_forecaster.cli.wording import amount, day_of, percent
 from flow_forecaster.schemas.comparisons import (
     AnswerDifference,
     DayDifference,

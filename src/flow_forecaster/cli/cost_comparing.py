@@ -7,8 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from flow_forecaster.cli.differences import between, chance, with_error
-from flow_forecaster.cli.rendering import amount, percent
 from flow_forecaster.cli.tornado import Bar, End, print_tornado
+from flow_forecaster.cli.wording import amount, percent
 from flow_forecaster.schemas.comparisons import VariationResult
 from flow_forecaster.schemas.cost_comparisons import (
     BaseCost,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flow_forecaster.cli.rendering import percent
+from flow_forecaster.cli.wording import percent
 from flow_forecaster.schemas.cost_comparisons import ProbabilityDifference
 
 _Z = 1.96

@@ -1,12 +1,13 @@
 """A forecast on the terminal: the answers as a table, the distribution as a histogram."""
 
 from collections.abc import Sequence
-from datetime import date
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flow_forecaster.cli.fans import print_fan
+from flow_forecaster.cli.wording import amount, day_of, percent
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.schemas.costs import CostRequest, CostResult
 from flow_forecaster.schemas.fields import ForecastFields
@@ -26,7 +27,6 @@ _BARS = 20
 _WIDTH = 40
 _OUTSIDE = 0.005
 _USUAL = {"history_window", "no_history", "stationarity", "sampler"}
-_WHOLE_FROM = 1_000.0
 _RIGHT = {"how sure", "periods", "days", "costs at most", "mean if worse", "effort"}
 
 
@@ -136,7 +136,8 @@ def _print_provenance(request: ForecastFields, result: Provenance, console: Cons
 
 
 def print_provenance(history: str, result: Provenance, console: Console) -> None:
-    """Print warnings, what an answer takes for granted, and how it came about."""
+    """Print the fan, warnings, what an answer takes for granted, and how it came about."""
+    print_fan(result.explanation.fan, console)
     for warning in result.warnings:
         console.print(f"[yellow]warning[/yellow] {warning.code}: {escape(warning.detail)}")
     shares = result.explanation.spread
@@ -162,20 +163,3 @@ def table_of(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in _RIGHT else "left")
     return table
-
-
-def percent(share: float) -> str:
-    """Write a share in percent, with a decimal where it says something."""
-    return f"{share:.1%}" if 0 < share < 1 and round(share, 2) != share else f"{share:.0%}"
-
-
-def amount(money: float | None) -> str:
-    """Write money, whole from a thousand on."""
-    if money is None:
-        return "-"
-    return f"{money:,.0f}" if abs(money) >= _WHOLE_FROM else f"{money:.2f}".removesuffix(".00")
-
-
-def day_of(day: date | None) -> str:
-    """Write a date with its weekday."""
-    return "beyond the horizon" if day is None else f"{day:%a} {day.isoformat()}"
