@@ -22,10 +22,10 @@ class Unit:
     exponent: int
 
     @classmethod
-    def for_amounts_up_to(cls, most: float, units: int = MOST_UNITS) -> "Unit":
-        """Choose the smallest power of ten, from 10^-9 on, of which `most` holds fewer than so many, at most 2^30."""
+    def for_amounts_up_to(cls, most: float) -> "Unit":
+        """Choose the smallest power of ten, from 10^-9 on, of which `most` holds fewer than 2^30."""
         exponent = _SMALLEST_UNIT
-        while most >= units * 10.0**exponent:
+        while most >= MOST_UNITS * 10.0**exponent:
             exponent += 1
         return cls(exponent=exponent)
 

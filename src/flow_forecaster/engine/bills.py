@@ -1,7 +1,7 @@
 """What compared cases cost: amounts of money on the same trials, their differences, and who keeps within the budget.
 
 All cases are counted in one unit, the fixed cost included, so that they can be subtracted. Where T alone says what a
-case costs, its law is that of T; only the others count amounts in cells.
+case costs, its law is that of T; only the others count amounts in cells, which take up to 1.9 MB each.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,6 @@ from flow_forecaster.engine.prices import Prices
 
 PRICING_DRAWS = 3.0
 """What it takes to price a trial of a case, in draws of the bootstrap."""
-_MOST_UNITS = 2**24
-"""Fewer than a single cost has, because there may be many cases: 1.3 MB for each whose cost does not follow from T."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +61,7 @@ class Bills:
             return None
         efforts = [np.append(0.0, case.model.paid(case.basis.timeline, horizon).cumsum()) for case, _ in paid]
         most = max(_most(prices, horizon, effort) for (_, prices), effort in zip(paid, efforts, strict=True))
-        unit = Unit.for_amounts_up_to(most, _MOST_UNITS)
+        unit = Unit.for_amounts_up_to(most)
         bills = [_bill(prices, unit) for _, prices in paid]
         by_time = [
             _by_time(bill, effort) if case.model.time_tells_effort else None
