@@ -139,7 +139,7 @@ def test_what_is_not_finished_has_no_price_and_keeps_no_budget() -> None:
     assert (found.priced.within, found.priced.both) == (lost, lost)
     codes = {caveat.code for caveat in found.caveats}
     assert codes == {"unfinished_at_horizon", "unfinished_not_priced", "unpaired_trials"}
-    assert [caveat.code for caveat in answer.caveats] == ["few_samples"]
+    assert "unfinished_not_priced" not in {caveat.code for caveat in answer.caveats}
 
 
 # The slow twin

@@ -103,7 +103,7 @@ def _weeks(history: ThroughputHistory | None, capacity: Capacity) -> Iterator[Ca
 def _lead_time(lead: LeadTime, scope: Scope | None, period: str) -> str:
     count, first = len(lead.cycle_times), lead.cycle_times[0]
     days = "1 day" if first == 1 else f"{first} days"
-    taken = f"a cycle time of {days}" if count == 1 else f"one of {count} cycle times, each as likely"
+    taken = f"a cycle time of {days}" if count == 1 else f"one of {count} equally likely cycle times"
     if lead.applies == "cold_start":
         return f"The first item takes {taken}, and nothing is finished before its last day."
     last = "the last item of each feature" if scope is None else "the last item"
