@@ -22,6 +22,7 @@ from flow_forecaster.cli.commands import app
 ROOT = Path(__file__).parents[1]
 SERVICE = "http://127.0.0.1:8000"
 PROGRAM = "flow-forecaster"
+SHOWN = ["|", "python3", "-m", "json.tool"]
 PAGES = sorted(
     str(path.relative_to(ROOT))
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")]
@@ -168,6 +169,8 @@ def holds(shown: Any, real: Any) -> bool:
 def request_of(words: list[str]) -> httpx2.Request:
     """Read a curl command of the forms that the pages use."""
     headers, method, body, url = {"User-Agent": "curl"}, "GET", None, ""
+    if words[-len(SHOWN) :] == SHOWN:
+        words = words[: -len(SHOWN)]
     rest = iter(words[1:])
     for word in rest:
         if word in {"-H", "-X", "-d", "--data-binary"}:

@@ -20,6 +20,7 @@ from flow_forecaster.routers import (
     accuracy,
     actuals,
     api_keys,
+    asking,
     docs,
     events,
     exports,
@@ -84,7 +85,7 @@ TAGS = [
 ]
 
 _ROUTED = (
-    *(forecasts, movements, actuals, accuracy, events, projects, work_items, flow_metrics),
+    *(asking, forecasts, movements, actuals, accuracy, events, projects, work_items, flow_metrics),
     *(imports, import_jobs, exports, tables, webhooks, api_keys, health),
 )
 

@@ -21,6 +21,7 @@ ServiceError
 ├── ProjectNotFound
 ├── ProjectExists
 ├── TimeZoneFixed
+├── TimeZoneChanged
 ├── WorkItemNotFound
 ├── ImportNotFound
 ├── TooManyImports
@@ -196,6 +197,13 @@ class TimeZoneFixed(ServiceError):
 
     code = "time_zone_fixed"
     detail = "The project has work items, whose days are those of its time zone; delete them first, and import again."
+
+
+class TimeZoneChanged(ServiceError):
+    """Moments of a file were read as days in a time zone that is the project's no more."""
+
+    code = "time_zone_changed"
+    detail = "The project's time zone was changed while the file waited, and nothing was taken; send it again."
 
 
 class WorkItemNotFound(ServiceError):

@@ -99,3 +99,8 @@ def test_a_history_of_days_names_its_quiet_weekdays(line: Line) -> None:
     told = line.here("trend", str(EXAMPLES / "team-daily.csv"), "--period", "day").answer()
     assert "The pace goes by the weekday" in told
     assert "sunday x0.00" in told
+
+
+@pytest.mark.parametrize("command", ["chart", "trend"])
+def test_a_chart_of_nothing_is_refused_with_all_that_it_could_be_of(line: Line, command: str) -> None:
+    assert line.here(command).refusal() == "give either a FILE, --git PATH or --project NAME"

@@ -139,7 +139,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "no history": ("when --items 5", "give either a FILE, --git PATH or --project NAME"),
     "a file and a repository": (f"when {TEAM} --git . --items 5", "give either a FILE, --git PATH or --project NAME"),
     "no items": (f"when {TEAM} --items 0", "--items: "),
-    "negative items": (f"when {TEAM} --items=-1", "--items: "),
+    "negative items": (f"when {TEAM} --items -3", "--items: Input should be greater than or equal to 1"),
     "too many items": (f"when {TEAM} --items 1000001", "--items: "),
     "items that are no number": (f"when {TEAM} --items NaN", "--items"),
     "half an item": (f"deadline {TEAM} --items 1.5 --by 2030-01-01", "--items"),

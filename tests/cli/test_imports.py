@@ -27,6 +27,17 @@ def test_from_an_export_to_a_date_in_two_commands(line: Line, tmp_path: Path) ->
     assert (again["created"], again["unchanged"]) == (0, 3)
 
 
+def test_a_large_file_shows_on_a_terminal_how_far_it_is(line: Line, tmp_path: Path) -> None:
+    file, title = tmp_path / "large.csv", "x" * 900
+    file.write_text("id,finished,title\n" + "".join(f"{number},2026-01-05,{title}\n" for number in range(1_200)))
+    shown = line.here("import", str(file), "--project", "Large", FORCE_COLOR="1", COLUMNS="80")
+    assert shown.answer().startswith("1,200 rows read, 1,200 taken into Large")
+    assert "Importing" in shown.err
+    assert "100%" in shown.err
+    quiet = line.here("import", str(file), "--project", "Large")
+    assert (quiet.code, quiet.err) == (0, "")
+
+
 def test_what_is_not_taken_is_told_in_a_line(line: Line, tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("id,finished\n1,01/02/2026\n", encoding="utf-8")

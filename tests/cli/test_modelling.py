@@ -20,6 +20,7 @@ COMMON = ["--start", "2026-11-23", "--seed", "1", "--trials", "2000"]
     [
         ("40", 40),
         ("1.5", 1.5),
+        ("-3", -3),
         ("40-60", {"low": 40.0, "high": 60.0}),
         ("1-1.25-2.5", {"low": 1.0, "likely": 1.25, "high": 2.5}),
     ],
@@ -28,7 +29,7 @@ def test_a_range_is_written_with_a_dash(text: str, meaning: object) -> None:
     assert number_or_range(text, "--items", whole=True) == meaning
 
 
-@pytest.mark.parametrize("text", ["", "many", "40-", "-40", "1-2-3-4", "40 to 60", "1e3", "٣"])
+@pytest.mark.parametrize("text", ["", "many", "40-", "--40", "1-2-3-4", "40 to 60", "1e3", "٣"])
 def test_what_is_no_range_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(Refused, match=r"--items: .* such as 40-60"):
         number_or_range(text, "--items")

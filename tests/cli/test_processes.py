@@ -72,6 +72,8 @@ def serving(line: Line, *options: str) -> Iterator[Serving]:
 
 def pasted(curl: str) -> httpx2.Response:
     """Do what a curl line says."""
+    curl, pipe, shown = curl.partition(" | ")
+    assert (pipe, shown) == (" | ", "python3 -m json.tool")
     program, *words = shlex.split(curl)
     assert program == "curl"
     address, headers, data = "", {}, None

@@ -122,6 +122,38 @@ def test_a_long_document_is_read_one_object_at_a_time() -> None:
     assert read(lines)[1] == read(json.dumps(exports.GITHUB))[1]
 
 
+@pytest.mark.parametrize("between", ["", "\n", ","])
+def test_pages_one_after_the_other_or_in_a_list_are_one_document(between: str) -> None:
+    whole = read(exports.jira_document(5))[1]
+    pages = [
+        json.dumps({"startAt": at, "issues": json.loads(exports.jira_document(5))["issues"][at : at + 2], "total": 5})
+        for at in (0, 2, 4)
+    ]
+    joined = between.join(pages)
+    assert read(f"[{joined}]" if between == "," else joined)[1] == whole
+    lists = between.join(json.dumps(exports.GITHUB[at : at + 1]) for at in range(len(exports.GITHUB)))
+    assert read(lists)[1] == read(json.dumps(exports.GITHUB))[1]
+
+
+def test_an_item_with_a_list_of_its_own_is_no_page() -> None:
+    one = {"id": "A", "items": [{"id": "no"}], "finished": "2026-01-05"}
+    for data in (json.dumps(one), json.dumps([one]), json.dumps(one) + "\n" + json.dumps(one | {"id": "B"})):
+        assert {item.id for item in read(data)[1] if isinstance(item, WorkItem)} <= {"A", "B"}
+
+
+def test_a_refusal_says_where_the_text_is_broken() -> None:
+    with pytest.raises(InvalidInput, match="line 3 of it"):
+        read("id,finished\nÄÖ,2026-01-05\n".encode() + b"\xfc,2026-01-05\n")
+    with pytest.raises(InvalidInput, match="After 1 objects"):
+        read('[{"id": 1, "finished": "2026-01-05"}, {"id": 2')
+
+
+def test_umlauts_of_windows_stay_what_they_are_though_some_look_like_utf_8() -> None:
+    _, (item, _) = read("id,finished,title\n1,2026-01-05,GRÖSSE Ã¤ für Übung\n2,2026-01-05,größer\n".encode("cp1252"))
+    assert isinstance(item, WorkItem)
+    assert item.title == "GRÖSSE Ã¤ für Übung"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -149,6 +181,8 @@ def test_a_hint_for_spreadsheets_is_no_header() -> None:
         (b"%PDF-1.7", "not_text"),
         (b"id,finished\n1,2026-01-05\n\x81\x8d", "not_text"),
         (b"id,finished\n1\0,2026-01-05\n", "not_text"),
+        ("id,finished\nÄ,2026-01-05\nÖ,2026-01-05\n".encode() + b"\xfc,2026-01-05", "broken_text"),
+        ("id,finished\nÄ,2026-01-05\nÖÜ".encode()[:-1], "broken_text"),
         ("id,finished\n1,2026-01-05\n".encode("utf-16-le")[:-1], "not_text"),
         ("name\nx\n", "no_table"),
         ("id,finished\n", "no_rows"),
@@ -163,6 +197,8 @@ def test_a_hint_for_spreadsheets_is_no_header() -> None:
         ('{"items": [{"id": 1}', "malformed_document"),
         ("[" * 100_000, "malformed_document"),
         ('[{"a": }]', "malformed_document"),
+        ('[{"id": 1, "finished": "2026-01-05"}] and more', "malformed_document"),
+        ('{"items": [{"id": 1, "finished": "2026-01-05"}]', "malformed_document"),
     ],
 )
 def test_what_is_no_export_is_refused_as_a_whole(data: bytes | str, code: str | None) -> None:
@@ -218,12 +254,23 @@ def test_the_order_of_days_and_months_is_decided_over_the_whole_file_and_never_g
         ("14/Mär/26 3:00", "2026-03-14"),
         ("Wed Jan 14 2026 23:30:00 GMT+0000 (Greenwich Mean Time)", "2026-01-15"),
         ("Wed Jan 14 2026 23:30:00 GMT+0200", "2026-01-14"),
+        ("2026-01-14T", "2026-01-14"),
+        ("20260114", None),
+        ("2026-01-14 23.30 Uhr", "2026-01-14"),
+        ("14/01/2026 11 PM", "2026-01-14"),
+        ("2026-01-14 - 2026-01-20", None),
+        ("2026-01-14, 2026-01-20", None),
+        ("2026-01-140", None),
+        ("14/01/2026 soon", None),
         ("2026-02-30", None),
         ("31/04/2026", None),
         ("1969-12-31", None),
         ("2200-01-01", None),
         ("yesterday", None),
         ("14 Foo 2026", None),
+        ("14 Jan 2026 - 20 Jan 2026", None),
+        ("mar 13 ene 2026", None),
+        ("mar 10 mar 2026", "2026-03-10"),
         ("\u0660\u0661/01/2026", None),
         ("1" * 5_000, None),
         ("2026-01-14T99:99:99Z", None),
@@ -265,6 +312,7 @@ def test_no_bytes_break_the_reader_of_files(data: bytes) -> None:
         ("1,2026-01-05,-1,", "out_of_range"),
         ("1,2026-01-05,many,", "invalid_number"),
         ("1,2026-01-05,nan,", "out_of_range"),
+        ('1,2026-01-05,"1,234",', "ambiguous_number"),
         ("1,2026-01-05,1e400,", "out_of_range"),
         ("1,2026-11-24,,", "in_future"),
         ("1,soon,,", "invalid_date"),
@@ -286,7 +334,8 @@ def test_a_cell_too_many_is_fine_if_it_is_empty() -> None:
 
 
 def test_a_plain_history_is_one_of_counts() -> None:
-    odd = "2026-01-05,1\n2026-01-26,half\n2026-02-02,1.5\n2026-02-09,inf\n2026-02-16,nan\nsoon,1\n2027-01-01,1\n,4\n"
+    odd = '2026-01-05,1\n2026-01-25,"1,000"\n2026-01-27,1.000\n'
+    odd += "2026-01-26,half\n2026-02-02,1.5\n2026-02-09,inf\n2026-02-16,nan\nsoon,1\n2027-01-01,1\n,4\n"
     file, found = read(exports.HISTORY + odd)
     assert file.is_history
     assert [(one.day - day_of(date(2026, 1, 5)), one.completed) for one in found if isinstance(one, Counted)] == [
@@ -295,7 +344,7 @@ def test_a_plain_history_is_one_of_counts() -> None:
         (14, 7),
     ]
     assert [one.code for one in found if isinstance(one, Skipped)] == [
-        *("duplicate", *["invalid_number"] * 4, "invalid_date", "in_future", "missing"),
+        *("duplicate", *["ambiguous_number"] * 2, *["invalid_number"] * 4, "invalid_date", "in_future", "missing"),
     ]
 
 

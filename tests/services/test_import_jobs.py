@@ -133,6 +133,19 @@ async def test_an_import_into_a_project_that_is_gone_fails(jobs: Jobs, *, dry_ru
     assert (done.status, json.loads(done.error or "")["code"]) == ("failed", "project_not_found")
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_a_file_that_was_read_in_another_time_zone_than_the_project_now_has_is_not_taken(
+    jobs: Jobs, *, dry_run: bool
+) -> None:
+    project, record = await accepted(jobs.database, FILE, dry_run=dry_run)
+    moved = ProjectRequest(name="Checkout", time_zone="Asia/Tokyo")
+    await Projects(database=jobs.database, clock=FixedClock()).replace(ANYBODY, project, moved, if_match="*")
+    assert await jobs.work() is True
+    done = await stands(jobs.database, record.id)
+    assert (done.status, json.loads(done.error or "")["code"]) == ("failed", "time_zone_changed")
+    assert await items(jobs.database, project) == 0
+
+
 async def test_a_dry_run_of_a_large_file_tells_and_changes_nothing(jobs: Jobs) -> None:
     project, record = await accepted(jobs.database, FILE, dry_run=True)
     assert await jobs.work() is True

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -144,6 +145,15 @@ async def test_a_worker_that_is_stopped_gives_its_forecast_back_uncounted(jobs: 
         row = await row_of(jobs.database, record.id)
         assert (row["status"], row["attempt"], row["lease_expires_at"]) == ("queued", 0, None)
         assert (row["progress"], row["finished_at"]) == (0.0, None)
+
+
+async def test_what_is_given_back_wakes_somebody_else(jobs: Jobs) -> None:
+    bell = asking.CuriousBell(database=jobs.database)
+    record = await accept(jobs.database, a_job(trials=ENDLESS))
+    async with working(replace(jobs, doorbell=bell)) as work:
+        await started(jobs.database, record)
+        assert await _stopped(work)
+    assert bell.seen == [[(record.id, "queued")]]
 
 
 async def test_a_worker_stops_whenever_it_is_told_to(jobs: Jobs) -> None:

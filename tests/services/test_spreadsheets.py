@@ -14,7 +14,7 @@ from flow_forecaster.schemas.tables import Cell, Table
 from flow_forecaster.services.spreadsheets import XlsxSheet, csv_of, write_table
 
 MOMENT = dt.datetime(2026, 1, 5, 23, 30, tzinfo=dt.timezone(dt.timedelta(hours=2)))
-DANGEROUS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff201"]
+DANGEROUS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", " =1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff201"]
 HARMLESS = ["a=1", "1-2", "é", 'say "so", twice', "two\nlines", "https://example.org/", "007", "#1", ""]
 ROW: list[Cell] = [-1, 1e-05, True, None, dt.date(2026, 1, 5), MOMENT, 2**53 - 1]
 NAMES = {"x": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
@@ -61,6 +61,24 @@ def test_a_csv_is_rfc_4180_without_a_mark() -> None:
 def test_a_text_that_a_spreadsheet_would_run_is_led_by_an_apostrophe(text: str) -> None:
     (_, (cell,)) = csv.reader(io.StringIO(csv_of(table([text])), newline=""))
     assert cell == f"'{text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ('a; "=1+1', "a; \"'=1+1"),
+        ("=1;@SUM(A1);-2", "'=1;'@SUM(A1);'-2"),
+        ("\t=1", "'\t'=1"),
+        ("a\n\uff0b1", "a\n'\uff0b1"),
+        ("a; b-c; d=e", "a; b-c; d=e"),
+    ],
+)
+def test_what_would_run_in_a_spreadsheet_that_parts_cells_at_semicolons_is_led_by_one_too(
+    text: str, expected: str
+) -> None:
+    (_, (_, cell)) = csv.reader(io.StringIO(csv_of(table(["1", text])), newline=""))
+    assert cell == expected
 
 
 def test_a_workbook_holds_texts_as_texts_numbers_as_numbers_and_dates_as_dates() -> None:

@@ -10,13 +10,17 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
 from conftest import serving
+from flow_forecaster.engine.division import Divided, Whole
+from flow_forecaster.services.computing import Computer, Vigil
 from flow_forecaster.services.tracing import UNTRACED
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.otel import OtelTracer
 from flow_forecaster.workers.telemetry import tracer_of
 from persistence.rows import until
+from services.asking import a_job
 from workers.receivers import OK, Receiver, receiver
 
 BODY = {"kind": "when", "history": {"throughput": [3, 5, 2, 6], "period": "week"}, "scope": {"items": 20}}
@@ -152,3 +156,16 @@ async def test_with_the_setting_spans_are_sent_to_where_its_variables_say(monkey
         await asyncio.to_thread(tracer.close)
     (sent,) = listening.requests
     assert sent.startswith(b"POST /v1/traces ")
+
+
+async def test_that_a_forecast_is_divided_is_no_error_of_its_trace(
+    kernel_cache: object, told: InMemorySpanExporter, tracer: OtelTracer
+) -> None:
+    computer, job = Computer(threads=1, slots=1, patience_seconds=60.0, tracer=tracer), a_job(trials=1_000_000)
+    with pytest.raises(Divided):
+        await computer.large(job, Vigil(), Whole(cost=job.cost, range_cost=job.cost / 8, known={}))
+    computer.close()
+    (span,) = told.get_finished_spans()
+    assert span.status.status_code == StatusCode.UNSET
+    assert span.attributes is not None
+    assert span.attributes["forecast.ranges"] == 8

@@ -10,13 +10,14 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from redis.asyncio import Redis
 
 from conftest import serving
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import ForecastRecord
 from flow_forecaster.services.importing import PARSED
 from flow_forecaster.settings import Settings
-from flow_forecaster.workers.redis import RedisBell
+from flow_forecaster.workers.redis import QUEUE, RedisBell
 from persistence.rows import row_of, until
 from servers.valkey import RedisServer, ValkeyServer, running_valkey
 from services import test_import_jobs as large_files
@@ -91,6 +92,19 @@ async def test_a_worker_told_to_stop_gives_its_forecast_back_uncounted(
     row = await row_of(database, record.id)
     assert (row["status"], row["attempt"], row["lease_expires_at"]) == ("queued", 0, None)
     assert "forecast_released" in {event["event"] for event in worker.events()}
+
+
+async def test_a_worker_that_is_killed_leaves_no_ring_that_nobody_else_hears(
+    ground: dict[str, Any], fragile_valkey: ValkeyServer, database: Database, tmp_path: Path
+) -> None:
+    """arq would keep it for as long as a ring may take, and look no further than the first hundred of those."""
+    record = await accept(database, a_job(trials=ENDLESS))
+    with worker_process(tmp_path, **ground, redis_url=fragile_valkey.url) as worker:
+        await until(partial(_progresses, database, record.id))
+        await until(partial(_is_hushed, fragile_valkey))
+        worker.process.kill()
+        worker.process.wait()
+    assert await _is_hushed(fragile_valkey)
 
 
 async def test_workers_told_to_stop_amid_rings_end_in_order(
@@ -189,6 +203,14 @@ async def _answered(client: httpx2.AsyncClient, location: str) -> httpx2.Respons
     answer = await client.get(location)
     assert answer.status_code == 200, answer.text
     return answer if answer.json()["status"] == "succeeded" else None
+
+
+async def _is_hushed(valkey: ValkeyServer) -> bool:
+    """Tell whether nothing of any ring is left in Redis, but that the worker lives."""
+    redis = Redis.from_url(valkey.url)
+    kept = {key async for key in redis.scan_iter()}
+    await redis.aclose()
+    return kept <= {f"{QUEUE}:health-check".encode()}
 
 
 async def _progresses(database: Database, forecast_id: UUID) -> bool:

@@ -50,9 +50,9 @@ class Source:
         """Find out whether it is a project, and which.
 
         Raises:
-            Refused: it is a file or a repository, too.
+            Refused: it is nothing, or more than one thing.
         """
-        if self.project is not None and (self.file is not None or self.git is not None):
+        if sum(source is not None for source in (self.file, self.git, self.project)) != 1:
             raise Refused("give either a FILE, --git PATH or --project NAME")
         return self.project
 

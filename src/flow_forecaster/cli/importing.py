@@ -62,10 +62,11 @@ def take(source: str, project: str, options: Mapping[str, Any], *, json: bool) -
 @contextmanager
 def _watched(size: int) -> Iterator[Watch]:
     """Show on a terminal how far the import of a large file is."""
-    if size < _WORTH_A_BAR:
+    console = Console(stderr=True)
+    if size < _WORTH_A_BAR or not console.is_terminal:
         yield unwatched
         return
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=console, transient=True) as progress:
         task = progress.add_task("Importing", total=1.0)
         yield lambda share: progress.update(task, completed=share)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from flow_forecaster.cli.texts import Refused
 
 _NUMBER = r"\d+(?:\.\d+)?"
-_RANGE = re.compile(rf"({_NUMBER})(?:-({_NUMBER}))?(?:-({_NUMBER}))?", re.ASCII)
+_RANGE = re.compile(rf"(-?{_NUMBER})(?:-({_NUMBER}))?(?:-({_NUMBER}))?", re.ASCII)
 _RATE = re.compile(rf"(?:(?P<team>{_NUMBER})x)?(?P<rate>{_NUMBER})")
 _DELAY = re.compile(rf"(?P<paid>{_NUMBER})(?:@(?P<after>\S+))?")
 _RISK = re.compile(rf"(?P<name>[^:]+):(?P<chance>{_NUMBER})%?:(?P<impact>[\d.-]+)(?P<delay>p?)", re.ASCII)

@@ -39,7 +39,7 @@ WELCOME = """flow-forecaster serves on {base} (Ctrl-C ends it)
 documentation: {base}/docs
 a first answer, to paste into another terminal:
 
-curl -s {base}/v1/forecasts -H 'Content-Type: application/json' -d '{example}'
+curl -s {base}/v1/forecasts -H 'Content-Type: application/json' -d '{example}' | python3 -m json.tool
 
 """
 

@@ -172,7 +172,7 @@ class Scope:
         strikes keep a lattice of their own.
         """
         if self.is_number:
-            return Lattice(first=max(1, ceil(self._before_risks_high - NEAR)), step=1.0, mass=np.ones(1))
+            return Lattice(first=self._whole, step=1.0, mass=np.ones(1))
         narrow, wide = self._by_width()
         usual = self._law(narrow, step_for(self._width + _reach(narrow))).whole()
         if not wide:
@@ -189,7 +189,7 @@ class Scope:
     @property
     def mean(self) -> float:
         """Mean of the whole items."""
-        return float(self.law.first) if self.is_number else self.law.mean
+        return float(self._whole) if self.is_number else self.law.mean
 
     def without(self, source: str) -> "Scope":
         """The scope in which one source of uncertainty is replaced by its mean."""
@@ -230,6 +230,11 @@ class Scope:
     @property
     def _before_risks_high(self) -> float:
         return self.items.high * self.split.high
+
+    @property
+    def _whole(self) -> int:
+        """Whole items, where there is nothing to draw."""
+        return max(1, ceil(self._before_risks_high - NEAR))
 
     def _before_risks(self, step: float) -> Lattice:
         """Multiply: some values stand in for what is known better, so that the other law smooths them out."""

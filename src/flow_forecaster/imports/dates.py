@@ -13,7 +13,9 @@ from flow_forecaster.engine.work_items import FIRST_DAY, LAST_DAY, Day, day_of
 Order: TypeAlias = Literal["day_first", "month_first"]
 Written: TypeAlias = Literal["iso", "named_month", "year_first", "day_first", "month_first"]
 
-_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?", re.ASCII | re.DOTALL)
+_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
+_REST = re.compile(r"(?:[T ,]+\d{1,2}(?:[.h]?\d{2}){0,2}(?: ?[AaPp]\.?[Mm]\.?| ?h| ?Uhr)?Z?)?[T ,]*", re.ASCII)
+"""What may stand behind a date: a clock without colons, and nothing that could be a second date."""
 _AWAY = re.compile(r"[+-]|Z|UTC|GMT", re.ASCII)
 _DIGITS, _BETWEEN = "0123456789", " T,"
 _YEAR_FIRST = re.compile(r"(\d{4})[./-](\d{1,2})[./-](\d{1,2})(?![\d./-])", re.ASCII)
@@ -101,12 +103,12 @@ class DateReader:
         return self._known(text[:clock].rstrip(_DIGITS).rstrip(_BETWEEN))  # the time of a local clock changes no day
 
     def _read_anew(self, text: str) -> Day | None:
-        if (found := _ISO.fullmatch(text)) is not None:
-            return self._noted("iso", _day(int(found[1]), int(found[2]), int(found[3])))
+        if (found := _ISO.match(text)) is not None:
+            return self._noted("iso", _year_first(found))
         if (found := _YEAR_FIRST.match(text)) is not None:
-            return self._noted("year_first", _day(int(found[1]), int(found[2]), int(found[3])))
+            return self._noted("year_first", _year_first(found))
         if (found := _NUMBERS.match(text)) is not None:
-            return self._noted(self._order, _numbers(found, self._order))
+            return self._noted(self._order, _numbers(found, self._order) if _ends(found) else None)
         return self._noted("named_month", self._named(text))
 
     def _noted(self, written: Written, day: Day | None) -> Day | None:
@@ -123,13 +125,13 @@ class DateReader:
         return _within(day_of(moment.astimezone(self._zone).date()))
 
     def _named(self, text: str) -> Day | None:
-        words = _WORDS.findall(text)
-        month = next((_MONTHS[word.casefold()] for word in words if word.casefold() in _MONTHS), None)
-        numbers = [word for word in words[:6] if word.isdecimal()]
-        if month is None or len(numbers) < 2:
+        words = _WORDS.findall(text)[:6]
+        months = {_MONTHS[word.casefold()] for word in words if word.casefold() in _MONTHS}  # "mar 13 ene" has two
+        numbers = [word for word in words if word.isdecimal()]
+        if len(months) != 1 or len(numbers) < 2 or sum(len(number) == 4 for number in numbers) > 1:
             return None
         year, day = (numbers[0], numbers[1]) if len(numbers[0]) == 4 else (numbers[1], numbers[0])
-        found = _day(_year(year), month, int(day))
+        found = _day(_year(year), months.pop(), int(day))
         offset = _OFFSET.search(text)
         clock = _CLOCK.search(text)
         if found is None or offset is None or clock is None:
@@ -154,6 +156,15 @@ def evidence_of(texts: Iterable[str]) -> Evidence:
     for text in texts:
         found.look(text)
     return found
+
+
+def _ends(found: re.Match[str]) -> bool:
+    """Tell whether nothing but a clock stands behind a date."""
+    return _REST.fullmatch(found.string, found.end()) is not None
+
+
+def _year_first(found: re.Match[str]) -> Day | None:
+    return _day(int(found[1]), int(found[2]), int(found[3])) if _ends(found) else None
 
 
 def _numbers(found: re.Match[str], order: Order) -> Day | None:

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from flow_forecaster.imports.values import Value
 
 MOST_KEYS = 500
 _LISTS = ("issues", "items", "values", "rows", "work_items", "nodes")
+_IDS = {"id", "key", "number", "url"}
+"""Names that an item has, and a page has not."""
+_NO_LIST = "The file is no JSON of a list of objects."
 _WINDOW = 2**18
 _LONGEST = 2**24
 _BLANK = re.compile(r"[ \t\r\n,]*")
@@ -80,7 +83,7 @@ def _objects(opened: Opened, encoding: str) -> Iterator[Any]:
         try:
             yield from _Reader(text).objects()
         except RecursionError:
-            raise _malformed("It is nested too deeply.") from None
+            raise InvalidInput(code="malformed_document", detail=f"{_NO_LIST} It is nested too deeply.") from None
 
 
 class _Reader:
@@ -88,43 +91,57 @@ class _Reader:
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text, self._held, self._at, self._ended = text, "", 0, False
+        self._count = 0
         self._decoder = json.JSONDecoder()
 
     def objects(self) -> Iterator[Any]:
-        """Yield the objects of the first list, be it alone or under a name; or each object, if there is one a line."""
-        first = self._peek()
-        if first == "[":
-            self._at += 1
-            yield from self._list()
-        elif first == "{":
-            yield from self._within()
-        else:
-            raise _malformed("It begins with neither a list nor an object.")
+        """Yield the objects of lists, each alone or under a name, one list after the other; or each object by itself.
 
-    def _within(self) -> Iterator[Any]:
-        """Look for a list under a known name; without one, every object stands for itself."""
+        What trackers answer comes in pages: the same file may hold several, one after the other or in a list.
+        """
+        is_page = True
+        while first := self._peek():
+            if first == "[":
+                for one in self._list():
+                    yield from _page(one)
+            elif first != "{":
+                raise self._malformed("there is something that is neither a list nor an object")
+            elif is_page:
+                is_page = yield from self._within()
+            else:
+                self._count += 1
+                yield from _page(self._next())
+
+    def _within(self) -> Generator[Any, None, bool]:
+        """Look for a list under a known name; without one, or beside an id, the object stands for itself."""
         self._at += 1
         found: dict[str, Any] = {}
+        is_page = False
         while self._peek() != "}":
             name = self._next()
             if not isinstance(name, str) or self._peek() != ":":
-                raise _malformed("A field has no name.")
+                raise self._malformed("there is a field without a name")
             self._at += 1
-            if name in _LISTS and self._peek() == "[":
-                self._at += 1
+            if name in _LISTS and self._peek() == "[" and _IDS.isdisjoint(found):
+                is_page = True
                 yield from self._list()
-                return
-            found[name] = self._next()
+            else:
+                found[name] = self._next()
         self._at += 1
-        yield found
-        while self._peek():
-            yield self._next()
+        if not is_page:
+            self._count += 1
+            yield found
+        return is_page
 
     def _list(self) -> Iterator[Any]:
+        self._at += 1
         while (following := self._peek()) != "]":
             if not following:
-                raise _malformed("It ends in the middle.")
-            yield self._next()
+                raise self._malformed("the file ends")
+            one = self._next()
+            self._count += 1
+            yield one
+        self._at += 1
 
     def _next(self) -> Any:
         self._peek()
@@ -133,7 +150,7 @@ class _Reader:
                 value, end = self._decoder.raw_decode(self._held, self._at)
             except ValueError as error:
                 if self._ended or len(self._held) - self._at > _LONGEST:
-                    raise _malformed("It cannot be read, or ends in the middle.") from error
+                    raise self._malformed("there is what cannot be read, or the file ends") from error
                 self._fill()
                 continue
             if end == len(self._held) and not self._ended:
@@ -158,6 +175,13 @@ class _Reader:
         self._ended = not read
         self._held, self._at = self._held[self._at :] + read, 0
 
+    def _malformed(self, what: str) -> InvalidInput:
+        where = f"After {self._count:,} objects" if self._count else "At its beginning"
+        return InvalidInput(code="malformed_document", detail=f"{_NO_LIST} {where} {what}.")
 
-def _malformed(detail: str) -> InvalidInput:
-    return InvalidInput(code="malformed_document", detail=f"The file is no JSON of a list of objects. {detail}")
+
+def _page(one: Any) -> Iterable[Any]:
+    """Take what is in a page for the objects at hand."""
+    if isinstance(one, dict) and _IDS.isdisjoint(one):
+        return next((one[name] for name in _LISTS if isinstance(one.get(name), list)), (one,))
+    return (one,)

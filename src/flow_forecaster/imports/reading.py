@@ -1,12 +1,13 @@
 """A file as work items or as a plain history: read once to decide, and once more to take."""
 
+import re
 from array import array
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from functools import lru_cache
 from time import monotonic, sleep
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from flow_forecaster.imports.values import Role, Rows, Skipped, Value
 MOST_ROWS = 500_000
 _AT_A_TIME_SECONDS, _BREATH_SECONDS = 1.5e-3, 5e-5
 Row: TypeAlias = tuple[int, list[Value] | None]
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:[.,]\d{3})+", re.ASCII)
+_THOUSANDS = "It could be thousands, or have a fraction; write it without a mark between thousands."
 _ABANDONED = {
     *("won't do", "wont do", "won't fix", "wontfix", "duplicate", "cannot reproduce", "declined", "canceled"),
     *("cancelled", "incomplete", "abandoned", "not planned", "obsolete", "rejected", "removed", "deleted"),
@@ -33,7 +36,7 @@ _ABANDONED = {
 class Options:
     """How a file is to be read: what was said of its columns and dates, whose days count, and which day it is."""
 
-    zone: tzinfo
+    zone: ZoneInfo
     today: Day
     columns: Mapping[Role, str] = field(default_factory=dict)
     order: Order | None = None
@@ -160,15 +163,12 @@ class _Taking:
             InvalidInput: it is none.
         """
         day = self._day(cells[self.at["date"]], "date")
-        completed = _number(cells[self.at["completed"]], "completed")
+        completed = _count(cells[self.at["completed"]])
         if day is None:
             raise InvalidInput("date", code="missing", detail="A row of a history has a date.")
-        if completed is None or not completed.is_integer() or not 0 <= completed <= MOST_ITEMS_PER_PERIOD:
-            detail = f"A whole number from 0 to {MOST_ITEMS_PER_PERIOD:,} is needed."
-            raise InvalidInput("completed", code="invalid_number", detail=detail)
         if day > self.today:
             raise InvalidInput("date", code="in_future", detail="It lies after today, in the project's time zone.")
-        return Counted(row=number, day=day, completed=int(completed))
+        return Counted(row=number, day=day, completed=completed)
 
     def _day(self, value: Value, role: Role) -> Day | None:
         text = _text(value)
@@ -264,10 +264,24 @@ def _says_abandoned(value: Value) -> bool:
     return _line(value).casefold().replace("_", " ") in _ABANDONED
 
 
+def _count(value: Value) -> int:
+    """Read how many."""
+    number = _number(value, "completed")
+    if number is None or not number.is_integer() or not 0 <= number <= MOST_ITEMS_PER_PERIOD:
+        detail = f"A whole number from 0 to {MOST_ITEMS_PER_PERIOD:,} is needed."
+        raise InvalidInput("completed", code="invalid_number", detail=detail)
+    if _GROUPED.fullmatch(_text(value)):
+        raise InvalidInput("completed", code="ambiguous_number", detail=_THOUSANDS)
+    return int(number)
+
+
 def _number(value: Value, role: Role) -> float | None:
+    """Read a number; a comma in it is a point, unless it could part thousands."""
     text = _text(value)
     if not text:
         return None
+    if "," in text and _GROUPED.fullmatch(text):
+        raise InvalidInput(role, code="ambiguous_number", detail=_THOUSANDS)
     try:
         return float(text if "." in text else text.replace(",", "."))
     except ValueError:

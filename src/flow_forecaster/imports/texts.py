@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TypeAlias
@@ -27,6 +28,7 @@ _NO_TEXT: dict[bytes, str] = {
     b"RIFF": "an image",
     b"SQLite format 3\x00": "a database",
 }
+_STRAY, _FOREIGN = re.compile("[\udc80-\udcff]"), re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -34,7 +36,7 @@ def encoding_of(opened: Opened) -> str:
     """Find out how the text of a file is written: UTF-8, UTF-16 or, where it is no UTF-8, cp1252.
 
     Raises:
-        InvalidInput: it is empty, no text, or text in none of these.
+        InvalidInput: it is empty, no text, text in none of these, or UTF-8 that is broken.
     """
     head = opened().read(4096)
     if not head.strip():
@@ -58,6 +60,8 @@ def _proved(opened: Opened, encodings: list[str]) -> str:
     for encoding in encodings:
         if _is_written_in(opened(), encoding):
             return encoding
+        if encoding.startswith("utf-8"):
+            _check_whole(opened())
     detail = "The file is no text in UTF-8, UTF-16 or Windows-1252, or it holds characters that no text has."
     raise InvalidInput(code="not_text", detail=detail)
 
@@ -72,6 +76,28 @@ def _is_written_in(stream: BinaryIO, encoding: str) -> bool:
     except UnicodeError:
         return False
     return True
+
+
+def _check_whole(stream: BinaryIO) -> None:
+    """Check that what is no UTF-8 is not UTF-8 for the most part: as Windows-1252 all of it would be read wrongly.
+
+    Raises:
+        InvalidInput: more characters are written in UTF-8 than bytes are not.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="surrogateescape")
+    characters = strays = lines = at = 0
+    while chunk := stream.read(_CHUNK):
+        text = decoder.decode(chunk)
+        if not strays and (found := _STRAY.search(text)) is not None:
+            at = lines + text.count("\n", 0, found.start()) + 1
+        characters += len(_FOREIGN.findall(text))
+        strays += len(_STRAY.findall(text))
+        lines += text.count("\n")
+    if decoder.decode(b"", final=True):
+        strays, at = strays + 1, at or lines + 1
+    if characters > strays:
+        detail = f"The file is written in UTF-8, but line {at:,} of it is not, or was cut; export it again."
+        raise InvalidInput(code="broken_text", detail=detail)
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 A delivery is claimed with a lease under the next attempt number, like a forecast, and whoever concludes it names that
 number. A worker that dies leaves a lease that runs out; its message is then sent again: at least once.
+
+Who writes to both locks the endpoint before its deliveries, and who claims waits for no row: so nobody waits for
+another in a circle.
 """
 
 from collections import defaultdict
@@ -118,14 +121,14 @@ class DeliveryRepository:
     async def claim(self, *, limit: int, share: Share, lease_seconds: float) -> list[DeliveryClaim]:
         """Take deliveries that are due, the longest waiting first, but no more than its share for anyone."""
         await self._connection.execute(select(Turn()))
-        taken = (
-            update(DeliveryRow)
-            .where(DeliveryRow.id.in_(_fair(limit, share)), *_due())
-            .values(attempt=DeliveryRow.attempt + 1, lease_expires_at=Later(lease_seconds))
-            .returning(DeliveryRow.id)
-        )
-        ids = [row.id for row in await self._connection.execute(taken)]
-        return [] if not ids else await self._claims(ids)
+        chosen = select(DeliveryRow.id).where(DeliveryRow.id.in_(_fair(limit, share)), *_due())
+        free = chosen.with_for_update(skip_locked=True, of=DeliveryRow)
+        ids = list((await self._connection.execute(free)).scalars())
+        if not ids:
+            return []
+        lease = {"attempt": DeliveryRow.attempt + 1, "lease_expires_at": Later(lease_seconds)}
+        await self._connection.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids)).values(**lease))
+        return await self._claims(ids)
 
     async def release(self, claim: DeliveryClaim) -> bool:
         """Give a delivery back untried."""
@@ -136,6 +139,8 @@ class DeliveryRepository:
         self, claim: DeliveryClaim, attempted: Attempted, *, status: str, again_after: float | None
     ) -> bool:
         """Note an attempt and what becomes of the delivery; False if the claim is lost."""
+        if status != "delivered" or claim.failing_since is not None:
+            await self._lock_endpoint(claim)
         ended = {"finished_at": None if again_after is not None else now(), "status": status}
         values = {"tries": claim.tries + 1, "due_at": Later(again_after or 0.0), "lease_expires_at": None} | ended
         if (await self._connection.execute(_held(claim).values(**values))).rowcount == 0:
@@ -166,6 +171,11 @@ class DeliveryRepository:
         event = {"id": new_id(), "tenant_id": claim.tenant_id, "type": "webhook_endpoint.disabled", "status": reason}
         await self._connection.execute(insert(EventRow).values(**event, subject_id=claim.endpoint_id))
         return True
+
+    async def _lock_endpoint(self, claim: DeliveryClaim) -> None:
+        """Wait for whoever changes or deletes an endpoint; messages to it may be added meanwhile."""
+        endpoint = select(EndpointRow.id).where(EndpointRow.id == claim.endpoint_id)
+        await self._connection.execute(endpoint.with_for_update(key_share=True))
 
     async def _note_health(self, claim: DeliveryClaim, *, delivered: bool) -> None:
         """Note since when an endpoint has taken nothing; only a change is written."""

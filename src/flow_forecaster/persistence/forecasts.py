@@ -87,7 +87,7 @@ class ForecastRepository:
 
     def __init__(self, connection: Statements, tenant_id: UUID, *, imports: bool = False) -> None:
         self._connection, self._tenant_id = connection, tenant_id
-        self._are_mine = ForecastRow.kind == IMPORT if imports else ForecastRow.kind != IMPORT
+        self._imports = imports
 
     async def add_queued(self, new: NewForecast) -> ForecastRecord:
         """Accept a forecast for a worker."""
@@ -172,7 +172,8 @@ class ForecastRepository:
 
     @property
     def _owned(self) -> ColumnElement[bool]:
-        return and_(ForecastRow.tenant_id == self._tenant_id, self._are_mine)
+        are_mine = ForecastRow.kind == IMPORT if self._imports else ForecastRow.kind != IMPORT
+        return and_(ForecastRow.tenant_id == self._tenant_id, are_mine)
 
     def _mine(self, forecast_id: UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return self._owned, ForecastRow.id == forecast_id

@@ -14,6 +14,7 @@ from flow_forecaster.persistence.identifiers import first_id
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import ForecastRow, Moment
 from flow_forecaster.persistence.webhook_tables import DeliveryRow, EventRow
+from flow_forecaster.persistence.webhooks import ForgettingTurn
 
 _DAY = 86_400.0
 
@@ -42,6 +43,7 @@ class OldForecasts:
         forecasts = await self._forget(
             ForecastRow, ForecastRow.id < oldest, ForecastRow.finished_at < cutoff, ~_is_open(ForecastRow.id), most=most
         )
+        await self._connection.execute(select(ForgettingTurn()))
         events = await self._forget(
             EventRow, EventRow.id < oldest, EventRow.created_at < cutoff, ~_is_open(EventRow.id), most=most
         )

@@ -119,6 +119,26 @@ def _on_sqlite(_element: Turn, _compiler: Any, **_options: Any) -> str:
     return "NULL"  # one writer at a time anyway
 
 
+class ForgettingTurn(FunctionElement[str]):
+    """Waits for one's turn to delete deliveries, of an endpoint or of old events: each has its own order of them.
+
+    It lasts for the transaction.
+    """
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(ForgettingTurn, "postgresql")
+def _forgetting_on_postgresql(_element: ForgettingTurn, _compiler: Any, **_options: Any) -> str:
+    return "CAST(pg_advisory_xact_lock(7316029420) AS TEXT)"
+
+
+@compiles(ForgettingTurn, "sqlite")
+def _forgetting_on_sqlite(_element: ForgettingTurn, _compiler: Any, **_options: Any) -> str:
+    return "NULL"
+
+
 class WebhookRepository:
     """Endpoints and deliveries of one tenant within one transaction."""
 
@@ -199,6 +219,7 @@ class WebhookRepository:
 
     async def delete(self, endpoint_id: UUID) -> bool:
         """Forget an endpoint with its deliveries, and with the events that nobody else was told of."""
+        await self._connection.execute(select(ForgettingTurn()))
         gone = await self._connection.execute(delete(EndpointRow).where(*self._mine(endpoint_id)))
         if gone.rowcount == 0:
             return False

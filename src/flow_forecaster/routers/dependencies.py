@@ -1,7 +1,8 @@
 """What routes are given. Coroutines, because FastAPI would call plain functions on a thread."""
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -27,9 +28,22 @@ from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.services.work_items import WorkItems
 
 
-async def _forecasts(request: Request) -> Forecasts:
-    forecasts: Forecasts = request.app.state.forecasts
-    return within(request, forecasts)
+def _kept(name: str) -> Callable[[Request], Coroutine[Any, Any, Any]]:
+    """Give the verbs that the application keeps under a name."""
+
+    async def give(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return give
+
+
+def _in_transaction(name: str) -> Callable[[Request], Coroutine[Any, Any, Any]]:
+    """Give the verbs that the application keeps under a name, within the transaction of an `Idempotency-Key`."""
+
+    async def give(request: Request) -> Any:
+        return within(request, getattr(request.app.state, name))
+
+    return give
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,71 +68,6 @@ def once_only_of(request: Request) -> OnceOnly:
     return once_only
 
 
-async def _api_keys(request: Request) -> ApiKeys:
-    api_keys: ApiKeys = request.app.state.api_keys
-    return within(request, api_keys)
-
-
-async def _webhooks(request: Request) -> Webhooks:
-    webhooks: Webhooks = request.app.state.webhooks
-    return within(request, webhooks)
-
-
-async def _projects(request: Request) -> Projects:
-    projects: Projects = request.app.state.projects
-    return within(request, projects)
-
-
-async def _work_items(request: Request) -> WorkItems:
-    work_items: WorkItems = request.app.state.work_items
-    return work_items
-
-
-async def _throughputs(request: Request) -> Throughputs:
-    throughputs: Throughputs = request.app.state.throughputs
-    return throughputs
-
-
-async def _actuals(request: Request) -> Actuals:
-    actuals: Actuals = request.app.state.actuals
-    return within(request, actuals)
-
-
-async def _accounting(request: Request) -> Accounting:
-    accounting: Accounting = request.app.state.accounting
-    return accounting
-
-
-async def _flow_metrics(request: Request) -> Metering:
-    metering: Metering = request.app.state.flow_metrics
-    return metering
-
-
-async def _imports(request: Request) -> Imports:
-    imports: Imports = request.app.state.imports
-    return within(request, imports)
-
-
-async def _exports(request: Request) -> Exports:
-    exports: Exports = request.app.state.exports
-    return exports
-
-
-async def _restoring(request: Request) -> Restoring:
-    restoring: Restoring = request.app.state.restoring
-    return restoring
-
-
-async def _tables(request: Request) -> Tables:
-    tables: Tables = request.app.state.tables
-    return tables
-
-
-async def _movements(request: Request) -> Movements:
-    movements: Movements = request.app.state.movements
-    return movements
-
-
 def caller_of(request: Request) -> Caller:
     """Tell who is asking."""
     caller: Caller = request.scope["state"]["caller"]  # put there by the gate, without which no route is reached
@@ -129,11 +78,6 @@ async def _caller(request: Request) -> Caller:
     return caller_of(request)
 
 
-async def _readiness(request: Request) -> Readiness:
-    readiness: Readiness = request.app.state.readiness
-    return readiness
-
-
 def origin_of(request: Request) -> Origin:
     """Say where what a request begins comes from."""
     state = request.scope["state"]
@@ -141,20 +85,20 @@ def origin_of(request: Request) -> Origin:
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
-ApiKeysDep = Annotated[ApiKeys, Depends(_api_keys)]
+ApiKeysDep = Annotated[ApiKeys, Depends(_in_transaction("api_keys"))]
 LookingDep = Annotated[Looking, Depends(_looking)]
 LookingAtImportsDep = Annotated[Looking, Depends(_looking_at_imports)]
-ForecastsDep = Annotated[Forecasts, Depends(_forecasts)]
-ProjectsDep = Annotated[Projects, Depends(_projects)]
-WorkItemsDep = Annotated[WorkItems, Depends(_work_items)]
-AccountingDep = Annotated[Accounting, Depends(_accounting)]
-ActualsDep = Annotated[Actuals, Depends(_actuals)]
-FlowMetricsDep = Annotated[Metering, Depends(_flow_metrics)]
-ThroughputsDep = Annotated[Throughputs, Depends(_throughputs)]
-ExportsDep = Annotated[Exports, Depends(_exports)]
-RestoringDep = Annotated[Restoring, Depends(_restoring)]
-TablesDep = Annotated[Tables, Depends(_tables)]
-MovementsDep = Annotated[Movements, Depends(_movements)]
-ImportsDep = Annotated[Imports, Depends(_imports)]
-WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
-ReadinessDep = Annotated[Readiness, Depends(_readiness)]
+ForecastsDep = Annotated[Forecasts, Depends(_in_transaction("forecasts"))]
+ProjectsDep = Annotated[Projects, Depends(_in_transaction("projects"))]
+WorkItemsDep = Annotated[WorkItems, Depends(_kept("work_items"))]
+AccountingDep = Annotated[Accounting, Depends(_kept("accounting"))]
+ActualsDep = Annotated[Actuals, Depends(_in_transaction("actuals"))]
+FlowMetricsDep = Annotated[Metering, Depends(_kept("flow_metrics"))]
+ThroughputsDep = Annotated[Throughputs, Depends(_kept("throughputs"))]
+ExportsDep = Annotated[Exports, Depends(_kept("exports"))]
+RestoringDep = Annotated[Restoring, Depends(_kept("restoring"))]
+TablesDep = Annotated[Tables, Depends(_kept("tables"))]
+MovementsDep = Annotated[Movements, Depends(_kept("movements"))]
+ImportsDep = Annotated[Imports, Depends(_in_transaction("imports"))]
+WebhooksDep = Annotated[Webhooks, Depends(_in_transaction("webhooks"))]
+ReadinessDep = Annotated[Readiness, Depends(_kept("readiness"))]

@@ -15,6 +15,12 @@ def problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": {PROBLEM_TYPE: {"schema": _SCHEMA}}}
 
 
+def header(name: str, description: str, **bounds: int) -> dict[str, Any]:
+    """Describe a header that a route reads for itself."""
+    schema = {"type": "string", "title": name.title(), **bounds}
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": schema}
+
+
 INVALID: Responses = {
     400: problem("The body is not JSON."),
     413: problem("The body is too large."),

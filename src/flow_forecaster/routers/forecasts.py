@@ -1,65 +1,23 @@
-"""/v1/forecasts: every simulation is a forecast, whatever its kind."""
+"""/v1/forecasts: every simulation is a forecast, whatever its kind. How one is asked for is in asking.py."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 
 from flow_forecaster.routers.access import needs
-from flow_forecaster.routers.dependencies import (
-    CallerDep,
-    ForecastsDep,
-    LookingDep,
-    caller_of,
-    once_only_of,
-    origin_of,
-)
-from flow_forecaster.routers.documents import CONFLICT, CREATE_EXAMPLES, DATABASE_DOWN, INVALID, NOT_FOUND
+from flow_forecaster.routers.dependencies import CallerDep, ForecastsDep, LookingDep
+from flow_forecaster.routers.documents import DATABASE_DOWN, INVALID, NOT_FOUND
 from flow_forecaster.routers.once import OnceRoute
-from flow_forecaster.routers.preferring import preferences, wait_seconds
-from flow_forecaster.routers.presenting import after_waiting, created, forecast_response, summary
-from flow_forecaster.schemas.kinds import ForecastRequest
+from flow_forecaster.routers.preferring import wait_seconds
+from flow_forecaster.routers.presenting import after_waiting, forecast_response, summary
 from flow_forecaster.schemas.records import Forecast, ForecastPage, ForecastQuery
-from flow_forecaster.services.idempotency import MOST_KEY
 
 router = APIRouter(prefix="/v1/forecasts", tags=["forecasts"], route_class=OnceRoute)
 _READ, _WRITE = needs("forecasts:read"), needs("forecasts:write")
 
-Wanted = Annotated[str | None, Header(description="`respond-async` queues the forecast whatever its size.")]
 Waiting = Annotated[str | None, Header(description="`wait=20` waits so many seconds for the end, up to 60.")]
 Known = Annotated[str | None, Header(description="ETag of the forecast that the caller has.")]
-Once = Annotated[
-    str | None,
-    Header(
-        min_length=1, max_length=MOST_KEY, description="Repetitions with this key get the first answer, for 24 hours."
-    ),
-]
-Asked = Annotated[ForecastRequest, Body(openapi_examples=CREATE_EXAMPLES)]
-_CREATED: dict[int | str, dict[str, Any]] = {
-    201: {"description": "Computed at once."},
-    202: {"model": Forecast, "description": "Accepted; look again at Location after Retry-After seconds."},
-}
-
-
-@router.post(
-    "",
-    operation_id="createForecast",
-    summary="Ask for a forecast",
-    status_code=201,
-    response_model=Forecast,
-    responses=_CREATED | CONFLICT | INVALID | DATABASE_DOWN,
-    openapi_extra=_WRITE,
-)
-async def create(http: Request, request: Asked, prefer: Wanted = None, idempotency_key: Once = None) -> Response:
-    """Ask for a forecast: small ones are answered at once, large ones are accepted and computed by a worker."""
-    # Not by Depends: this is the route that is asked most, and each dependency costs it as much as its whole gate.
-    caller, once = caller_of(http), once_only_of(http)
-    respond_async, origin = "respond-async" in preferences(prefer), origin_of(http)
-    if idempotency_key is None:
-        record = await once.forecasts.create(caller, request, respond_async=respond_async, origin=origin)
-        return created(record)
-    asked = await once.create(caller, request, idempotency_key, respond_async=respond_async, origin=origin)
-    return created(asked.record, replayed=asked.replayed)
 
 
 @router.get(

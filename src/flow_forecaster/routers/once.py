@@ -10,23 +10,18 @@ from fastapi import Request, Response
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.idempotency import Answer
 from flow_forecaster.routers.access import GuardedRoute
-from flow_forecaster.routers.documents import CONFLICT, INVALID
+from flow_forecaster.routers.documents import CONFLICT, INVALID, header
 from flow_forecaster.routers.unambiguous import unambiguous
-from flow_forecaster.services.repeating import MOST_KEY, Repeating
+from flow_forecaster.services.repeating import Repeating
+from flow_forecaster.services.reservations import MOST_KEY
 
 KEY = "idempotency-key"
-_HEADER = {
-    "name": KEY,
-    "in": "header",
-    "required": False,
-    "description": "What is done under this key is done once within 24 hours; a repetition gets the first answer.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": MOST_KEY, "title": "Idempotency-Key"},
-}
+_ONCE = "What is done under this key is done once within 24 hours; a repetition gets the first answer."
 Verbs = TypeVar("Verbs", bound=Any)
 
 
 class OnceRoute(GuardedRoute):
-    """A guarded route that heeds the key of a POST, unless it asks for that header itself.
+    """A guarded route that heeds the key of a POST.
 
     Its verbs come from a dependency that gives them by `within`, so that they write into the transaction of the key.
     """
@@ -35,7 +30,7 @@ class OnceRoute(GuardedRoute):
         super().__init__(*arguments, **options)
         if self.heeds_keys:
             answers = {str(status): deepcopy(problem) for status, problem in (CONFLICT | INVALID).items()}
-            said = {"parameters": [deepcopy(_HEADER)], "responses": answers}
+            said = {"parameters": [header(KEY, _ONCE, maxLength=MOST_KEY, minLength=1)], "responses": answers}
             self.openapi_extra = (self.openapi_extra or {}) | said
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -65,8 +60,7 @@ class OnceRoute(GuardedRoute):
     @property
     def heeds_keys(self) -> bool:
         """Whether the route heeds keys in this way."""
-        asks_itself = any(parameter.alias == KEY for parameter in self.dependant.header_params)
-        return "POST" in (self.methods or ()) and not asks_itself
+        return "POST" in (self.methods or ())
 
 
 def within(request: Request, verbs: Verbs) -> Verbs:

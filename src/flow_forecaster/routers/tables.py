@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -42,28 +43,33 @@ from flow_forecaster.schemas.work_items import ThroughputQuery
 from flow_forecaster.services.flow_metrics import periods_of
 from flow_forecaster.services.spreadsheets import MEDIA, write_table
 
+Route = TypeVar("Route", bound=Callable[..., Any])
 CSV_FILE, XLSX_FILE = "CsvFile", "XlsxFile"
 _CONTENT = {
     MEDIA["csv"].partition(";")[0]: {"schema": {"$ref": f"#/components/schemas/{CSV_FILE}"}},
     MEDIA["xlsx"]: {"schema": {"$ref": f"#/components/schemas/{XLSX_FILE}"}},
 }
-_FILE: dict[int | str, dict[str, Any]] = {200: {"description": "The table.", "content": _CONTENT}}
-_ALL = _FILE | INVALID | DATABASE_DOWN
-_ONE = _ALL | NOT_FOUND
+_ALL: dict[int | str, dict[str, Any]] = {200: {"description": "The table.", "content": _CONTENT}}
+_ALL |= INVALID | DATABASE_DOWN
 _PROJECTS, _FORECASTS = needs("projects:read"), needs("forecasts:read")
 
 router = APIRouter(prefix="/v1", route_class=GuardedRoute)
 
 
-@router.get(
-    "/projects/{project_id}/work-items.{form}",
-    operation_id="getWorkItemTable",
-    summary="Take work items along",
-    tags=["projects"],
-    response_class=Response,
-    responses=_ONE,
-    openapi_extra=_PROJECTS,
-)
+def _table(path: str, operation_id: str, summary: str, tag: str, needed: dict[str, Any]) -> Callable[[Route], Route]:
+    """Answer at a path with a table; what is of one project or one forecast may not be there."""
+    return router.get(
+        path,
+        operation_id=operation_id,
+        summary=summary,
+        tags=[tag],
+        response_class=Response,
+        responses=_ALL | NOT_FOUND if "_id}" in path else _ALL,
+        openapi_extra=needed,
+    )
+
+
+@_table("/projects/{project_id}/work-items.{form}", "getWorkItemTable", "Take work items along", "projects", _PROJECTS)
 async def work_items(
     caller: CallerDep,
     project_id: UUID,
@@ -82,29 +88,15 @@ async def work_items(
     )
 
 
-@router.get(
-    "/projects/{project_id}/history.{form}",
-    operation_id="getHistoryTable",
-    summary="Take a plain history along",
-    tags=["projects"],
-    response_class=Response,
-    responses=_ONE,
-    openapi_extra=_PROJECTS,
-)
+@_table("/projects/{project_id}/history.{form}", "getHistoryTable", "Take a plain history along", "projects", _PROJECTS)
 async def history(caller: CallerDep, project_id: UUID, form: TableForm, verbs: WorkItemsDep) -> Response:
     """List the rows of the plain history."""
     rows = await verbs.history(caller, project_id)
     return await _sent(history_table((date_of(day), completed) for day, completed in rows), form)
 
 
-@router.get(
-    "/projects/{project_id}/throughput.{form}",
-    operation_id="getThroughputTable",
-    summary="Take throughput along",
-    tags=["projects"],
-    response_class=Response,
-    responses=_ONE,
-    openapi_extra=_PROJECTS,
+@_table(
+    "/projects/{project_id}/throughput.{form}", "getThroughputTable", "Take throughput along", "projects", _PROJECTS
 )
 async def throughput(
     caller: CallerDep,
@@ -118,14 +110,12 @@ async def throughput(
     return await _sent(history_table(periods_of(past), "throughput"), form)
 
 
-@router.get(
+@_table(
     "/projects/{project_id}/flow-metrics.{form}",
-    operation_id="getFlowTable",
-    summary="Take the cumulative flow along",
-    tags=["projects"],
-    response_class=Response,
-    responses=_ONE,
-    openapi_extra=_PROJECTS,
+    "getFlowTable",
+    "Take the cumulative flow along",
+    "projects",
+    _PROJECTS,
 )
 async def flow(
     caller: CallerDep,
@@ -138,14 +128,8 @@ async def flow(
     return await _sent(period_table((await verbs.measure(caller, project_id, query)).periods), form)
 
 
-@router.get(
-    "/projects/{project_id}/cycle-times.{form}",
-    operation_id="getCycleTimeTable",
-    summary="Take cycle times along",
-    tags=["projects"],
-    response_class=Response,
-    responses=_ONE,
-    openapi_extra=_PROJECTS,
+@_table(
+    "/projects/{project_id}/cycle-times.{form}", "getCycleTimeTable", "Take cycle times along", "projects", _PROJECTS
 )
 async def cycle_times(
     caller: CallerDep,
@@ -158,14 +142,12 @@ async def cycle_times(
     return await _sent(cycle_time_table(await verbs.scatter(caller, project_id, query)), form)
 
 
-@router.get(
+@_table(
     "/projects/{project_id}/process-behavior-chart.{form}",
-    operation_id="getChartTable",
-    summary="Take a process behaviour chart along",
-    tags=["projects"],
-    response_class=Response,
-    responses=_ONE,
-    openapi_extra=_PROJECTS,
+    "getChartTable",
+    "Take a process behaviour chart along",
+    "projects",
+    _PROJECTS,
 )
 async def chart(
     caller: CallerDep, project_id: UUID, form: TableForm, query: Annotated[ChartQuery, Query()], verbs: FlowMetricsDep
@@ -174,14 +156,12 @@ async def chart(
     return await _sent(chart_table(await verbs.chart(caller, project_id, query)), form)
 
 
-@router.get(
+@_table(
     "/projects/{project_id}/accuracy.{form}",
-    operation_id="getProjectAccuracyTable",
-    summary="Take a project's kept promises along",
-    tags=["forecasts"],
-    response_class=Response,
-    responses=_ONE,
-    openapi_extra=_PROJECTS,
+    "getProjectAccuracyTable",
+    "Take a project's kept promises along",
+    "forecasts",
+    _PROJECTS,
 )
 async def accuracy_of_project(
     caller: CallerDep,
@@ -194,15 +174,7 @@ async def accuracy_of_project(
     return await _sent(accuracy_table(await accounting.of_project(caller, project_id, query)), form)
 
 
-@router.get(
-    "/accuracy.{form}",
-    operation_id="getAccuracyTable",
-    summary="Take kept promises along",
-    tags=["forecasts"],
-    response_class=Response,
-    responses=_ALL,
-    openapi_extra=_FORECASTS,
-)
+@_table("/accuracy.{form}", "getAccuracyTable", "Take kept promises along", "forecasts", _FORECASTS)
 async def accuracy(
     caller: CallerDep, form: TableForm, query: Annotated[AccuracyQuery, Query()], accounting: AccountingDep
 ) -> Response:
@@ -210,15 +182,7 @@ async def accuracy(
     return await _sent(accuracy_table(await accounting.of_tenant(caller, query)), form)
 
 
-@router.get(
-    "/forecasts.{form}",
-    operation_id="listForecastTable",
-    summary="Take the list of forecasts along",
-    tags=["forecasts"],
-    response_class=Response,
-    responses=_ALL,
-    openapi_extra=_FORECASTS,
-)
+@_table("/forecasts.{form}", "listForecastTable", "Take the list of forecasts along", "forecasts", _FORECASTS)
 async def forecasts(
     caller: CallerDep, form: TableForm, query: Annotated[ForecastTableQuery, Query()], tables: TablesDep
 ) -> Response:
@@ -230,15 +194,7 @@ async def forecasts(
     )
 
 
-@router.get(
-    "/forecasts/{forecast_id}/export.{form}",
-    operation_id="getForecastTable",
-    summary="Take a forecast along",
-    tags=["forecasts"],
-    response_class=Response,
-    responses=_ONE,
-    openapi_extra=_FORECASTS,
-)
+@_table("/forecasts/{forecast_id}/export.{form}", "getForecastTable", "Take a forecast along", "forecasts", _FORECASTS)
 async def forecast(caller: CallerDep, forecast_id: UUID, form: TableForm, verbs: ForecastsDep) -> Response:
     """List the distributions of a forecast that has succeeded; of a backtest, its scores."""
     record = await verbs.get(caller, forecast_id)

@@ -154,14 +154,11 @@ def engine_change(before: str, after: str, now: str) -> InputChange:
     return InputChange(input="engine", fields=["engine_version"], detail=detail)
 
 
-def parts_of(steps: Sequence[Step], values: Sequence[float | None], own: float) -> list[MovedPart]:
+def parts_of(names: Sequence[MovedBy], values: Sequence[float], own: float) -> list[MovedPart]:
     """Divide a movement among steps: the first value is before them, `own` is what the engine moved besides."""
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return []
     moved = [MovedPart(input="engine", movement=own)] if own else []
-    later = zip(steps, pairwise(known), strict=True)
-    return moved + [MovedPart(input=name, movement=after - before) for (name, _), (before, after) in later]
+    steps = zip(names, pairwise(values), strict=True)
+    return moved + [MovedPart(input=name, movement=after - before) for name, (before, after) in steps]
 
 
 def _detail(name: MovedBy, fields: Sequence[str], before: Asked, after: Asked) -> str:

@@ -8,13 +8,13 @@ from threading import Event
 from time import monotonic
 from typing import TypeAlias, TypeVar
 
-from flow_forecaster.engine.division import Counted, Part, pack
+from flow_forecaster.engine.division import Counted, Divided, Part, pack
 from flow_forecaster.engine.simulation import Divider, Machine, Stopped
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.services.catalogue import Job
 from flow_forecaster.services.metrics import Metrics, Size
 from flow_forecaster.services.together import Together
-from flow_forecaster.services.tracing import UNTRACED, Attributes, Tracer
+from flow_forecaster.services.tracing import UNTRACED, Attributes, Span, Tracer
 
 T = TypeVar("T")
 TINY_DRAWS = 50_000
@@ -103,8 +103,10 @@ class Computer:
     async def _counted(self, computing: Awaitable[T], job: Job, size: Size, draws: float) -> T:
         said: Attributes = {"forecast.kind": job.kind.name, "forecast.draws": draws}
         started = monotonic()
-        with self._tracer.span(f"compute {job.kind.name}", "internal", said):
-            result = await computing
+        with self._tracer.span(f"compute {job.kind.name}", "internal", said) as span:
+            result = await _parted(computing, span)
+        if isinstance(result, Divided):
+            raise result
         self._metrics.computed(job.kind.name, size, draws=draws, seconds=monotonic() - started)
         return result
 
@@ -125,6 +127,15 @@ class _Patience:
         self._end = self._end or monotonic() + self._seconds
         if share < 1.0 and monotonic() > self._end:
             raise TookTooLong
+
+
+async def _parted(computing: Awaitable[T], span: Span) -> T | Divided:
+    """Take that a job is to be divided for an answer: it is no error of the span."""
+    try:
+        return await computing
+    except Divided as divided:
+        span.note({"forecast.ranges": divided.ranges})
+        return divided
 
 
 def _result(job: Job, machine: Machine) -> str:

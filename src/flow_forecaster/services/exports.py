@@ -21,7 +21,7 @@ from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.projects import found
 from flow_forecaster.services.turnstiles import Turnstile
 
-_PROJECTS, _ITEMS, _FORECASTS, _ENDPOINTS = 500, 1_000, 20, 200
+_PROJECTS, _ITEMS, _FORECASTS, _ENDPOINTS = 500, 250, 20, 200
 T = TypeVar("T")
 
 

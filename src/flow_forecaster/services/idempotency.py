@@ -2,20 +2,17 @@
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from http import HTTPStatus
 
 from flow_forecaster.errors import DatabaseUnavailable, KeptForecastDeleted, KeyInFlight, KeyReused
 from flow_forecaster.persistence.database import Transaction
 from flow_forecaster.persistence.forecasts import ForecastRecord
 from flow_forecaster.persistence.idempotency import Reservation
-from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.schemas.kinds import AnyRequest
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.forecasts import Forecasts
-
-MOST_KEY = 255
+from flow_forecaster.services.reservations import reservation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +35,7 @@ class OnceOnly:
         """Answer a request, or give the answer that it had when this key came first.
 
         Raises:
+            InvalidInput: the key is empty or too long.
             KeyReused: the key came with another body.
             KeyInFlight: the first request with it is not answered yet.
             KeptForecastDeleted: what it made is deleted.
@@ -82,8 +80,5 @@ def _as_it_was(record: ForecastRecord) -> ForecastRecord:
 
 
 def _reservation(request: AnyRequest, key: str) -> Reservation:
-    """Take digests of key and body. What was sent counts, not what follows from it by default: that may change."""
-    body = request.model_dump_json(exclude_unset=True)
-    return Reservation(
-        key_digest=sha256(key.encode()).hexdigest(), body_digest=sha256(body.encode()).hexdigest(), token=new_id()
-    )
+    """Reserve a key. What was sent counts, not what follows from it by default: that may change."""
+    return reservation(key, request.model_dump_json(exclude_unset=True).encode())

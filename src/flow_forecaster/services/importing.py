@@ -18,7 +18,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from flow_forecaster.engine.work_items import Day, WorkItem, date_of, day_of
-from flow_forecaster.errors import TooManyWorkItems
+from flow_forecaster.errors import TimeZoneChanged, TooManyWorkItems
 from flow_forecaster.imports.reading import Counted, Dropped, File, Found, Options, delimiter_of, file_of
 from flow_forecaster.imports.texts import Opened
 from flow_forecaster.imports.values import Skipped
@@ -159,6 +159,7 @@ async def rehearsed(
 
     Raises:
         ProjectNotFound: there is none with this id.
+        TimeZoneChanged: its days are no longer those of the time zone that the file was read in.
         TooManyWorkItems: the project would have more than any may have.
     """
     async with database.rehearsing(tenant_id) as transaction:
@@ -170,10 +171,12 @@ async def taken(transaction: Transaction, project_id: UUID, prepared: Prepared, 
 
     Raises:
         ProjectNotFound: there is none with this id.
+        TimeZoneChanged: its days are no longer those of the time zone that the file was read in.
         TooManyWorkItems: the project would have more than any may have; the transaction must leave no trace.
     """
-    await held(transaction, project_id)
     file, tally = prepared.file, prepared.tally
+    if (await held(transaction, project_id)).time_zone != file.options.zone.key:
+        raise TimeZoneChanged
     before, changed, removed, done = await transaction.work_items.count(project_id), 0, 0, 0
     async for stretch in prepared.stretches():
         changed += await transaction.work_items.put_rows(project_id, stretch.items)

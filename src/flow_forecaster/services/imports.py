@@ -64,6 +64,7 @@ class Imports:
         Raises:
             InvalidInput: the file is none of the known forms, its dates could be read in two ways, or it is too long.
             ProjectNotFound: the project was deleted meanwhile.
+            TimeZoneChanged: its time zone was changed meanwhile.
             TooManyImports: enough files wait already.
             TooManyWorkItems: the project would have more than any may have.
         """

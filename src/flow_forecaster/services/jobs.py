@@ -284,8 +284,10 @@ class Jobs:
         log.warning("forecast_failed", code=error["code"])
 
     async def _release(self, held: Held) -> None:
+        """Give back what is held, and wake somebody else for it."""
         if await self._holder.release(held):
             self.metrics.attempted(held.kind, "released")
+            await self.doorbell.ring()
 
 
 def _event(held: Held, verb: str) -> str:

@@ -1,7 +1,7 @@
 """A forecast compared with the one before: the earlier one is asked again, with one input after the other replaced."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -19,6 +19,7 @@ from flow_forecaster.schemas.movements import (
     ComparedForecast,
     ForecastMovement,
     MovedBy,
+    MovedPart,
     MovementQuery,
     ProbabilityMovement,
     QuantileMovement,
@@ -43,6 +44,7 @@ class _Compared:
 
     record: ForecastRecord
     stored: Stored
+    answers: Answers
 
     @property
     def engine(self) -> str:
@@ -127,8 +129,8 @@ class Movements:
             )
         await self.meter.charge_draws(caller, cost)
         told = [None if job is None else await self._answer(job) for job in jobs]
-        first = told[0] or Answers.of(before.stored)
-        answers = [one or Answers.of(after.stored) for one in told[1:]]
+        first = told[0] or before.answers
+        answers = [one or after.answers for one in told[1:]]
         return _Replay(first=first, steps=[(name, one) for (name, _), one in zip(asked, answers, strict=True)])
 
     async def _answer(self, job: Job) -> Answers:
@@ -154,7 +156,8 @@ def _checked(record: ForecastRecord, field: str) -> ForecastRecord:
 
 
 def _read(record: ForecastRecord) -> _Compared:
-    return _Compared(record=record, stored=Stored.of(record.request, record.result or ""))
+    stored = Stored.of(record.request, record.result or "")
+    return _Compared(record=record, stored=stored, answers=Answers.of(stored))
 
 
 def _common(before: _Compared, after: _Compared) -> list[float]:
@@ -220,13 +223,9 @@ def _shown(one: _Compared) -> ComparedForecast:
 
 
 def _quantile(before: _Compared, after: _Compared, replay: _Replay | None, confidence: float) -> QuantileMovement:
-    old, new = (Answers.of(one.stored).quantiles[confidence] for one in (before, after))
-    parts = []
-    if replay is not None and old is not None and new is not None:
-        values = [replay.first.quantiles[confidence], *(one.quantiles[confidence] for _, one in replay.steps)]
-        if values[0] is not None and values[-1] is not None:
-            parts = parts_of(replay.steps, values, (new - old) - (values[-1] - values[0]))
+    old, new = (one.answers.quantiles[confidence] for one in (before, after))
     moved = None if old is None or new is None else new - old
+    parts = _parts(replay, moved, lambda answers: answers.quantiles[confidence])
     if after.record.kind == "how_many":
         told = {"items_before": old, "items_after": new}
         return QuantileMovement(confidence=confidence, movement=moved, parts=parts, **told)
@@ -237,12 +236,19 @@ def _quantile(before: _Compared, after: _Compared, replay: _Replay | None, confi
 
 
 def _probability(before: _Compared, after: _Compared, replay: _Replay | None) -> ProbabilityMovement | None:
-    old, new = (Answers.of(one.stored).probability for one in (before, after))
+    old, new = (one.answers.probability for one in (before, after))
     if old is None or new is None:
         return None
-    parts = []
-    if replay is not None:
-        values = [replay.first.probability, *(one.probability for _, one in replay.steps)]
-        if values[0] is not None and values[-1] is not None:
-            parts = parts_of(replay.steps, values, (new - old) - (values[-1] - values[0]))
+    parts = _parts(replay, new - old, lambda answers: answers.probability)
     return ProbabilityMovement(before=old, after=new, movement=new - old, parts=parts)
+
+
+def _parts(replay: _Replay | None, moved: float | None, take: Callable[[Answers], float | None]) -> list[MovedPart]:
+    """Divide what an answer moved among the steps; nothing if it lies beyond the horizon somewhere on the way."""
+    if replay is None or moved is None:
+        return []
+    values = [take(answers) for answers in (replay.first, *(one for _, one in replay.steps))]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return []
+    return parts_of([name for name, _ in replay.steps], known, moved - (known[-1] - known[0]))

@@ -6,17 +6,14 @@ before: see idempotency.py.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TypeVar, cast
 
-from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.errors import AnswerNotKept, KeyInFlight, KeyReused
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.idempotency import Answer, Reservation
-from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.services.callers import Caller
+from flow_forecaster.services.reservations import reservation
 
-MOST_KEY = 255
 T = TypeVar("T")
 
 
@@ -49,7 +46,7 @@ class Repeating:
             AnswerNotKept: it was done, and its answer held a secret, which is not kept.
             DatabaseUnavailable: nothing was done.
         """
-        wanted = _reservation(key, asked)
+        wanted = reservation(key, asked)
         try:
             async with self.database.writing(caller.tenant_id) as transaction:
                 if not await transaction.idempotency.reserve(wanted):
@@ -76,12 +73,3 @@ def _again(kept: tuple[str, Answer] | None, wanted: Reservation) -> Answer:
     if answer.body is None:
         raise AnswerNotKept
     return answer
-
-
-def _reservation(key: str, asked: bytes) -> Reservation:
-    if not key:
-        raise InvalidInput("idempotency-key", code="too_short", detail="The key is empty.")
-    if len(key) > MOST_KEY:
-        raise InvalidInput("idempotency-key", code="too_long", detail=f"A key has at most {MOST_KEY} characters.")
-    digest = sha256(key.encode()).hexdigest()
-    return Reservation(key_digest=digest, body_digest=sha256(asked).hexdigest(), token=new_id())

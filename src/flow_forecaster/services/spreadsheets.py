@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO, Protocol
 
@@ -17,7 +18,10 @@ MEDIA: dict[TableForm, str] = {
 }
 MOST_ROWS = 1_048_576
 """Of a sheet, its header included."""
-_FORMULAS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
+_FORMULAS = (*_SIGNS, "\t", "\r", "\n")
+_LATER = re.compile(rf"""[;\t\r\n][\s"']*(?=[{_SIGNS}])""")
+"""Where a cell begins within another for a spreadsheet that parts cells at semicolons, as Excel does in Europe."""
 _XLSX = {
     "constant_memory": True,
     "strings_to_formulas": False,
@@ -126,5 +130,12 @@ def _text(cell: Cell) -> str:
     if isinstance(cell, dt.datetime):
         return cell.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
     if isinstance(cell, str):
-        return f"'{cell}" if cell.startswith(_FORMULAS) or cell.lstrip().startswith(_FORMULAS) else cell
+        return _guarded(cell)
     return cell.isoformat() if isinstance(cell, dt.date) else repr(cell)
+
+
+def _guarded(text: str) -> str:
+    """Lead by an apostrophe what a spreadsheet would run, be it that it begins there or at a semicolon."""
+    if text.startswith(_FORMULAS) or text.lstrip().startswith(_FORMULAS):
+        text = f"'{text}"
+    return _LATER.sub(r"\g<0>'", text)

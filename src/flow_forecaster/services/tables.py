@@ -24,7 +24,7 @@ from flow_forecaster.services.projects import found
 from flow_forecaster.services.spreadsheets import Sheet, sheet
 from flow_forecaster.services.turnstiles import Turnstile
 
-_PAGE = 1_000
+_PAGE = 250
 T = TypeVar("T")
 
 

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from arq.connections import ArqRedis, RedisSettings, create_pool
+from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 from arq.worker import Worker, func
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -34,6 +35,8 @@ PATIENCE_SECONDS = 1.0
 CLOSING_SECONDS = 5.0
 MOST_RINGS = 1_000  # enough to wake everyone; each further one would only find nothing to do
 _A_DAY = 86_400
+TAKEN_SECONDS = 10.0
+"""So long a ring is left to a worker that has begun to take it off the queue."""
 _TRIES = 1_000  # a ring is given back when its worker stops, however often that happens
 
 
@@ -48,6 +51,20 @@ def redis_settings(url: str, *, retries: int = FOREVER) -> RedisSettings:
     settings.retry_on_error = list(OUTAGES)
     settings.retry = Retry(ExponentialBackoff(cap=2.0, base=0.05), retries, supported_errors=OUTAGES)
     return settings
+
+
+async def take_off(redis: ArqRedis, ring_id: str) -> None:
+    """Take a ring that was heard off the queue.
+
+    arq would leave it there until its worker is done, and if that is killed, for a day; as it looks at the first
+    hundred rings only, a hundred such workers would silence the bell for all others.
+    """
+    keys = (in_progress_key_prefix, job_key_prefix, retry_key_prefix)
+    with suppress(RedisError, OSError):
+        async with asyncio.timeout(PATIENCE_SECONDS), redis.pipeline(transaction=True) as pipe:
+            pipe.zrem(QUEUE, ring_id)
+            pipe.delete(*(prefix + ring_id for prefix in keys))
+            await pipe.execute()
 
 
 class RedisBell:
@@ -133,7 +150,8 @@ def run_worker(settings: Settings, url: str) -> None:
     workshop = Workshop.of(settings, bell, metrics, tracer)
     stack = AsyncExitStack()
 
-    async def ring(ctx: dict[Any, Any]) -> None:  # noqa: ARG001 - arq hands it over
+    async def ring(ctx: dict[Any, Any]) -> None:
+        await take_off(ctx["redis"], ctx["job_id"])
         await drain(workshop.jobs)
 
     async def start(ctx: dict[Any, Any]) -> None:  # noqa: ARG001
@@ -162,5 +180,6 @@ def run_worker(settings: Settings, url: str) -> None:
         job_serializer=_dump,
         job_deserializer=json.loads,
     )
+    worker.in_progress_timeout_s = TAKEN_SECONDS
     with exposed(settings, metrics):
         worker.run()
