@@ -23,7 +23,7 @@ def prices(change: dict[str, Any], **fields: Any) -> Prices | None:
 
 def refused(*changes: dict[str, Any], **fields: Any) -> tuple[tuple[str | int, ...], str]:
     with pytest.raises(InvalidInput) as caught:
-        request(*changes, **fields).asked(today=TODAY, seed=1)
+        _ = request(*changes, **fields).asked(today=TODAY, seed=1)[1].cost
     return caught.value.path, caught.value.code
 
 

@@ -82,15 +82,16 @@ class Group:
     cases: CaseTables
     alone: TrialTables | None
 
-    def finish(self, seed: int, horizon: int, first: int, trials: int) -> tuple[Counts, Floats]:
-        """Find T and effort of trials first .. first + trials - 1, shape (cases, trials)."""
-        shape = self.places.size, trials
-        periods, efforts = np.empty(shape, dtype=np.int64), np.empty(shape)
+    def finish(self, seed: int, horizon: int, first: int, efforts: Floats) -> Counts:
+        """Find T of trials first .. first + n - 1, shape (cases, n), and fill in efforts, (cases, n) or (0, n)."""
+        trials = efforts.shape[1]
+        periods = np.empty((self.places.size, trials), dtype=np.int64)
         if self.alone is None:
             kernels.finish(self.pace, self.cases, np.uint64(seed), horizon, first, periods, efforts)
         else:  # nothing is shared
-            outcomes(self.alone, np.uint64(seed), horizon, first, periods[0], efforts[0])
-        return periods, efforts
+            effort = efforts[0] if efforts.size else np.empty(trials)
+            outcomes(self.alone, np.uint64(seed), horizon, first, periods[0], effort)
+        return periods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,7 @@ class Company:
     groups: tuple[Group, ...]
     seed: int
     horizon: int
+    paid: bool
 
     @property
     def size(self) -> int:
@@ -107,10 +109,17 @@ class Company:
         return sum(group.places.size for group in self.groups)
 
     def finish(self, first: int, trials: int) -> tuple[Counts, Floats]:
-        """Find T and the contributor-periods of trials first .. first + trials - 1 for every case, (cases, trials)."""
-        periods, efforts = np.empty((self.size, trials), dtype=np.int64), np.empty((self.size, trials))
+        """Find T and the contributor-periods of trials first .. first + trials - 1 for every case, (cases, trials).
+
+        Where nobody is paid, there are no efforts: (0, trials).
+        """
+        periods = np.empty((self.size, trials), dtype=np.int64)
+        efforts = np.empty((self.size if self.paid else 0, trials))
         for group in self.groups:
-            periods[group.places], efforts[group.places] = group.finish(self.seed, self.horizon, first, trials)
+            own = np.empty((group.places.size if self.paid else 0, trials))
+            periods[group.places] = group.finish(self.seed, self.horizon, first, own)
+            if self.paid:
+                efforts[group.places] = own
         return periods, efforts
 
 
@@ -121,7 +130,8 @@ def company(cases: Sequence[Case], horizon: int) -> Company:
     for place, case in enumerate(shared):
         places.setdefault(case.source, []).append(place)
     groups = tuple(_group([shared[place] for place in members], members, horizon) for members in places.values())
-    return Company(groups=groups, seed=cases[0].basis.seed, horizon=horizon)
+    paid = any(case.prices is not None for case in cases)
+    return Company(groups=groups, seed=cases[0].basis.seed, horizon=horizon, paid=paid)
 
 
 def cost_of(cases: Sequence[Case], horizon: int) -> float:
@@ -177,6 +187,7 @@ def _side_by_side(tables: Sequence[TrialTables]) -> CaseTables:
     return CaseTables(
         capacity=np.array([table.capacity for table in tables]),
         people=np.array([table.people for table in tables]),
+        spent=np.array([np.append(0.0, table.people.cumsum()) for table in tables]),
         workable=np.array([table.workable for table in tables]),
         ramp=np.array([table.ramp for table in tables]),
         walks=walks,

@@ -144,7 +144,7 @@ class WhatIf:
         }
         for name, (ours, theirs) in given.items():
             if ours is None and theirs is not None:
-                detail = f"The base has no {name} that this could be compared with; give it some."
+                detail = f"The base has no {name}, so there is nothing that this could be compared with."
                 raise InvalidInput(name, code="nothing_to_compare", detail=detail)
 
     @cached_property

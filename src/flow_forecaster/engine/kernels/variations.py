@@ -34,6 +34,7 @@ class CaseTables(NamedTuple):
     Cases that differ by their scope, growth or tail alone share a walk: what is done by when is the same for both.
 
     capacity, people, workable: (C, H). ramp: (C, 3). All as TrialTables has them for one model.
+    spent: (C, H + 1), people up to the end of so many periods.
     walks: (C,), the walk of a case. leaders: (W,), the case whose capacity, focus and delay are those of a walk.
     laws: (C, 5), which law a case draws its scope, focus, growth, delay and tail from.
     cumulative: the laws' tables one after the other; starts: (L,), where each begins.
@@ -42,6 +43,7 @@ class CaseTables(NamedTuple):
 
     capacity: Floats
     people: Floats
+    spent: Floats
     workable: Floats
     ramp: Floats
     walks: Counts
@@ -100,16 +102,15 @@ def _walk(
     goals: Floats,
     ends: Counts,
     active: Counts,
-    ways: Floats,
+    done: Floats,
 ) -> None:
-    """Fill in what is done and the contributor-periods by the end of period t, ways[0, w, t] and ways[1, w, t].
+    """Fill in done[w, t], what is done by the end of period t, as far as any case of walk w needs: up to ends[w].
 
-    As far as any case of walk w needs: up to ends[w]. The walks go side by side, because one period of a walk waits for
-    the one before and no walk for another. ways: (2, W, H + 1), the columns of t = 0 filled in. active: (W,), to work
-    with.
+    The walks go side by side, because one period of a walk waits for the one before and no walk for another.
+    done: (W, H + 1), its first column filled in. active: (W,), to work with.
     """
     capacity, people, ramp, leaders = cases.capacity, cases.people, cases.ramp, cases.leaders
-    workable, done, spent = cases.workable, ways[0], ways[1]
+    workable = cases.workable
     level, slot, left = 1.0, np.uint64(pace.accept.size), leaders.size
     for walk in range(left):
         active[walk] = walk
@@ -125,7 +126,6 @@ def _walk(
                 who = contributors(ramp[case], people[case, period], share)
                 worked = share_of(workable[case, period] - values[case, 3])
                 done[walk, period + 1] = before + throughput * (capacity[case, period] * values[case, 1] * worked) * who
-                spent[walk, period + 1] = spent[walk, period] + who
                 ends[walk] = period + 1
                 active[kept] = walk
                 kept += 1
@@ -150,31 +150,44 @@ def _reached(done: Floats, walk: int, end: int, scope: float, growth: float, sta
     return period
 
 
+@njit
+def _effort(cases: CaseTables, done: Floats, values: Floats, case: int, periods: int) -> float:
+    """Count contributor-periods: from the walk where they follow what is done, which only then is a case's own."""
+    ramp, people, walk = cases.ramp[case], cases.people, cases.walks[case]
+    if ramp[0] == 0.0:
+        known: float = cases.spent[case, periods]
+        return known
+    effort = 0.0
+    for period in range(periods):
+        share = (done[walk, period] - _HALF) * (1.0 / _goal(values[case, 0], values[case, 2], period))
+        effort += contributors(ramp, people[case, period], share)
+    return effort
+
+
 @njit(nogil=True)
 def finish(
     pace: UrnTables, cases: CaseTables, seed: np.uint64, horizon: int, first: int, periods: Counts, efforts: Floats
 ) -> None:
-    """Fill in T and the contributor-periods of trials first .. first + n - 1 for each case, both of shape (C, n).
+    """Fill in T of trials first .. first + n - 1 for each case, periods of shape (C, n); horizon + 1 is unfinished.
 
-    T = horizon + 1 is unfinished, and has no effort that means anything.
+    efforts: contributor-periods until the last item, of shape (C, n), or (0, n) where nobody asks for them.
     """
     pool, walks, count = pool_of(pace), cases.walks, cases.leaders.size
     values = np.empty((walks.size, LAWS))
-    goals, ways = np.empty((count, 2)), np.zeros((2, count, horizon + 1))
-    ways[0, :, 0] = _HALF
-    done, spent = ways[0], ways[1]
+    goals, done = np.empty((count, 2)), np.full((count, horizon + 1), _HALF)
     ends, active = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for index in range(periods.shape[1]):
         counter = trial_counter(seed, first + index)
         _draw_values(cases, counter, values)
         _set_out(cases, values, goals, ends)
-        _walk(pace, pool, cases, counter, values, goals, ends, active, ways)
+        _walk(pace, pool, cases, counter, values, goals, ends, active, done)
         period = 0
         for case in range(walks.size):
             reached = _reached(done, walks[case], ends[walks[case]], values[case, 0], values[case, 2], period)
             period = max(reached, 0)
             last = period + np.int64(values[case, 4])
-            efforts[case, index] = spent[walks[case], period]
+            if efforts.shape[0]:
+                efforts[case, index] = _effort(cases, done, values, case, period)
             periods[case, index] = last if reached >= 0 and last <= horizon else horizon + 1
 
 
