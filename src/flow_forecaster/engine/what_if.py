@@ -238,7 +238,7 @@ class WhatIf:
     def _until(self, variation: Variation, deadline: date) -> tuple[int, int]:
         """Count the periods of a variation until its own deadline, or else until that of the base."""
         start = variation.case.basis.timeline.start
-        if variation.deadline in {None, deadline} and start > deadline >= self.base.basis.timeline.start:
+        if variation.deadline in {None, deadline} and start > deadline:
             detail = f"The deadline, {deadline.isoformat()}, lies before it."
             raise InvalidInput("start", code="before_start", detail=detail)
         return _until(variation.case, variation.deadline or deadline)
