@@ -37,7 +37,7 @@ def figures(plan: Plan) -> Iterator[Figure]:
     rows = plan.either(500_000, 2_000)
     with tempfile.TemporaryDirectory() as folder:
         export = Path(folder) / "export.csv"
-        _write(export, rows)
+        write_export(export, rows)
         bare = _bare(export, Path(folder) / "bare.db")
         yield from _figures(rows, export, "SQLite", f"sqlite+aiosqlite:///{folder}/forecasts.db", bare)
         with postgres() as url:
@@ -54,7 +54,7 @@ def _figures(rows: int, export: Path, database: str, url: str, bare: float) -> I
     yield Figure.of(f"{name}: peak memory", "MiB", "before the import", memory, Target(of="figure", at_most=300))
 
 
-def _write(export: Path, rows: int) -> None:
+def write_export(export: Path, rows: int) -> None:
     """Write an export as Jira does, its moments spread over eight years."""
     with export.open("w", encoding="utf-8") as file:
         file.write(_HEADER + "\n")
@@ -79,19 +79,23 @@ def _bare(export: Path, file: Path) -> float:
     return perf_counter() - started
 
 
-class _Clock:
+class Clock:
+    """What day it is."""
+
     def today(self) -> date:
+        """Tell it by UTC."""
         return datetime.now(UTC).date()
 
     def today_in(self, time_zone: str) -> date:
+        """Tell it in a time zone."""
         return datetime.now(ZoneInfo(time_zone)).date()
 
 
-async def _import(export: Path, url: str) -> None:
-    database = Database(url)
+async def import_file(export: Path, database: Database) -> tuple[float, float]:
+    """Take an export into a database of its own; return the seconds, and the peak before."""
     await migrate(database)
-    made = await Projects(database=database, clock=_Clock()).create(ANYBODY, ProjectRequest(name="Measured"))
-    imports = Imports(database=database, clock=_Clock())
+    made = await Projects(database=database, clock=Clock()).create(ANYBODY, ProjectRequest(name="Measured"))
+    imports = Imports(database=database, clock=Clock())
     idle = peak()
     with export.open("rb") as file:
 
@@ -101,10 +105,17 @@ async def _import(export: Path, url: str) -> None:
 
         started = perf_counter()
         report = await imports.run(ANYBODY, made, opened, ImportQuery())
-        print(perf_counter() - started, peak(), idle)
+        seconds = perf_counter() - started
     if report.created != report.rows:
         raise SystemExit(f"{report.created} of {report.rows} rows were taken")
     imports.close()
+    return seconds, idle
+
+
+async def _import(export: Path, url: str) -> None:
+    database = Database(url)
+    seconds, idle = await import_file(export, database)
+    print(seconds, peak(), idle)
     await database.close()
 
 

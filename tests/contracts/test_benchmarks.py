@@ -31,6 +31,7 @@ ROWS = {
     "memory": ("peak memory of 10,000,000 trials",),
     "workers": ("20,000,000 trials of when by ranges, two workers",),
     "imports": ("import of 2,000 rows into SQLite", "import of 2,000 rows into PostgreSQL: peak memory"),
+    "exports": ("export of 1,000 items from SQLite", "restoration of 1,000 items into PostgreSQL: longest wait"),
     "metrics": ("flow metrics of 1,000 items on SQLite", "flow metrics of 1,000 items on PostgreSQL"),
     "http": ("stored on SQLite, 16 connections", "stored on PostgreSQL, 16 connections"),
     "start": ("ready to serve",),

@@ -134,6 +134,20 @@ async def test_items_are_found_by_type_tag_and_state(database: Database) -> None
             assert days == ([(20_003, 1)] if "PAY-1" in ids else []), which
 
 
+async def test_all_items_are_read_in_stretches_each_once_and_in_the_order_of_a_page(database: Database) -> None:
+    async with database.writing(OPEN_TENANT) as transaction:
+        made, other = [(await transaction.projects.add(replace(NEW, name=name))).id for name in "ab"]
+        await transaction.work_items.put(made, ITEMS)
+        await transaction.work_items.put(other, ITEMS)
+        whole = await transaction.work_items.page(made, limit=9, after=None, which=EVERYTHING)
+        for length in (1, 2, 3, 4, 5):
+            read = [one async for one in transaction.work_items.stretches(made, length=length, which=EVERYTHING)]
+            assert [item for items in read for item in items] == whole
+            assert max(map(len, read)) == min(length, 4)
+        red = ItemFilter(tags=("red",))
+        assert [one async for one in transaction.work_items.stretches(made, length=1, which=red)] == [[WHOLE], []]
+
+
 async def test_two_who_make_a_project_of_one_name_at_once_make_one(database: Database) -> None:
     made = await asyncio.gather(*(a_project(database) for _ in range(4)), return_exceptions=True)
     assert len([one for one in made if isinstance(one, UUID)]) == 1

@@ -1,8 +1,9 @@
 """Forecasts as a caller meets them, on both databases, with fakes for the doorbell, the clock and the dice only."""
 
 import base64
+import threading
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -38,6 +39,18 @@ async def bell(database_url: str, database: Database) -> AsyncIterator[CuriousBe
     opened = Database(database_url)
     yield CuriousBell(database=opened)
     await opened.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedDice:
+    """Dice that note on which thread they are thrown."""
+
+    threads: list[str] = field(default_factory=list)
+
+    def seed(self) -> int:
+        """Fall one way."""
+        self.threads.append(threading.current_thread().name)
+        return DICE
 
 
 @pytest.fixture
@@ -81,6 +94,27 @@ async def test_a_small_forecast_is_answered_at_once_and_stored_as_it_is_told(
 async def test_a_seed_of_the_callers_is_the_seed_that_is_stored(forecasts: Forecasts, database: Database) -> None:
     record = await forecasts.create(ANYBODY, a_request(seed=2**53 - 1), respond_async=False)
     assert (await row_of(database, record.id))["seed"] == 2**53 - 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "there"),
+    [
+        ({}, True),
+        ({"sampler": {"kind": "bootstrap"}}, True),
+        ({"sampler": {"kind": "weibull"}}, False),
+        ({"sampler": {"kind": "negative_binomial"}}, False),
+        ({"history": {"throughput": [1] * 10_000, "period": "day"}}, False),
+        ({"calendar": {"country": "DE"}}, False),
+        ({"scope": {"items": {"low": 10, "high": 90}}}, False),
+        ({"risks": [{"name": "a", "probability": 0.5, "items": 5.0}]}, False),
+    ],
+)
+async def test_only_plain_questions_are_put_on_the_event_loop(
+    forecasts: Forecasts, changes: dict[str, Any], *, there: bool
+) -> None:
+    dice = WatchedDice()
+    await replace(forecasts, dice=dice).create(ANYBODY, a_request(**changes), respond_async=True)
+    assert [name == threading.current_thread().name for name in dice.threads] == [there]
 
 
 async def test_a_large_forecast_is_accepted_and_rung_for_once_it_is_committed(

@@ -80,6 +80,19 @@ async def test_a_worker_answers_what_the_api_accepted(
     assert (row["attempt"], row["result"]) == (1, expected)
 
 
+async def test_a_worker_works_though_redis_is_away_from_the_start(
+    ground: dict[str, Any], database: Database, tmp_path: Path
+) -> None:
+    job = a_job(trials=LARGE)
+    record = await accept(database, job)
+    with worker_process(tmp_path, **ground, redis_url="redis://127.0.0.1:1", threads=2) as worker:
+        await worker.has_told("redis_away_at_start")
+        await until(partial(_is, database, record.id, "succeeded"))
+        worker.process.send_signal(signal.SIGTERM)
+        assert await worker.exit_code() == 0
+    assert (await row_of(database, record.id))["result"] == answer_of(job)
+
+
 async def test_a_worker_told_to_stop_gives_its_forecast_back_uncounted(
     ground: dict[str, Any], valkey: RedisServer, database: Database, tmp_path: Path
 ) -> None:

@@ -4,8 +4,9 @@ import json as jsons
 import secrets
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
 
 from pydantic import TypeAdapter
@@ -94,7 +95,11 @@ def forecast(asked: Asked) -> None:
             csv=asked.csv,
         )
         return
-    history = None if asked.guessed else read(file=asked.file, git=asked.git, period=asked.period)
+    history = (
+        None
+        if asked.guessed
+        else read(file=asked.file, git=asked.git, period=asked.period, start=asked.fields.get("start"))
+    )
     if history is not None and isinstance(history.period, int) and "calendar" in asked.fields:
         detail = "with a calendar, count days or weeks: an iteration of working days is told in a request (`forecast`)"
         raise Refused(f"--period: {detail}")
@@ -140,8 +145,8 @@ def _confidences(text: str | None) -> list[float] | None:
     return [round(percent / 100, 12) for percent in percents]
 
 
-def read(*, file: str | None, git: str | None, period: str | None) -> ReadHistory:
-    """Read the history in a file or in a repository.
+def read(*, file: str | None, git: str | None, period: str | None, start: str | None = None) -> ReadHistory:
+    """Read the history in a file or in a repository: what is over before today, or before the start of a forecast.
 
     Raises:
         Refused: neither or both are given.
@@ -149,9 +154,18 @@ def read(*, file: str | None, git: str | None, period: str | None) -> ReadHistor
     """
     if (file is None) == (git is None):
         raise Refused("give either a FILE or --git PATH")
+    today = datetime.now(UTC).date()
+    before = _day(start) or today
     if git is not None:
-        return read_git_history(git, period=period, until=None)
-    return read_history(file or "-", period=period, stdin=sys.stdin.buffer)
+        return read_git_history(git, period=period, until=min(before, today) - timedelta(days=1))
+    return read_history(file or "-", period=period, stdin=sys.stdin.buffer, before=before)
+
+
+def _day(text: str | None) -> date | None:
+    """Read a day; what is none is refused with the request."""
+    with suppress(ValueError):
+        return None if text is None else date.fromisoformat(text)
+    return None
 
 
 def as_field(history: ReadHistory) -> dict[str, Any]:

@@ -54,15 +54,18 @@ class _Token(str):
 _KINDS = {_Token: "a number", str: "text", bool: "a boolean", type(None): "null", list: "a list", dict: "an object"}
 
 
-def read_history(source: str, *, period: str | None, stdin: IO[str] | IO[bytes] | None) -> ReadHistory:
+def read_history(
+    source: str, *, period: str | None, stdin: IO[str] | IO[bytes] | None, before: date | None = None
+) -> ReadHistory:
     """Read the history in the file `source`, or in `stdin` when it is "-"; the form is recognised by content.
 
     The forms are a CSV with the columns date and completed, one number per line, and JSON: a list of numbers, the API's
-    history object or a forecast request. `period` as in `parse_period`, None for the input's own. Raises InputError.
+    history object or a forecast request. `period` as in `parse_period`, None for the input's own. What is not over
+    `before` a day is left out where there are dates, and named in a note. Raises InputError.
     """
     wanted = None if period is None else parse_period(period)
     try:
-        return _read_text(read_text(source, stdin), wanted)
+        return over(_read_text(read_text(source, stdin), wanted, before), before)
     except InputError as error:
         name = "standard input" if source == "-" else source
         raise InputError(error.detail, source=name, line=error.line) from None
@@ -104,21 +107,39 @@ def in_periods(history: ReadHistory, wanted: Period) -> ReadHistory:
     if max(sums) > LARGEST_COUNT:
         raise InputError(f"sums to {max(sums):,} in one {_unit(wanted)}; a count is at most {LARGEST_COUNT:,}")
     start = history.start and history.start + timedelta(days=skip * have)
-    notes = (*history.notes, *_left_out(history, 0, skip, wanted), *_left_out(history, end, total, wanted))
+    lack = f"a whole {_unit(wanted)}"
+    notes = (*history.notes, *_left_out(history, 0, skip, lack), *_left_out(history, end, total, lack))
     return ReadHistory(throughput=sums, period=wanted, start=start, notes=notes)
 
 
-def _left_out(history: ReadHistory, begin: int, end: int, wanted: Period) -> list[str]:
+def over(history: ReadHistory, before: date | None) -> ReadHistory:
+    """Leave out what is not over before a day: a period that still runs says less than it will.
+
+    Raises:
+        InputError: nothing is.
+    """
+    if history.start is None or before is None:
+        return history
+    total, whole = len(history.throughput), (before - history.start).days // _days(history.period)
+    if whole >= total:
+        return history
+    if whole < 1:
+        raise InputError(f"has no {_unit(history.period)} that is over before {before}")
+    (note,) = _left_out(history, whole, total, f"over before {before}")
+    return replace(history, throughput=history.throughput[:whole], notes=(*history.notes, note))
+
+
+def _left_out(history: ReadHistory, begin: int, end: int, lack: str) -> list[str]:
     if begin == end:
         return []
     which = f"{end - begin} of the counts, at the {'end' if begin else 'start'},"
     if history.start is not None:
         first, last = (history.start + timedelta(days=at * _days(history.period)) for at in (begin, end))
         which = f"{first} to {last - timedelta(days=1)}"
-    return [f"left out {which} with {sum(history.throughput[begin:end])} finished: not a whole {_unit(wanted)}"]
+    return [f"left out {which} with {sum(history.throughput[begin:end])} finished: not {lack}"]
 
 
-def _read_text(text: str, wanted: Period | None) -> ReadHistory:
+def _read_text(text: str, wanted: Period | None, before: date | None) -> ReadHistory:
     if text.lstrip().startswith(("[", "{")):
         return _from_json(text, wanted)
     lines = [line.split("#", 1)[0].strip() for line in text.split("\n")]
@@ -126,7 +147,7 @@ def _read_text(text: str, wanted: Period | None) -> ReadHistory:
         raise InputError("holds no counts")
     delimiter = _delimiter(next(filter(None, lines)))
     if delimiter is not None:
-        return _from_table(text, delimiter, wanted)
+        return _from_table(text, delimiter, wanted, before)
     _bounded(sum(map(bool, lines)))
     return _undated(tuple(_count(it, "the number", at) for at, it in enumerate(lines, start=1) if it), wanted)
 
@@ -190,7 +211,7 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         raise InputError(f"is not a well-formed CSV: {error}", line=reader.line_num) from None
 
 
-def _from_table(text: str, delimiter: str, wanted: Period | None) -> ReadHistory:
+def _from_table(text: str, delimiter: str, wanted: Period | None, before: date | None) -> ReadHistory:
     records = _records(text, delimiter)
     line, header = next(records)
     names = [cell.lower() for cell in header]
@@ -201,7 +222,7 @@ def _from_table(text: str, delimiter: str, wanted: Period | None) -> ReadHistory
         raise InputError("has a header and no rows")
     extra = [_shown(cell) for cell in header if cell.lower() not in _COLUMNS]
     notes = (f"columns that are not read: {', '.join(extra[:9])}",) if extra else ()
-    read = _dated(dict(sorted(rows.items())), wanted)
+    read = _dated(dict(sorted(rows.items())), wanted, before)
     return replace(read, notes=notes + read.notes)
 
 
@@ -219,7 +240,7 @@ def _rows(records: Iterable[tuple[int, list[str]]], names: list[str]) -> dict[da
     return rows
 
 
-def _dated(rows: dict[date, int], wanted: Period | None) -> ReadHistory:
+def _dated(rows: dict[date, int], wanted: Period | None, before: date | None) -> ReadHistory:
     """Find out from the dates, in order, what a row stands for: a day, a week, N days, or a day on which work ended."""
     if len(rows) == 1:
         if wanted is None:
@@ -230,7 +251,7 @@ def _dated(rows: dict[date, int], wanted: Period | None) -> ReadHistory:
     # A team that writes a row per week or sprint may leave out an idle one: the others still give the rhythm away.
     steady = len(gaps) == 1 or (step % 7 == 0 and all(gap % step == 0 for gap in gaps))
     if step == 1 or not steady:
-        return _daily(rows, wanted)
+        return _daily(rows, wanted, before)
     read = _filled(rows, step)
     return read if wanted is None else in_periods(read, wanted)
 
@@ -256,11 +277,12 @@ def _filled(rows: dict[date, int], step: int) -> ReadHistory:
     return ReadHistory(throughput=counts, period=period, start=first, notes=tuple(notes))
 
 
-def _daily(rows: dict[date, int], wanted: Period | None) -> ReadHistory:
-    days = _filled(rows, 1)
+def _daily(rows: dict[date, int], wanted: Period | None, before: date | None) -> ReadHistory:
+    days = over(_filled(rows, 1), before)
     # Rows for every Monday to Friday and for no weekend: a last week up to Friday lacks only days off.
     steps = {(earlier.weekday(), (later - earlier).days) for earlier, later in pairwise(rows)}
-    rest = max(rows).weekday() == 4 and steps <= {(0, 1), (1, 1), (2, 1), (3, 1), (4, 3)}
+    ends_on = (min(rows).weekday() + len(days.throughput) - 1) % 7
+    rest = ends_on == 4 and steps <= {(0, 1), (1, 1), (2, 1), (3, 1), (4, 3)}
     to_sunday = replace(days, throughput=days.throughput + (0, 0) * rest)
     whole_weeks = (len(to_sunday.throughput) - -min(rows).weekday() % 7) // 7
     chosen, other = ("week", "day") if whole_weeks >= 6 else ("day", "week")

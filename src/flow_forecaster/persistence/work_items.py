@@ -1,6 +1,6 @@
 """Work items of projects, by the thousand. Who writes them holds their project's row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
@@ -112,6 +112,26 @@ class WorkItemRepository:
         if after is not None:
             query = query.where(WorkItemRow.item_id > after)
         return [_item(row) for row in await self._connection.execute(query)]
+
+    async def stretches(self, project_id: UUID, *, length: int, which: ItemFilter) -> AsyncIterator[list[WorkItem]]:
+        """Read all items in the order of their ids, so many at a time.
+
+        The ends of the stretches are found first. With a limit instead, a PostgreSQL that knows nothing yet of a table
+        that has just been filled sorts all that is left for each stretch: 100,000 items took half a minute.
+        """
+        of_project = *self._of(project_id), *_conditions(which)
+        number = func.row_number().over(order_by=WorkItemRow.item_id).label("number")
+        ids = select(WorkItemRow.item_id, number).where(*of_project).subquery()
+        ends = select(ids.c.item_id).where(ids.c.number % length == 0).order_by(ids.c.item_id)
+        after: str | None = None
+        for end in (*(await self._connection.execute(ends)).scalars(), None):
+            query = select(*_COLUMNS).where(*of_project).order_by(WorkItemRow.item_id)
+            if after is not None:
+                query = query.where(WorkItemRow.item_id > after)
+            if end is not None:
+                query = query.where(WorkItemRow.item_id <= end)
+            yield [_item(row) for row in await self._connection.execute(query)]
+            after = end
 
     async def count(self, project_id: UUID) -> int:
         """Count the items of a project."""

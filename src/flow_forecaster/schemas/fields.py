@@ -153,7 +153,7 @@ class ForecastFields(AheadFields, HistoryFields):
         working, caveats = self._working(), tuple[Caveat, ...]()
         if history is not None and working is not None:
             history, caveats = working_history(history, working)
-        caveats += self._left_out
+        caveats += self._left_out + self._overlap(self.start)
         return Basis(
             history=history,
             timeline=self._timeline(self.start, working),
@@ -163,6 +163,21 @@ class ForecastFields(AheadFields, HistoryFields):
             seed=self.seed,
             caveats=caveats,
         )
+
+    def _overlap(self, start: date) -> tuple[Caveat, ...]:
+        """Doubt a history that goes on after the forecast has begun."""
+        known = None if self.history is None else self.history.start
+        if self.history is None or known is None:
+            return ()
+        period = period_value(self.history.period)
+        after = (known - start).days + len(self.history.throughput) * period.days
+        if after <= 0:
+            return ()
+        detail = (
+            f"The history goes on until {start + timedelta(days=after - 1)}, and the forecast starts on {start}: a "
+            f"{period} that is not over by then says less than it will, and does not belong in the history."
+        )
+        return (Caveat(code="history_past_start", detail=detail),)
 
     @property
     def _guess(self) -> TriangularSampler | None:

@@ -44,6 +44,25 @@ ForecastResult: TypeAlias = (
 AnyRequest: TypeAlias = AheadFields | ItemRequest | BacktestRequest
 
 
+_MOST_PLAIN = 520
+"""Weeks of ten years: what is fitted to so many counts is fitted within a millisecond."""
+
+
+def is_plain(request: AnyRequest) -> bool:
+    """Tell whether putting the question takes next to nothing: no law is fitted, no calendar looked up, none mixed."""
+    if not isinstance(request, WhenRequest | HowManyRequest | DeadlineRequest):
+        return False
+    scope = None if isinstance(request, HowManyRequest) else request.scope
+    around = (request.calendar, request.capacity, request.lead_time)
+    return (
+        request.sampler.kind in {"bootstrap", "adaptive"}
+        and (request.history is None or len(request.history.throughput) <= _MOST_PLAIN)
+        and all(given is None for given in around)
+        and not request.risks
+        and (scope is None or (isinstance(scope.items, int) and isinstance(scope.split_rate, int | float)))
+    )
+
+
 def names_project(request: AnyRequest) -> bool:
     """Tell whether a request takes a history from a project."""
     if isinstance(request, TeamsRequest):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.engine.version import ENGINE_VERSION
@@ -72,6 +72,11 @@ class Job:
     def cost(self) -> float:
         """Estimated cost in draws."""
         return self.question.cost
+
+    def costed(self) -> Self:
+        """Estimate the cost now: it can take as long as to put the question, as laws are fitted for it."""
+        _ = self.cost
+        return self
 
     @property
     def engine_version(self) -> str:

@@ -18,7 +18,7 @@ from flow_forecaster.schemas.exports import (
 )
 
 MOST_LINE = 2**25
-_MOST_LINES, _MOST_BYTES = 2_000, 2**22
+_MOST_LINES, _MOST_BYTES = 250, 2**22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,10 +87,8 @@ async def _write_projects(transaction: Transaction, writer: _Writer) -> None:
 
 
 async def _write_items(transaction: Transaction, writer: _Writer, project_id: UUID) -> None:
-    after, which = None, ItemFilter()
-    while items := await transaction.work_items.page(project_id, limit=_ITEMS, after=after, which=which):
+    async for items in transaction.work_items.stretches(project_id, length=_ITEMS, which=ItemFilter()):
         await writer.put([(project_id, item) for item in items], _work_item, "work_items")
-        after = items[-1].id
 
 
 async def _write_forecasts(transaction: Transaction, writer: _Writer) -> None:

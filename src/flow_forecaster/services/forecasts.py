@@ -1,5 +1,6 @@
 """Forecasts as a caller meets them: ask, look, list, cancel, delete."""
 
+import asyncio
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from uuid import UUID
@@ -11,7 +12,7 @@ from flow_forecaster.persistence.idempotency import Reservation
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.schemas.fields import HistoryFields
-from flow_forecaster.schemas.kinds import AnyRequest, names_project
+from flow_forecaster.schemas.kinds import AnyRequest, is_plain, names_project
 from flow_forecaster.services import cursors
 from flow_forecaster.services.addresses import AddressPolicy
 from flow_forecaster.services.callers import Caller
@@ -70,7 +71,7 @@ class Forecasts:
             allowed_target(request.callback_url, self.policy, "callback_url")
         if names_project(request):
             request = await Throughputs(database=self.database, clock=self.clock).resolved(caller, request)
-        job = prepare(request, today=self.clock.today(), seed=self.dice.seed())
+        job = await self._prepared(request)
         await self.meter.charge_draws(caller, job.cost)
         new = _new(job, origin)
         if respond_async or job.cost > self.inline_draws:
@@ -120,6 +121,13 @@ class Forecasts:
         async with self.database.writing(caller.tenant_id) as transaction:
             if not await transaction.forecasts.delete(forecast_id):
                 raise ForecastNotFound
+
+    async def _prepared(self, request: AnyRequest) -> Job:
+        """Put the question, off the event loop if that may take longer than to ask a thread for it."""
+        return self._put(request) if is_plain(request) else await asyncio.to_thread(self._put, request)
+
+    def _put(self, request: AnyRequest) -> Job:
+        return prepare(request, today=self.clock.today(), seed=self.dice.seed()).costed()
 
     async def _store(self, caller: Caller, new: NewForecast, result: str, held: Reservation | None) -> ForecastRecord:
         if held is None:

@@ -189,7 +189,7 @@ class Jobs:
             work = Importing(held=held, vigil=vigil, holder=self._holder, importer=self.importer)
             put, close = await work.prepared()
             return _Outcome(verb="succeeded", put=put, close=close)
-        job = restore(held.kind, held.request)
+        job = await asyncio.to_thread(lambda: restore(held.kind, held.request).costed())
         if isinstance(held, RangeClaim):
             return await self._range(held, job, vigil, known)
         return await self._whole(held, job, vigil, known)

@@ -49,10 +49,8 @@ class Tables:
             async with self.database.reading(caller.tenant_id) as transaction:
                 found(await transaction.projects.get(project_id))
                 written = await asyncio.to_thread(sheet, file, form, WORK_ITEM_HEADER, "work-items")
-                after: str | None = None
-                while items := await transaction.work_items.page(project_id, limit=_PAGE, after=after, which=which):
+                async for items in transaction.work_items.stretches(project_id, length=_PAGE, which=which):
                     await _add(written, items, lambda page: work_item_rows(map(shown, page)))
-                    after = items[-1].id
             await asyncio.to_thread(written.end)  # a large workbook takes longer than a transaction may be idle
 
     async def forecasts(

@@ -18,11 +18,12 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from structlog import get_logger
 
+from flow_forecaster.services.jobs import Jobs
 from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.delivery import delivering
 from flow_forecaster.workers.exposing import exposed
-from flow_forecaster.workers.loop import drain, forget_forever, running, sweep_forever
+from flow_forecaster.workers.loop import EmbeddedBell, drain, forget_forever, running, sweep_forever
 from flow_forecaster.workers.telemetry import tracer_of
 from flow_forecaster.workers.workshop import Workshop
 
@@ -77,7 +78,11 @@ class RedisBell:
         self._connecting = asyncio.Lock()
 
     async def ring(self) -> None:
-        """Wake one worker; if Redis is away, the workers' sweep finds the forecast instead."""
+        """Wake one worker; if Redis is away, the sweep of each finds the forecast instead."""
+        await self.rung()
+
+    async def rung(self) -> bool:
+        """Wake one worker, and tell whether Redis was there to be told."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 pool = await self._connected()
@@ -85,6 +90,8 @@ class RedisBell:
                     await pool.enqueue_job(RING)
         except (RedisError, OSError) as error:
             get_logger().warning("ring_failed", error=type(error).__name__)
+            return False
+        return True
 
     async def answers(self) -> bool:
         """Tell whether Redis answers."""
@@ -109,8 +116,33 @@ class RedisBell:
             await self._pool.aclose(close_connection_pool=True)
 
 
+class SteadfastBell:
+    """The doorbell of a worker: it wakes any of them, or, while Redis is away, the worker itself."""
+
+    def __init__(self, bell: RedisBell) -> None:
+        self._bell, self._own = bell, EmbeddedBell()
+
+    async def ring(self) -> None:
+        """Wake a worker."""
+        if not await self._bell.rung():
+            await self._own.ring()
+
+    async def heed(self, jobs: Jobs) -> None:
+        """Work when it is rung for this worker alone."""
+        while True:
+            await self._own.wait()
+            await drain(jobs)
+
+
 class PatientWorker(Worker):
-    """Outlives whatever Redis does. Ends in good order, but does not wait for ever for a Redis that is away."""
+    """Outlives whatever Redis does: it works without, and neither begins nor ends by waiting for one that is away."""
+
+    async def main(self) -> None:
+        """Begin, then look for rings as soon as Redis answers; arq would do it the other way round."""
+        begin, self.on_startup = self.on_startup, None
+        if begin is not None:
+            await begin(self.ctx)
+        await super().main()
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Start jobs one by one: arq takes a place before it asks Redis, and keeps it when that question fails."""
@@ -144,10 +176,11 @@ class PatientWorker(Worker):
 def run_worker(settings: Settings, url: str) -> None:
     """Run a worker until it is told to stop; what is under way is then given back.
 
-    Each ring lets one of its slots work until nothing waits.
+    Each ring lets one of its slots work until nothing waits; while Redis is away, each sweep that finds work does.
     """
     bell, metrics, tracer = RedisBell(url), Metrics(), tracer_of(settings)
-    workshop = Workshop.of(settings, bell, metrics, tracer)
+    steadfast = SteadfastBell(bell)
+    workshop = Workshop.of(settings, steadfast, metrics, tracer)
     stack = AsyncExitStack()
 
     async def ring(ctx: dict[Any, Any]) -> None:
@@ -159,7 +192,11 @@ def run_worker(settings: Settings, url: str) -> None:
         stack.push_async_callback(workshop.close)
         stack.push_async_callback(bell.close)
         await workshop.make_ready()
-        await stack.enter_async_context(running(sweep_forever(workshop.jobs, bell)))
+        if not await bell.answers():
+            get_logger().warning("redis_away_at_start", hint="until it answers, every sweep looks for work")
+        for _ in range(settings.slots):
+            await stack.enter_async_context(running(steadfast.heed(workshop.jobs)))
+        await stack.enter_async_context(running(sweep_forever(workshop.jobs, steadfast)))
         await stack.enter_async_context(running(forget_forever(workshop.retention)))
         await stack.enter_async_context(delivering(settings, workshop.database, metrics, tracer))
         get_logger().info("worker_ready", slots=settings.slots, threads=settings.threads)
