@@ -388,9 +388,8 @@ def test_a_budget_that_is_none_is_refused(budget: float) -> None:
 
 
 def test_an_exact_answer_is_refused_where_each_trial_must_be_looked_at() -> None:
-    question = Cost(work=work(SEVEN, items(50, ramp=RAMP), method="exact"), prices=Prices(rate=1))
     with pytest.raises(InvalidInput) as caught:
-        _ = question.cost
+        _ = Cost(work=work(SEVEN, items(50, ramp=RAMP), method="exact"), prices=Prices(rate=1)).cost
     assert (caught.value.path, caught.value.code) == (("method",), "no_exact_answer")
 
 

@@ -45,13 +45,12 @@ class Asking(Request):
         question = settled.question()
         return settled.completed(question), question
 
-    def settled(self, *, today: date, seed: int) -> Self:
-        """Fill in what the request leaves open."""
-        raise NotImplementedError
+    def settled(self, *, today: date, seed: int) -> Self:  # noqa: ARG002 - what the kinds need
+        """Fill in what the request leaves open; nothing, unless its kind does."""
+        return self
 
     def question(self) -> Any:
-        """Map a settled request to the engine."""
-        raise NotImplementedError
+        """Map a settled request to the engine; each kind does."""
 
     def completed(self, _question: Any) -> Self:
         """Fill in what the question has chosen."""
