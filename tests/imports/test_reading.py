@@ -144,8 +144,12 @@ def test_an_item_with_a_list_of_its_own_is_no_page() -> None:
 def test_a_refusal_says_where_the_text_is_broken() -> None:
     with pytest.raises(InvalidInput, match="line 3 of it"):
         read("id,finished\nÄÖ,2026-01-05\n".encode() + b"\xfc,2026-01-05\n")
-    with pytest.raises(InvalidInput, match="After 1 objects"):
-        read('[{"id": 1, "finished": "2026-01-05"}, {"id": 2')
+    one = '{"id": 1, "finished": "2026-01-05"}'
+    for cut in (f'[{one}, {{"id": 2', f'{one}\n{{"id": 2', f"[{one}] more"):
+        with pytest.raises(InvalidInput, match="Behind its object 1 there is"):
+            read(cut)
+    with pytest.raises(InvalidInput, match="At its beginning"):
+        read('[{"id": 1')
 
 
 def test_umlauts_of_windows_stay_what_they_are_though_some_look_like_utf_8() -> None:

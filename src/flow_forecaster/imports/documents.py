@@ -109,8 +109,9 @@ class _Reader:
             elif is_page:
                 is_page = yield from self._within()
             else:
+                one = self._next()
                 self._count += 1
-                yield from _page(self._next())
+                yield from _page(one)
 
     def _within(self) -> Generator[Any, None, bool]:
         """Look for a list under a known name; without one, or beside an id, the object stands for itself."""
@@ -176,7 +177,7 @@ class _Reader:
         self._held, self._at = self._held[self._at :] + read, 0
 
     def _malformed(self, what: str) -> InvalidInput:
-        where = f"After {self._count:,} objects" if self._count else "At its beginning"
+        where = f"Behind its object {self._count:,}" if self._count else "At its beginning"
         return InvalidInput(code="malformed_document", detail=f"{_NO_LIST} {where} {what}.")
 
 
