@@ -133,7 +133,7 @@ def test_what_is_paid_is_told_in_money_too(line: Line, tmp_path: Path) -> None:
     assert rows_of(money, "51 ") == [["51", *["+1,000"] * 3, "+1,000", "0%", "-100.0", "0%", "-100.0"]]
     _, chart = money.split("The same for the cost, 85% sure of at most 10,500:")
     assert rows_of(chart, "items")[0][:5] == ["items", "45", "…", "55", "9,500"]
-    assert rows_of(chart, "per_contributor_period")[0][1:5] == ["900", "…", "1100", "9,500"]
+    assert rows_of(chart, "rate")[0][1:5] == ["900", "…", "1100", "9,500"]
     assert rows_of(chart, "fixed")[0][1:5] == ["450", "…", "550", "10,450"]
 
 

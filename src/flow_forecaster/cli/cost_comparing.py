@@ -15,11 +15,12 @@ from flow_forecaster.schemas.cost_comparisons import (
     CostAnswerDifference,
     CostEnd,
     CostSensitivity,
+    CostSensitivityRow,
     VariedCost,
 )
 from flow_forecaster.schemas.costs import CostAnswer as CostOf
 
-_NAME_WIDTH = 40
+_NAME_WIDTH, _BAR_WIDTH = 40, 32
 
 
 def print_hopes(cost: BaseCost, console: Console) -> None:
@@ -50,10 +51,10 @@ def print_cost_tornado(sensitivity: CostSensitivity, console: Console) -> None:
     told = "beyond the horizon" if sensitivity.cost is None else f"of at most {amount(sensitivity.cost)}"
     console.print(f"\nThe same for the cost, {percent(sensitivity.confidence)} sure {told}:\n", style="bold")
     bars = [
-        Bar(name=row.name or row.input, is_risk=row.input == "risks", ends=(_end(row.low), _end(row.high)))
+        Bar(name=_name(row), is_risk=row.input == "risks", ends=(_end(row.low), _end(row.high)))
         for row in sensitivity.rows
     ]
-    print_tornado(bars, sensitivity.cost, console)
+    print_tornado(bars, sensitivity.cost, console, _BAR_WIDTH)
 
 
 def _cells(cost: VariedCost) -> list[str]:
@@ -79,6 +80,11 @@ def _more(answer: CostOf, difference: CostAnswerDifference) -> str:
 
 def _signed(money: float) -> str:
     return f"+{amount(money)}" if money > 0 else amount(money)
+
+
+def _name(row: CostSensitivityRow) -> str:
+    """Name an input as the options of the command line do."""
+    return "rate" if row.name == "per_contributor_period" else row.name or row.input
 
 
 def _end(end: CostEnd) -> End:

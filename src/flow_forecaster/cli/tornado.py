@@ -36,8 +36,8 @@ class Bar:
     ends: tuple[End, End]
 
 
-def print_tornado(bars: Sequence[Bar], middle: float | None, console: Console) -> None:
-    """Draw the bars around the base's answer, with the legend below them."""
+def print_tornado(bars: Sequence[Bar], middle: float | None, console: Console, width: int = _WIDTH) -> None:
+    """Draw the bars around the base's answer, so wide at most, with the legend below them."""
     known = [end.answer for bar in bars for end in bar.ends if end.answer is not None]
     known += [] if middle is None else [middle]
     span = min(known, default=0.0), max(known, default=0.0)
@@ -46,7 +46,7 @@ def print_tornado(bars: Sequence[Bar], middle: float | None, console: Console) -
         table.add_column(justify=justify, no_wrap=bool(table.columns))
     for bar in bars:
         first, last = sorted(bar.ends, key=lambda end: end.rank)
-        drawn = f"[cyan]{_drawn(first.answer, last.answer, middle, span)}[/cyan]"
+        drawn = f"[cyan]{_drawn((first.answer, last.answer), middle, span, width)}[/cyan]"
         table.add_row(escape(bar.name), _value(bar, first), "…", _value(bar, last), first.told, drawn, last.told)
     console.print(table)
     console.print(f"\n{_LEGEND}", style="dim")
@@ -58,12 +58,14 @@ def _value(bar: Bar, end: End) -> str:
     return f"{end.value:.4g}" if end.value < 10_000 else f"{end.value:,.0f}"
 
 
-def _drawn(first: float | None, last: float | None, middle: float | None, span: tuple[float, float]) -> str:
+def _drawn(
+    answers: tuple[float | None, float | None], middle: float | None, span: tuple[float, float], width: int
+) -> str:
     """Draw what lies between both answers, with the base's answer marked; what is beyond the horizon ends right."""
     least, most = span
-    scale = (_WIDTH - 1) / ((most - least) or 1.0)
-    left, right = (_WIDTH - 1 if answer is None else round((answer - least) * scale) for answer in (first, last))
-    cells = ["█" if left <= place <= right and left < right else " " for place in range(_WIDTH)]
+    scale = (width - 1) / ((most - least) or 1.0)
+    left, right = (width - 1 if answer is None else round((answer - least) * scale) for answer in answers)
+    cells = ["█" if left <= place <= right and left < right else " " for place in range(width)]
     if middle is not None:
         cells[round((middle - least) * scale)] = "┃"
     return "".join(cells)
