@@ -92,7 +92,7 @@ async def test_duplicates_make_one_forecast(planned: Planned) -> None:
 
 
 async def test_a_service_that_knows_no_keys_is_seen(planned: Planned) -> None:
-    keyless = Broken(module="flow_forecaster.routers.forecasts", old="if idempotency_key is None:", new="if True:")
+    keyless = Broken(module="flow_forecaster.routers.asking", old="if key is None:", new="if True:")
     await seen(duplicates.sent, planned(20, keyless), "keys with more than one forecast", "forecasts stored")
 
 

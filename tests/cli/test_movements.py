@@ -18,12 +18,12 @@ from flow_forecaster.services.catalogue import prepare
 ASKED = {"kind": "when", "history": {"throughput": [5, 6, 7, 4, 8, 6, 5]}, "sampler": {"kind": "bootstrap"}, "seed": 1}
 
 
-async def store(url: str, project_id: str) -> list[UUID]:
+async def store(url: str, project_id: str, year: int = 2026) -> list[UUID]:
     """Store two forecasts of a project, a week and four items apart."""
     database, made = Database(url.replace("sqlite:", "sqlite+aiosqlite:")), []
-    for items, start in ((50, "2026-11-23"), (46, "2026-11-30")):
+    for items, start in ((50, f"{year}-11-23"), (46, f"{year}-11-30")):
         request = WhenRequest.model_validate({**ASKED, "scope": {"items": items}, "start": start})
-        job = prepare(request, today=dt.date(2026, 1, 1), seed=1)
+        job = prepare(request, today=dt.date(2025, 1, 1), seed=1)
         new = NewForecast(
             id=new_id(),
             kind="when",

@@ -30,6 +30,23 @@ def test_a_project_is_made_listed_and_deleted(line: Line, team: str) -> None:
     assert "no project" in line.here("projects", "delete", team).refusal()
 
 
+def test_a_project_is_changed_and_what_is_not_named_stays(line: Line, team: str) -> None:
+    said = line.here("projects", "change", "Checkout", "--team-size", "5", "--period", "10", "--description", "x")
+    assert said.answer() == "The project Checkout is changed.\n"
+    changed = line.here("projects", "change", team, "--name", "Tills", "--tag", "a", "--tag", "b", "--json").answer()
+    assert json.loads(changed) == {
+        "id": team,
+        "name": "Tills",
+        "period_days": 10,
+        "time_zone": "Europe/Berlin",
+        "team_size": 5,
+        "tags": ["a", "b"],
+    }
+    assert line.here("projects", "change", "Tills").refusal() == "name what is to be changed"
+    assert "--time-zone" in line.here("projects", "change", "Tills", "--time-zone", "Mars").refusal()
+    assert "no project" in line.here("projects", "change", "Checkout", "--team-size", "2").refusal()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -16,8 +16,10 @@ MOST_LINES, MOST_FUNCTION_LINES, MOST_PARAMETERS = 400, 40, 6
 # The options that every question has are a signature for typer to read; nobody calls it.
 WITH_MANY_PARAMETERS = {
     *(f"src/flow_forecaster/cli/commands.py:{name}" for name in ("_every_question", "_every_test")),
+    "src/flow_forecaster/cli/observing.py:actual",
     "src/flow_forecaster/cli/observing.py:chart",
     "src/flow_forecaster/cli/observing.py:flow_metrics",
+    "src/flow_forecaster/cli/project_commands.py:change_project",
     "src/flow_forecaster/cli/project_commands.py:import_file",
 }
 KERNELS = "src/flow_forecaster/engine/kernels/"  # numba compiles functions of arrays, not of objects

@@ -13,6 +13,7 @@ from flow_forecaster.app import build_api
 from flow_forecaster.schemas.api_keys import Scope
 from flow_forecaster.schemas.kinds import KindName
 from flow_forecaster.settings import Settings
+from routers.asking import until
 from routers.keys import a_key, bearing, keyring
 
 COMMITTED = Path(__file__).parents[2] / "openapi.json"
@@ -289,8 +290,11 @@ def test_each_kind_has_an_example() -> None:
 @pytest.mark.parametrize("title", FORECASTS)
 async def test_an_example_is_answered(client: httpx2.AsyncClient, title: str) -> None:
     response = await client.post("/v1/forecasts", json=FORECASTS[title])
-    assert response.status_code == 201, response.text
-    assert response.json()["result"]["kind"] == FORECASTS[title]["kind"]
+    assert response.status_code in {201, 202}, (
+        response.text
+    )  # a busy machine leaves one that takes too long to a worker
+    done = await until(client, response.headers["Location"], "succeeded")
+    assert done.json()["result"]["kind"] == FORECASTS[title]["kind"]
 
 
 @pytest.mark.parametrize("title", KEYS)

@@ -10,6 +10,7 @@ from uuid import UUID
 from rich.console import Console
 from rich.markup import escape
 
+from flow_forecaster.cli.actuals import stored_id
 from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.cli.projects import find, parsed, run
 from flow_forecaster.cli.rendering import table_of
@@ -48,7 +49,7 @@ class Wanted:
         if self.kind not in KINDS:
             raise Refused(f"--kind: forecasts of {', '.join(KINDS)} are compared")
         query = parsed(MovementQuery, {"with": self.before}, "")
-        return None if self.forecast is None else _id(self.forecast), query
+        return None if self.forecast is None else stored_id(self.forecast), query
 
 
 def compare(wanted: Wanted, *, json: bool) -> None:
@@ -96,13 +97,6 @@ async def _newest(database: Database, name: str, kind: str) -> UUID:
     if newest is None:
         raise Refused(f"no forecast of {kind} was made from the project '{name}'")
     return newest
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Refused("the ID of a forecast is a UUID, as `id` in its answer") from None
 
 
 def _render(found: ForecastMovement, console: Console) -> None:

@@ -116,4 +116,28 @@ def compare(
     settled(lambda: compare(Wanted(forecast=forecast, before=before, project=project, kind=kind), json=json))
 
 
-COMMANDS = (chart, trend, flow_metrics, accuracy, compare)
+def actual(  # noqa: PLR0913 - the options of a command
+    forecast: Annotated[str | None, typer.Argument(metavar="[ID]", help="A stored forecast.")] = None,
+    *,
+    finished_on: Annotated[
+        str | None, typer.Option("--finished-on", metavar="YYYY-MM-DD", help="The scope was finished on this day.")
+    ] = None,
+    not_finished_by: Annotated[
+        str | None, typer.Option("--not-finished-by", metavar="YYYY-MM-DD", help="It was not, by the end of this day.")
+    ] = None,
+    items: Annotated[int | None, typer.Option("--items", metavar="N", help="So many were finished.")] = None,
+    forget: Annotated[bool, typer.Option("--forget", help="Forget what was told of the forecast.")] = False,
+    project: Annotated[
+        str | None, typer.Option("--project", metavar="NAME", help="Or find it in the data of this project.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What really happened to a stored forecast? Told by hand, or found in its project's data."""
+    from flow_forecaster.cli.actuals import Happened, happened
+
+    given = {"finished_on": finished_on, "not_finished_by": not_finished_by, "items": items}
+    told = {name: value for name, value in given.items() if value is not None}
+    settled(lambda: happened(Happened(forecast=forecast, project=project, told=told, forget=forget), json=json))
+
+
+COMMANDS = (chart, trend, flow_metrics, accuracy, compare, actual)

@@ -6,7 +6,7 @@ import typer
 
 from flow_forecaster.cli.endings import settled
 
-projects = typer.Typer(no_args_is_help=True, help="Make, list, look at and delete projects: a team's data.")
+projects = typer.Typer(no_args_is_help=True, help="Make, list, look at, change and delete projects: a team's data.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the project, or its id.")]
 Period = Annotated[str, typer.Option("--period", metavar="day|week|DAYS", help="What throughput is counted by.")]
@@ -28,6 +28,28 @@ def create_project(
 
     fields = {"name": name, "time_zone": zone, "team_size": team_size, "tags": tag or []}
     settled(lambda: room.create(fields, period=period, json=json))
+
+
+@projects.command(name="change")
+def change_project(  # noqa: PLR0913 - the options of a command
+    name: Name,
+    *,
+    new_name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Its new name.")] = None,
+    description: Annotated[str | None, typer.Option("--description", help="What it is about.")] = None,
+    period: Annotated[
+        str | None, typer.Option("--period", metavar="day|week|DAYS", help="What throughput is counted by.")
+    ] = None,
+    zone: Annotated[str | None, typer.Option("--time-zone", metavar="ZONE", help="Whose days count.")] = None,
+    team_size: Annotated[int | None, typer.Option("--team-size", help="Contributors.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="All its tags from now on; repeat.")] = None,
+    json: Json = False,
+) -> None:
+    """Change a project; what is not named stays."""
+    from flow_forecaster.cli import projects as room
+
+    given = {"name": new_name, "description": description, "period": period, "time_zone": zone}
+    fields = {**given, "team_size": team_size, "tags": tag}
+    settled(lambda: room.change(name, {key: value for key, value in fields.items() if value is not None}, json=json))
 
 
 @projects.command(name="list")

@@ -15,14 +15,15 @@ from flow_forecaster.cli.inputs import parse_period
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.engine.history import Period
 from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.work_items import date_of
 from flow_forecaster.errors import ProjectNotFound
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.projects import ProjectRecord
 from flow_forecaster.routers.pointers import field_detail
-from flow_forecaster.schemas.projects import ProjectRequest
+from flow_forecaster.schemas.projects import ProjectRequest, period_of
 from flow_forecaster.schemas.selections import Selection
 from flow_forecaster.services.callers import ANYBODY
-from flow_forecaster.services.projects import Projects
+from flow_forecaster.services.projects import Projects, calendar_of, tag_of
 from flow_forecaster.services.throughputs import Past, Throughputs
 
 T = TypeVar("T")
@@ -36,6 +37,26 @@ def create(fields: Mapping[str, object], *, period: str, json: bool) -> None:
     request = parsed(ProjectRequest, {**fields, "period": as_period(period)})
     record = run(lambda database: Projects(database=database, clock=SystemClock()).create(ANYBODY, request))
     _say(f"The project {record.name} is made: {record.id}", _facts(record), json=json)
+
+
+def change(name: str, fields: Mapping[str, object], *, json: bool) -> None:
+    """Change some fields of a project, unless somebody else changes it meanwhile.
+
+    Raises:
+        Refused: nothing is named, or one of them is wrong.
+    """
+    if not fields:
+        raise Refused("name what is to be changed")
+    given = {key: as_period(str(value)) if key == "period" else value for key, value in fields.items()}
+
+    async def work(database: Database) -> ProjectRecord:
+        record = await find(database, name)
+        request = parsed(ProjectRequest, _asked(record) | given)
+        verbs = Projects(database=database, clock=SystemClock())
+        return await verbs.replace(ANYBODY, record.id, request, if_match=tag_of(record))
+
+    record = run(work)
+    _say(f"The project {record.name} is changed.", _facts(record), json=json)
 
 
 def show(*, json: bool) -> None:
@@ -150,6 +171,21 @@ async def _all(database: Database) -> list[ProjectRecord]:
         cursor = page.next_cursor
         if cursor is None:
             return found
+
+
+def _asked(record: ProjectRecord) -> dict[str, object]:
+    """Write a project as the request that makes it what it is."""
+    calendar, period = calendar_of(record), period_of(record.period_days)
+    return {
+        "name": record.name,
+        "description": record.description,
+        "team_size": record.team_size,
+        "period": period if isinstance(period, str) else {"days": period.days},
+        "period_start": None if record.period_start is None else date_of(record.period_start).isoformat(),
+        "time_zone": record.time_zone,
+        "calendar": None if calendar is None else calendar.model_dump(mode="json"),
+        "tags": list(record.tags),
+    }
 
 
 def _facts(record: ProjectRecord) -> dict[str, object]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
+from arq.typing import StartupShutdown, WorkerCoroutine
 from arq.worker import Worker, func
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -204,12 +205,20 @@ def run_worker(settings: Settings, url: str) -> None:
     async def stop(ctx: dict[Any, Any]) -> None:  # noqa: ARG001
         await stack.aclose()
 
+    with exposed(settings, metrics):
+        _worker(settings, url, ring, (start, stop)).run()
+
+
+def _worker(
+    settings: Settings, url: str, ring: WorkerCoroutine, around: tuple[StartupShutdown, StartupShutdown]
+) -> PatientWorker:
+    """Make arq's worker of what a ring does, and of what is done before the first one and after the last."""
     worker = PatientWorker(
         functions=[func(ring, name=RING, max_tries=_TRIES)],
         queue_name=QUEUE,
         redis_settings=redis_settings(url),
-        on_startup=start,
-        on_shutdown=stop,
+        on_startup=around[0],
+        on_shutdown=around[1],
         max_jobs=settings.slots,
         job_timeout=_A_DAY,
         keep_result=0,
@@ -218,5 +227,4 @@ def run_worker(settings: Settings, url: str) -> None:
         job_deserializer=json.loads,
     )
     worker.in_progress_timeout_s = TAKEN_SECONDS
-    with exposed(settings, metrics):
-        worker.run()
+    return worker
