@@ -1,15 +1,21 @@
-"""Load on an HTTP server: so many connections, each sending the next request as soon as it has its answer."""
+"""Load on an HTTP server, in two ways.
+
+A closed loop: so many connections, each sending the next request as soon as it has its answer. An open loop: requests
+that are sent by the clock, however long answers take.
+"""
 
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle
 
 import uvloop
 
 CONNECTIONS = 16
+_TICK_SECONDS = 0.005
 _HEAD = re.compile(rb"HTTP/1\.1 (\d+) .*?\r\ncontent-length: (\d+)\r\n.*?\r\n\r\n", re.IGNORECASE | re.DOTALL)
 
 
@@ -19,10 +25,32 @@ class UnexpectedAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer: its status and body."""
+    """One answer: its status and body, and all that stood before that."""
 
     status: int
     body: bytes
+    head: bytes = b""
+
+
+@dataclass(slots=True, kw_only=True)
+class Offered:
+    """What became of requests that were sent by the clock: answers by their status, and those that got none."""
+
+    seconds: float = 0.0
+    answers: Counter[int] = field(default_factory=Counter)
+    bare_refusals: int = 0
+    """Refusals by 429 or 503 that do not say when to come again."""
+    unsent: int = 0
+    """Requests whose moment came while every connection was waiting for an answer."""
+    broken: int = 0
+    """Connections that were refused, or closed before the answer."""
+    waited: list[float] = field(default_factory=list)
+    """Seconds until each 201."""
+
+    @property
+    def a_second(self) -> float:
+        """How many were answered with 201 a second."""
+        return self.answers[201] / self.seconds
 
 
 def ask(port: int, method: str, path: str, body: bytes = b"") -> Answer:
@@ -37,6 +65,14 @@ def rate(port: int, path: str, bodies: Sequence[bytes], *, seconds: float, conne
         UnexpectedAnswerError: an answer was not 201, or a connection was closed.
     """
     return uvloop.run(_rate(port, [_request(port, "POST", path, body) for body in bodies], seconds, connections))
+
+
+def offer(
+    port: int, path: str, bodies: Sequence[bytes], *, seconds: float, a_second: float, connections: int
+) -> Offered:
+    """Post so often by the clock, on so many connections at most; what is under way at the end is not counted."""
+    messages = [_request(port, "POST", path, body) for body in bodies]
+    return uvloop.run(_Offering(port, messages, connections).run(seconds, a_second))
 
 
 def _request(port: int, method: str, path: str, body: bytes) -> bytes:
@@ -73,6 +109,63 @@ async def _open(port: int) -> tuple[asyncio.Transport, "_Connection"]:
     return await asyncio.get_running_loop().create_connection(_Connection, "127.0.0.1", port)
 
 
+class _Offering:
+    """An open loop under way."""
+
+    def __init__(self, port: int, messages: Sequence[bytes], connections: int) -> None:
+        self._port, self._turns, self._free = port, cycle(messages), connections
+        self._idle: list[tuple[asyncio.Transport, _Connection]] = []
+        self._opened: set[asyncio.Transport] = set()
+        self._offered = Offered()
+
+    async def run(self, seconds: float, a_second: float) -> Offered:
+        """Send by the clock until its end."""
+        under_way: set[asyncio.Task[None]] = set()
+        started, begun = time.perf_counter(), 0
+        while (now := time.perf_counter() - started) < seconds:
+            due, begun = int(now * a_second) - begun, int(now * a_second)
+            sent = min(due, self._free)
+            self._offered.unsent += due - sent
+            self._free -= sent
+            for _ in range(sent):
+                task = asyncio.create_task(self._send(next(self._turns)))
+                under_way.add(task)
+                task.add_done_callback(under_way.discard)
+            await asyncio.sleep(_TICK_SECONDS)
+        self._offered.seconds = time.perf_counter() - started
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        for transport in self._opened:
+            transport.abort()
+        await asyncio.sleep(0)  # at the next turn of the loop they are closed
+        return self._offered
+
+    async def _send(self, message: bytes) -> None:
+        began = time.perf_counter()
+        try:
+            transport, connection = self._idle.pop() if self._idle else await self._connected()
+            answer = await connection.exchange(transport, message)
+        except (UnexpectedAnswerError, OSError):
+            self._offered.broken += 1
+        else:
+            self._note(answer, time.perf_counter() - began)
+            self._idle.append((transport, connection))
+        self._free += 1
+
+    async def _connected(self) -> "tuple[asyncio.Transport, _Connection]":
+        transport, connection = await _open(self._port)
+        self._opened.add(transport)
+        return transport, connection
+
+    def _note(self, answer: Answer, seconds: float) -> None:
+        self._offered.answers[answer.status] += 1
+        if answer.status == 201:
+            self._offered.waited.append(seconds)
+        elif answer.status in {429, 503} and b"\r\nretry-after:" not in answer.head.lower():
+            self._offered.bare_refusals += 1
+
+
 class _Connection(asyncio.Protocol):
     """A connection that is kept; it reads just as much of an answer as it must."""
 
@@ -91,8 +184,9 @@ class _Connection(asyncio.Protocol):
         """Take the answer once it is complete."""
         self._received += data
         head = _HEAD.match(self._received)
-        if self._answer is not None and head and len(self._received) - head.end() >= int(head[2]):
-            self._answer.set_result(Answer(status=int(head[1]), body=self._received[head.end() :]))
+        waits = self._answer is not None and not self._answer.done()
+        if self._answer is not None and waits and head and len(self._received) - head.end() >= int(head[2]):
+            self._answer.set_result(Answer(status=int(head[1]), body=self._received[head.end() :], head=head[0]))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Let the one who waits know."""

@@ -5,12 +5,26 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from chaos import disks, duplicates, embedded, load, migrations, outages, receivers, rolling, sockets, suites, workers
+from chaos import (
+    cancels,
+    disks,
+    duplicates,
+    embedded,
+    fuzzing,
+    hostile,
+    load,
+    migrations,
+    outages,
+    receivers,
+    rolling,
+    sockets,
+    suites,
+    workers,
+)
 from chaos.planning import Plan
 from chaos.verdicts import Verdict
 
 SECRETS = ("tests/routers/test_secrets.py", "tests/services/test_webhook_secrets.py")
-HOSTILE = ("tests/routers/test_bad_input.py", "tests/routers/test_hostile_input.py", "tests/routers/test_echo.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +41,9 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
     {
         "worker-kill": Fault(
             what="SIGKILL of a random worker every 2 to 5 s", run=workers.killed, full=1_000, counts="forecasts"
+        ),
+        "cancel": Fault(
+            what="a forecast that a worker computes is canceled", run=cancels.heard, full=100, counts="cancels"
         ),
         "worker-freeze": Fault(
             what="SIGSTOP past the lease, then SIGCONT", run=workers.frozen, full=100, counts="claims"
@@ -56,7 +73,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             what="8 processes migrate at once, 3 of them killed", run=migrations.raced, full=20, counts="databases"
         ),
         "bad-receivers": Fault(
-            what="receivers that answer 500, 429, redirect, reset, drip, hang or send a gigabyte",
+            what="receivers that answer 500, 429, 410, redirect, reset, drip, hang, fail at TLS, send 1 GB or a bomb",
             run=receivers.misbehaving,
             full=10_000,
             counts="events",
@@ -77,13 +94,19 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             counts="tests",
         ),
         "hostile-input": Fault(
-            what="hostile bodies, queries and headers, by hand and by hypothesis",
-            run=suites.tests("hostile-input", *HOSTILE),
+            what="hostile bodies, queries, headers and ids by hand, at every operation",
+            run=hostile.sent,
             full=300,
-            counts="tests",
+            counts="requests",
+        ),
+        "schemathesis": Fault(
+            what="requests that schemathesis makes of the OpenAPI document",
+            run=fuzzing.tried,
+            full=100_000,
+            counts="test cases",
         ),
         "canary-secrets": Fault(
-            what="keys and secrets looked for in logs, answers and every row after a run",
+            what="keys and secrets looked for in logs, answers, Redis and every row after a run",
             run=suites.tests(
                 "canary-secrets", "tests/routers/test_secrets.py", "tests/services/test_webhook_secrets.py"
             ),
@@ -91,7 +114,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             counts="tests",
         ),
         "load": Fault(
-            what="small forecasts at the peak, from ten times as many callers, and for long",
+            what="small forecasts at the peak, ten times as many by the clock, and for long",
             run=load.offered,
             full=1_800,
             counts="seconds",

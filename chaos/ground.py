@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -113,10 +114,14 @@ async def client_of(address: str, *, keep_alive: bool = True) -> AsyncIterator[h
 @contextmanager
 def embedded(plan: Plan, *, wrapper: Sequence[str] = (), **settings: object) -> Iterator[ServiceProcess]:
     """Run the service on an SQLite file, as its own worker."""
-    file = {"database_url": f"sqlite:///{plan.folder / 'forecasts.db'}", "threads": 1}
-    told = plan.settings | file | settings
+    told = plan.settings | {"database_url": f"sqlite:///{file_of(plan)}", "threads": 1} | settings
     with api_process(plan.folder, launcher=plan.launcher, wrapper=wrapper, **told) as service:
         yield service
+
+
+def file_of(plan: Plan) -> Path:
+    """Where the embedded service keeps its rows."""
+    return plan.folder / "forecasts.db"
 
 
 def under_way(worker: ServiceProcess) -> dict[str, tuple[int, float]]:

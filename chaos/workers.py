@@ -21,7 +21,7 @@ from workers.processes import ServiceProcess
 WORKERS = 4
 FORECASTS_A_KILL = 5
 LONGEST_SECONDS = 15.0
-_TRIALS, _LONG_TRIALS = 20_000_000, 80_000_000
+_TRIALS, _LONG_TRIALS = 8_000_000, 80_000_000
 AT_ONCE = 4
 """Forecasts that a worker holds when it is made to sleep."""
 

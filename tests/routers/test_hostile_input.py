@@ -153,3 +153,5 @@ async def test_odd_headers_are_no_defect(service: httpx2.AsyncClient, headers: d
     encoded = {name.encode(): value.encode("latin-1") for name, value in (JSON | headers).items()}
     served(await service.post(FORECASTS, content=json.dumps(body()).encode(), headers=encoded))
     served(await service.get(FORECASTS, headers=encoded))
+    table = await service.get(f"{FORECASTS}.csv", headers=encoded)
+    assert (table.status_code, table.text[:3]) == (200, "id,") or "Host" in headers, table.text

@@ -11,25 +11,29 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import httpx2
 import pytest
+from redis.asyncio import Redis
 from sqlalchemy import inspect, text
 
 import flow_forecaster
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.settings import PREFIX
 from persistence.rows import see_all
-from routers.asking import FORECASTS, body
+from routers.asking import ASYNC, FORECASTS, body
 from routers.keys import bearing
+from servers.valkey import RedisServer
 
 KEYS = "/v1/api-keys"
 _STARTS_WITHIN_SECONDS = 60.0
 
 
-def _environment(url: str, kernels: Path, form: str) -> dict[str, str]:
+def _environment(url: str, redis_url: str, kernels: Path, form: str) -> dict[str, str]:
     ours = {
         "DATABASE_URL": url,
+        "REDIS_URL": redis_url,
         "KERNEL_CACHE_DIR": str(kernels),
         "LOG_LEVEL": "debug",
         "LOG_FORMAT": form,
@@ -83,6 +87,16 @@ async def _rows(url: str) -> str:
     return "\n".join([*tables, *(row for found in rows for row in found)])
 
 
+async def _kept_in_redis(url: str) -> str:
+    """Write down every key of Redis with all that it holds."""
+    redis = Redis.from_url(url)
+    found = [key async for key in redis.scan_iter()]
+    reads = {b"string": redis.get, b"hash": redis.hgetall, b"zset": lambda key: redis.zrange(key, 0, -1)}
+    kept = [(key, await reads[await redis.type(key)](key)) for key in found]
+    await redis.aclose()
+    return repr(kept)
+
+
 def _uses(client: httpx2.Client, key: str) -> tuple[list[str], list[httpx2.Response]]:
     """Use keys in every way; return the secrets there were, and the answers that must not hold any."""
     made = [client.post(KEYS, json={"name": "x", "scopes": ["forecasts:read"]}, headers=bearing(key)) for _ in range(2)]
@@ -92,6 +106,7 @@ def _uses(client: httpx2.Client, key: str) -> tuple[list[str], list[httpx2.Respo
     wrong = key[:-8] + "deadbeef"
     answers = [
         client.post(FORECASTS, json=body(), headers=bearing(key)),
+        client.post(FORECASTS, json=body(), headers=bearing(key) | ASYNC | {"Idempotency-Key": "once"}),
         client.get(KEYS, headers=bearing(key)),
         client.get(f"{KEYS}/{first['id']}", headers=bearing(key)),
         client.post(f"{KEYS}/{second['id']}/revoke", headers=bearing(key)),
@@ -111,9 +126,9 @@ def _uses(client: httpx2.Client, key: str) -> tuple[list[str], list[httpx2.Respo
 
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_no_key_is_in_the_log_of_a_whole_run_nor_anywhere_else(
-    form: str, postgres_url: str, kernel_cache: Path, tmp_path: Path
+    form: str, postgres_url: str, valkey: RedisServer, kernel_cache: Path, tmp_path: Path
 ) -> None:
-    environment, log = _environment(postgres_url, kernel_cache, form), tmp_path / "log"
+    environment, log = _environment(postgres_url, valkey.url, kernel_cache, form), tmp_path / "log"
     key, said = _makes_a_key(environment)
     with _served(environment, log) as address, httpx2.Client(base_url=address, timeout=30, trust_env=False) as client:
         texts, answers = _uses(client, key)
@@ -126,7 +141,11 @@ def test_no_key_is_in_the_log_of_a_whole_run_nor_anywhere_else(
         "command": said,
         "answers": json.dumps([[response.text, str(response.headers)] for response in answers]),
         "database": asyncio.run(_rows(postgres_url)),
+        "redis": asyncio.run(_kept_in_redis(valkey.url)),
     }
     for secret in (each.rpartition("_")[2] for each in texts):
         assert [name for name, place in places.items() if secret in place] == []
     assert {"api_keys", "first"} <= set(re.findall(r"\w+", places["database"]))
+    key_id = str(UUID(key.split("_")[2]))
+    assert key_id in places["redis"], "its rate is counted there, under its id"
+    assert "rings" in places["redis"]

@@ -223,6 +223,24 @@ async def test_a_certificate_is_checked_against_the_name_and_the_authorities() -
         assert len(listening.requests) == 1
 
 
+async def test_whoever_is_stopped_while_dialing_leaves_nobody_listening_to_a_number_that_others_get() -> None:
+    authority, trusted = trustme.CA(), trusting()
+    authority.configure_trust(trusted)
+    resolver = ScriptedResolver(answers=[["127.0.0.1"]])
+    async with (
+        receiver(tls=_serving(authority, NAME)) as listening,
+        courier(resolver=resolver, tls=trusted) as sender,
+    ):
+        url = listening.url(scheme="https", host=NAME)
+        for turns in range(30):
+            stopped = asyncio.create_task(post(url, courier=sender))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            stopped.cancel()
+            await asyncio.wait([stopped])
+            assert (await post(url, courier=sender)).status == 200, f"after a stop at turn {turns}"
+
+
 async def test_what_speaks_no_tls_is_not_spoken_to() -> None:
     async with receiver(OK) as listening, courier(patience_seconds=2.0) as sender:
         answer = await post(listening.url(scheme="https", host="localhost"), courier=sender)

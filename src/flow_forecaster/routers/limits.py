@@ -6,6 +6,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_BODILESS = {"GET", "HEAD"}
+"""Nobody reads a body of these; who streams an answer reads on only to hear that its caller is gone."""
 _IMPORTS, _RESTORE = re.compile("/v1/projects/[^/]+/imports"), "/v1/restore"
 
 
@@ -18,7 +20,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count what an HTTP request sends; let everything else pass."""
-        if scope["type"] == "http":
+        if scope["type"] == "http" and scope["method"] not in _BODILESS:
             headers = Headers(scope=scope)
             announced = headers.get("content-length", "0")
             receive = _Counted(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from flow_forecaster.services.addresses import AddressPolicy
 from flow_forecaster.services.targets import Target
@@ -21,6 +21,7 @@ MOST_ADDRESSES = 16
 """A name that has more is refused: each is checked, and a connection tries some of them."""
 TRIED_ADDRESSES = 3
 READ_AHEAD_BYTES = 8 * 1024
+_Opening: TypeAlias = "asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]"
 
 
 class CannotDial(Exception):
@@ -104,10 +105,14 @@ class Dialer:
     async def _secured(self, connected: socket.socket, target: Target) -> Line:
         tls = self.tls if target.scheme == "https" else None
         name = target.host.removesuffix(".") if tls else None
+        opening = asyncio.ensure_future(
+            asyncio.open_connection(sock=connected, ssl=tls, server_hostname=name, limit=READ_AHEAD_BYTES)
+        )
         try:
-            reader, writer = await asyncio.open_connection(
-                sock=connected, ssl=tls, server_hostname=name, limit=READ_AHEAD_BYTES
-            )
+            reader, writer = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await _given_up(opening, connected)
+            raise
         except ssl.SSLError as error:
             connected.close()
             reason = "its certificate is not valid" if isinstance(error, ssl.SSLCertVerificationError) else "no TLS"
@@ -116,6 +121,19 @@ class Dialer:
             connected.close()
             raise
         return Line(reader=reader, writer=writer)
+
+
+async def _given_up(opening: _Opening, connected: socket.socket) -> None:
+    """Let a connection that is being opened end by itself, soon.
+
+    Not by cancelling it and closing its socket: asyncio then leaves a transport of TLS that has not begun, and listens
+    to the socket's number when that belongs to another.
+    """
+    with suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
+    await asyncio.wait([opening])
+    if opening.exception() is None:
+        opening.result()[1].transport.abort()
 
 
 def trusting(cafile: str | None = None) -> ssl.SSLContext:
