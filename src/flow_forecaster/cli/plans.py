@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flow_forecaster.cli.rendering import day_of, percent, print_dates, print_provenance
+from flow_forecaster.cli.rendering import print_dates, print_provenance
+from flow_forecaster.cli.wording import day_of, percent
 from flow_forecaster.schemas.deliveries import DeliveryResult, MilestonesResult, TeamsResult
 from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
 from flow_forecaster.schemas.results import WhenReading

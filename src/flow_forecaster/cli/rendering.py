@@ -1,13 +1,14 @@
 """A forecast on the terminal: the answers as a table, the distribution as a histogram."""
 
 from collections.abc import Sequence
-from datetime import date
 from typing import TypeAlias
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flow_forecaster.cli.fans import print_fan
+from flow_forecaster.cli.wording import amount, day_of, percent
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.schemas.costs import CostRequest, CostResult
 from flow_forecaster.schemas.fields import ForecastFields
@@ -30,7 +31,6 @@ _BARS = 20
 _WIDTH = 40
 _OUTSIDE = 0.005
 _USUAL = {"history_window", "no_history", "stationarity", "sampler"}
-_WHOLE_FROM = 1_000.0
 _RIGHT = {"how sure", "periods", "days", "costs at most", "mean if worse", "effort"}
 
 
@@ -87,11 +87,11 @@ def _print_cost(result: CostResult, console: Console) -> None:
     worked = () if result.effort is None or result.when is None else (result.effort.answers, result.when.answers)
     table = table_of("how sure", "costs at most", "mean if worse", *(("effort", "done by") if worked else ()))
     for cost, *work in zip(result.cost.answers, *worked, strict=True):
-        amounts = (_amount(cost.cost), _amount(cost.conditional_value_at_risk))
-        ends = (_amount(work[0].effort), day_of(work[1].date)) if worked else ()
+        amounts = (amount(cost.cost), amount(cost.conditional_value_at_risk))
+        ends = (amount(work[0].effort), day_of(work[1].date)) if worked else ()
         table.add_row(percent(cost.confidence), *amounts, *ends)
     console.print(table)
-    print_bars([((f"{_amount(row.at_most):>12}", ""), row.probability) for row in result.cost.distribution], console)
+    print_bars([((f"{amount(row.at_most):>12}", ""), row.probability) for row in result.cost.distribution], console)
     if result.when is not None and result.when.unfinished:
         console.print(f"not finished within the horizon: {percent(result.when.unfinished)}")
     _print_hopes(result, console)
@@ -99,8 +99,8 @@ def _print_cost(result: CostResult, console: Console) -> None:
 
 def _print_hopes(result: CostResult, console: Console) -> None:
     if (budget := result.budget) is not None:
-        over = f"expected overrun {_amount(budget.expected_overrun)}"
-        console.print(f"within {_amount(budget.amount)}: {percent(budget.probability)} sure, {over}")
+        over = f"expected overrun {amount(budget.expected_overrun)}"
+        console.print(f"within {amount(budget.amount)}: {percent(budget.probability)} sure, {over}")
     if (hoped := result.deadline) is not None:
         console.print(f"by {day_of(hoped.deadline)}: {percent(hoped.probability)} sure")
     if result.probability_of_both is not None:
@@ -157,7 +157,8 @@ def _print_provenance(request: ForecastFields, result: Provenance, console: Cons
 
 
 def print_provenance(history: str, result: Provenance, console: Console) -> None:
-    """Print warnings, what an answer takes for granted, and how it came about."""
+    """Print the fan, warnings, what an answer takes for granted, and how it came about."""
+    print_fan(result.explanation.fan, console)
     for warning in result.warnings:
         console.print(f"[yellow]warning[/yellow] {warning.code}: {escape(warning.detail)}")
     shares = result.explanation.spread
@@ -183,19 +184,3 @@ def table_of(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in _RIGHT else "left")
     return table
-
-
-def percent(share: float) -> str:
-    """Write a share in percent, with a decimal where it says something."""
-    return f"{share:.1%}" if 0 < share < 1 and round(share, 2) != share else f"{share:.0%}"
-
-
-def _amount(amount: float | None) -> str:
-    if amount is None:
-        return "-"
-    return f"{amount:,.0f}" if amount >= _WHOLE_FROM else f"{amount:.2f}".removesuffix(".00")
-
-
-def day_of(day: date | None) -> str:
-    """Write a date with its weekday."""
-    return "beyond the horizon" if day is None else f"{day:%a} {day.isoformat()}"

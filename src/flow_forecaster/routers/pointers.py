@@ -12,6 +12,7 @@ _MOST_SEGMENT = 64
 
 _CODES: Mapping[str, str] = {
     "missing": "missing",
+    "not_removable": "not_removable",
     "extra_forbidden": "unknown_field",
     "greater_than": "out_of_range",
     "greater_than_equal": "out_of_range",

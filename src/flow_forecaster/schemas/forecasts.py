@@ -24,15 +24,9 @@ class WhenRequest(ModelFields):
     scope: Scope
     horizon: Horizon | None = Field(default=None, description="Most periods to simulate; chosen if absent.")
 
-    def resolved(self, *, today: date, seed: int) -> Self:
-        """Fill in what was left open, the horizon too."""
-        return self.asked(today=today, seed=seed)[0]
-
-    def asked(self, *, today: date, seed: int) -> tuple[Self, engine.When]:
-        """Fill in what was left open, and give the question that the horizon was chosen by."""
-        chosen = super().resolved(today=today, seed=seed)
-        question = chosen.question()
-        return chosen.model_copy(update={"horizon": question.horizon}), question
+    def completed(self, question: engine.When) -> Self:
+        """Fill in the horizon."""
+        return self.model_copy(update={"horizon": question.horizon})
 
     def question(self) -> engine.When:
         """Map a resolved request to the engine."""
@@ -75,15 +69,9 @@ class DeadlineRequest(ModelFields):
     deadline: Day = Field(description="The last day, inclusive.")
     horizon: Horizon | None = Field(default=None, description="Most periods to simulate; chosen if absent.")
 
-    def resolved(self, *, today: date, seed: int) -> Self:
-        """Fill in what was left open, the horizon too."""
-        return self.asked(today=today, seed=seed)[0]
-
-    def asked(self, *, today: date, seed: int) -> tuple[Self, engine.Deadline]:
-        """Fill in what was left open, and give the question that the horizon was chosen by."""
-        chosen = super().resolved(today=today, seed=seed)
-        question = chosen.question()
-        return chosen.model_copy(update={"horizon": question.horizon}), question
+    def completed(self, question: engine.Deadline) -> Self:
+        """Fill in the horizon."""
+        return self.model_copy(update={"horizon": question.horizon})
 
     def question(self) -> engine.Deadline:
         """Map a resolved request to the engine."""
