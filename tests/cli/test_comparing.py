@@ -137,6 +137,19 @@ def test_what_is_paid_is_told_in_money_too(line: Line, tmp_path: Path) -> None:
     assert rows_of(chart, "fixed")[0][1:5] == ["450", "…", "550", "10,450"]
 
 
+def test_money_in_millions_is_told_as_finely_as_its_error(line: Line, tmp_path: Path) -> None:
+    """The same at 0.001 a week and 0.0005 once; what differs from trial to trial has two digits of its error."""
+    small = {"costs": {"per_contributor_period": 0.001, "fixed": 0.0005}, "budget": 0.0105}
+    _, money = line.here("forecast", steady(tmp_path, **small)).answer().split("And in money (- is cheaper):")
+    assert rows_of(money, "40 ") == [["40", *["-0.002"] * 4, "100%", "0", "100%", "0"]]
+    assert rows_of(money, "51 ")[0][1:5] == ["+0.001"] * 4
+    assert rows_of(money.split("The same for the cost")[1], "items")[0][4] == "0.0095"
+    told = line.here("forecast", asked(tmp_path, **small)).answer()
+    _, money = told.split("And in money (- is cheaper):")
+    (less,) = [row for row in money.splitlines() if row.startswith("ten items less")]
+    assert re.search(r" -0\.00\d{4} ±0\.0000\d\d ", less)
+
+
 def test_money_without_a_budget_has_no_chances_and_prices_alone_no_chart_of_weeks(line: Line, tmp_path: Path) -> None:
     fields = COSTS | {"budget": None, "sensitivity": ["costs"]}
     told = line.here("forecast", steady(tmp_path, **fields)).answer()

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flow_forecaster.cli.differences import between, chance, with_error
+from flow_forecaster.cli.differences import between, chance, digits_of, with_error
 from flow_forecaster.cli.tornado import Bar, End, print_tornado
 from flow_forecaster.cli.wording import amount, percent
 from flow_forecaster.schemas.comparisons import VariationResult
@@ -16,6 +16,7 @@ from flow_forecaster.schemas.cost_comparisons import (
     CostEnd,
     CostSensitivity,
     CostSensitivityRow,
+    MoneyDifference,
     VariedCost,
 )
 from flow_forecaster.schemas.costs import CostAnswer as CostOf
@@ -58,11 +59,10 @@ def print_cost_tornado(sensitivity: CostSensitivity, console: Console) -> None:
 
 
 def _cells(cost: VariedCost) -> list[str]:
-    mean = cost.difference
     answers = [_more(one, difference) for one, difference in zip(cost.answers, cost.answer_differences, strict=True)]
     return [
         *answers,
-        "-" if mean.mean is None else with_error(mean.mean, mean.standard_error, 0),
+        _mean(cost.difference),
         *chance(cost.budget),
         *chance(cost.both),
     ]
@@ -76,6 +76,14 @@ def _more(answer: CostOf, difference: CostAnswerDifference) -> str:
         return amount(answer.cost)
     error = difference.error
     return between(["?" if end is None else _signed(end) for end in (error.low, error.high)])
+
+
+def _mean(difference: MoneyDifference) -> str:
+    """Write a mean difference as finely as its error, and one without an error as any amount."""
+    mean, error = difference.mean, difference.standard_error
+    if mean is None:
+        return "-"
+    return with_error(mean, error, digits_of(error)) if error else _signed(mean)
 
 
 def _signed(money: float) -> str:

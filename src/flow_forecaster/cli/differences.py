@@ -1,11 +1,13 @@
 """Differences in words: with a sign, and with the error of the simulation where there is one."""
 
 from collections.abc import Sequence
+from math import floor, log10
 
 from flow_forecaster.cli.wording import percent
 from flow_forecaster.schemas.cost_comparisons import ProbabilityDifference
 
 _Z = 1.96
+_MOST_DIGITS = 9
 
 
 def signed(number: int) -> str:
@@ -23,6 +25,11 @@ def with_error(value: float, standard_error: float | None, digits: int) -> str:
     if not standard_error:
         return f"{value:+,.{digits}f}" if value else "0"
     return f"{value:+,.{digits}f} ±{max(_Z * standard_error, 10**-digits):,.{digits}f}"
+
+
+def digits_of(standard_error: float) -> int:
+    """Choose the decimals by which the 95 % interval has two digits, none if it is wide; the error is above 0."""
+    return min(max(1 - floor(log10(_Z * standard_error)), 0), _MOST_DIGITS)
 
 
 def chance(difference: ProbabilityDifference | None) -> list[str]:

@@ -1,8 +1,10 @@
 """Shares, amounts and days in words."""
 
 from datetime import date
+from math import floor, log10
 
 _WHOLE_FROM = 1_000.0
+_CENTS, _MOST_DIGITS = 2, 9
 
 
 def percent(share: float) -> str:
@@ -11,10 +13,15 @@ def percent(share: float) -> str:
 
 
 def amount(money: float | None) -> str:
-    """Write money, whole from a thousand on."""
+    """Write money, whole from a thousand on, and below 1 with three digits that say something."""
     if money is None:
         return "-"
-    return f"{money:,.0f}" if abs(money) >= _WHOLE_FROM else f"{money:.2f}".removesuffix(".00")
+    if abs(money) >= _WHOLE_FROM or not money:
+        return f"{money:,.0f}"
+    digits = min(max(_CENTS - floor(log10(abs(money))), _CENTS), _MOST_DIGITS)
+    whole, decimals = f"{money:.{digits}f}".split(".")
+    told = decimals.rstrip("0").ljust(_CENTS, "0")
+    return whole if told == "0" * _CENTS else f"{whole}.{told}"
 
 
 def day_of(day: date | None) -> str:
