@@ -105,7 +105,6 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a negative fixed cost": ("--items 50 --fixed=-1", "--fixed: "),
     "a budget of nothing": ("--items 50 --rate 5 --budget 0", "--budget: "),
     "a deadline before the start": ("--items 50 --rate 5 --start 2026-11-23 --by 2026-11-01", "--by: It lies before"),
-    "delay before the start": ("--items 50 --delay 5@2026-11-01 --start 2026-11-23", "--delay: It lies before"),
     "delay after no day": ("--items 50 --delay 5@tomorrow", "--delay: "),
     "exact where there is none": ("--items 50 --rate 5 --sampler adaptive --method exact", "--method: "),
 }

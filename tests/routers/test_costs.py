@@ -68,11 +68,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "no costs": ({"costs": None}, "/costs", "no_cost"),
     "a budget of nothing": ({"budget": 0}, "/budget", "out_of_range"),
     "a deadline before the start": ({"deadline": "2026-11-22"}, "/deadline", "before_start"),
-    "delay before the start": (
-        {"costs": {"delay": {"per_period": 1, "after": "2026-11-22"}}},
-        "/costs/delay/after",
-        "before_start",
-    ),
     "delay twice": (
         {"costs": {"delay": {"per_period": 1, "after": "2027-01-01", "after_periods": 2}}},
         "/costs/delay/after_periods",

@@ -42,6 +42,30 @@ def test_a_delay_after_a_date_counts_from_the_start_of_each() -> None:
     assert [case.prices.after for case in (question.base, question.variations[0].case) if case.prices] == [8, 6]
 
 
+@pytest.mark.parametrize(
+    ("delay", "start", "more"),
+    [
+        ({}, "2026-01-19", 10_000),  # two weeks later the work is finished two weeks later
+        ({}, "2025-12-22", -10_000),
+        ({}, "2026-01-07", 5_000),  # on a Tuesday, in the eleventh week
+        ({"after_periods": 4}, "2026-01-19", 10_000),
+        ({"after_periods": 11}, "2026-01-19", 5_000),  # in the twelfth week, the first that costs
+        ({"after": "2026-02-01"}, "2026-01-19", 10_000),
+        ({"after": "2026-01-11"}, "2026-01-19", 10_000),  # between both starts
+        ({"after": "2025-12-28"}, "2025-12-22", -10_000),
+    ],
+)
+def test_a_later_start_costs_the_delay_of_the_weeks_before_it(delay: dict[str, Any], start: str, more: float) -> None:
+    """Five of fifty items a week: ten weeks, from Monday 5 January on; each week of delay costs 5,000."""
+    plain = {"risks": None, "capacity": None, "lead_time": None, "sampler": {"kind": "bootstrap"}, "trials": 10}
+    costs = {"fixed": 100, "delay": {"per_period": 5_000} | delay}
+    fields = plain | {"history": {"throughput": [5]}, "scope": {"items": 50}, "start": "2026-01-05", "costs": costs}
+    (found,) = answered(request({"start": start}, **fields)).variations
+    assert found.cost is not None
+    assert (found.cost.difference.mean, found.cost.difference.standard_error) == (more, 0)
+    assert {answer.cost for answer in found.cost.answer_differences} == {more}
+
+
 def test_what_a_variation_may_take_away_it_may_only_where_the_base_has_none() -> None:
     for name in PAID:
         assert pointers(**PAID, variations=changed({name: None})) == [(f"/variations/1/change/{name}", "not_removable")]

@@ -71,6 +71,15 @@ def test_cost_of_delay_begins_at_the_start_unless_told_otherwise() -> None:
     assert question(COST | {"costs": {"delay": {"per_period": 300}}}).prices.after == 0
 
 
+@pytest.mark.parametrize("after", ["2026-11-15", "1970-01-01"])
+def test_from_a_day_before_the_start_on_every_week_costs(after: str) -> None:
+    """Ten weeks at most at 300 each, as without a day."""
+    costs = {"delay": {"per_period": 300}}
+    dated = result(COST | {"costs": {"delay": {"per_period": 300, "after": after}}, "confidence": [0.95]})
+    assert dated.cost == result(COST | {"costs": costs, "confidence": [0.95]}).cost
+    assert dated.cost.answers[0].cost == 3_000
+
+
 def test_a_deadline_is_counted_in_whole_periods_and_within_the_horizon() -> None:
     asked = question(COST | {"deadline": "2027-01-26", "horizon": 10})
     assert (asked.hopes.deadline, asked.hopes.days_left, asked.work.horizon) == (10, 2, 10)
@@ -114,11 +123,6 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str | int, ...], str]] = {
         COST | {"costs": {"delay": {"per_period": 1, "after": "2027-01-01", "after_periods": 3}}},
         ("costs", "delay", "after_periods"),
         "after_or_after_periods",
-    ),
-    "delay before the start": (
-        COST | {"costs": {"delay": {"per_period": 1, "after": "2026-11-15"}}},
-        ("costs", "delay", "after"),
-        "before_start",
     ),
     "delay too far away": (
         COST | {"costs": {"delay": {"per_period": 1, "after": "2199-12-31"}}, "history": HISTORY | {"period": "day"}},

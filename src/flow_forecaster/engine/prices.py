@@ -16,7 +16,8 @@ MOST_MONEY = 1e12
 class Prices:
     """Money per contributor-period, once, and for each period in which the work is still not finished.
 
-    The cost of delay begins with period `after` + 1, so with the first one unless told otherwise.
+    The cost of delay begins with period `after` + 1, so with the first one unless told otherwise. If `after` is below
+    0, so many periods before the start cost as well, however the work goes.
 
     Raises:
         InvalidInput: no price at all, or a negative one.
@@ -39,10 +40,16 @@ class Prices:
     def assumption(self) -> Caveat:
         """Say what is paid, and when."""
         whom = "for each contributor in each period that has begun, whatever the focus"
-        late = "for each period" + (f" after the first {self.after}" if self.after else "") + " until all is finished"
+        late = f"for each period{self._beginning} until all is finished"
         parts = ((self.rate, whom), (self.fixed, "once"), (self.delay, late))
         detail = "Paid are " + "; ".join(f"{paid:,.12g} {what}" for paid, what in parts if paid) + "."
         return Caveat(code="prices", detail=detail)
+
+    @property
+    def _beginning(self) -> str:
+        if self.after < 0:
+            return f", and {-self.after} before the start,"
+        return f" after the first {self.after}" if self.after else ""
 
     def variable(self, periods: Floats, efforts: Floats) -> Floats:
         """What comes on top of the fixed cost."""

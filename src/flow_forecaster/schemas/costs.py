@@ -1,7 +1,7 @@
 """What it costs: the request, from a history or from estimates, and what is answered."""
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
@@ -9,15 +9,16 @@ from pydantic import Field
 from flow_forecaster.engine import cost as engine
 from flow_forecaster.engine import estimates as engine_estimates
 from flow_forecaster.engine.amounts import Amounts
+from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.forecasts import When
 from flow_forecaster.engine.invalid import InvalidInput, inside
-from flow_forecaster.engine.laws import MOST_HORIZON, Basis
+from flow_forecaster.engine.laws import MOST_HORIZON
 from flow_forecaster.engine.model_laws import horizon_for
 from flow_forecaster.engine.prices import MOST_MONEY, Prices
 from flow_forecaster.schemas.base import Count, Request, Response
 from flow_forecaster.schemas.explanations import Assumption, Explanation, explanation
 from flow_forecaster.schemas.fields import Horizon, ModelFields
-from flow_forecaster.schemas.forecasts import far_enough, periods_to
+from flow_forecaster.schemas.forecasts import far_enough, periods_to, too_far
 from flow_forecaster.schemas.histories import Day
 from flow_forecaster.schemas.results import (
     Provenance,
@@ -40,17 +41,30 @@ class CostOfDelay(Request):
     """What each period costs in which the work is still not finished, from a date or a period on."""
 
     per_period: Money
-    after: Day | None = Field(default=None, description="Periods that end after this day cost; all if absent.")
+    after: Day | None = Field(
+        default=None,
+        description="Periods that end after this day cost; all from the start on if absent or before it. In a "
+        "variation of what_if the start is that of the base.",
+    )
     after_periods: Annotated[Count, Field(ge=0, le=MOST_HORIZON)] | None = Field(
-        default=None, description="Or: periods after so many cost."
+        default=None, description="Or: periods after so many cost, counted from the same start."
     )
 
-    def first(self, basis: Basis) -> int:
-        """Count the periods that cost nothing."""
+    def first(self, timeline: Timeline, since: date) -> int:
+        """Count the periods that cost nothing; less than 0 if some cost that end between `since` and the start.
+
+        Raises:
+            InvalidInput: both a date and a number of periods, or a date too far after the start.
+        """
         if self.after is not None and self.after_periods is not None:
             detail = "Give either a date or a number of periods."
             raise InvalidInput("after_periods", code="after_or_after_periods", detail=detail)
-        return self.after_periods or 0 if self.after is None else periods_to(basis, self.after, "after")[0]
+        if self.after is None or self.after < since:
+            return timeline.periods_until(since - timedelta(days=1))[0] + (self.after_periods or 0)
+        periods = timeline.periods_until(self.after)[0]
+        if periods > MOST_HORIZON:
+            raise too_far("after")
+        return periods
 
 
 class Costs(Request):
@@ -62,13 +76,13 @@ class Costs(Request):
     fixed: Money = Field(default=0.0, description="Once.")
     delay: CostOfDelay | None = None
 
-    def value(self, basis: Basis) -> Prices:
-        """Map to the engine's prices."""
+    def value(self, timeline: Timeline, since: date | None = None) -> Prices:
+        """Map to the engine's prices; delay costs from `since` on, or else from the start."""
         with inside("costs"):
             if self.delay is None:
                 return Prices(rate=self.per_contributor_period, fixed=self.fixed)
             with inside("delay"):
-                first = self.delay.first(basis)
+                first = self.delay.first(timeline, timeline.start if since is None else since)
             return Prices(rate=self.per_contributor_period, fixed=self.fixed, delay=self.delay.per_period, after=first)
 
 
@@ -113,7 +127,7 @@ class CostRequest(ModelFields):
         horizon = far_enough(self.horizon, deadline or 0) or max(deadline or 0, horizon_for(basis, model))
         return engine.Cost(
             work=When(basis=basis, model=model, horizon=horizon, paths=self.paths),
-            prices=self.costs.value(basis),
+            prices=self.costs.value(basis.timeline),
             hopes=engine.Hopes(budget=self.budget, deadline=deadline, days_left=left),
         )
 

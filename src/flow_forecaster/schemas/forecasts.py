@@ -106,6 +106,11 @@ def periods_to(basis: engine.OnTimeline, last: date, field: str) -> tuple[int, i
     """
     periods, left = engine.periods_until(basis, last, field=field)
     if periods > MOST_HORIZON:
-        detail = f"It lies more than {MOST_HORIZON} periods after the start."
-        raise InvalidInput(field, code="beyond_horizon", detail=detail)
+        raise too_far(field)
     return periods, left
+
+
+def too_far(field: str) -> InvalidInput:
+    """Refuse a day in this field that no forecast reaches."""
+    detail = f"It lies more than {MOST_HORIZON} periods after the start."
+    return InvalidInput(field, code="beyond_horizon", detail=detail)

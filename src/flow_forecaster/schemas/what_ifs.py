@@ -172,11 +172,12 @@ class WhatIfRequest(ModelFields):
                 paths=self.paths,
             )
 
-    def case(self) -> Case:
-        """Map the base to the engine."""
+    def case(self, since: date | None = None) -> Case:
+        """Map the base to the engine; delay costs from `since` on, or else from the start."""
         basis, model = self.basis(), self.model(self.scope)
         check_model(basis, model)
-        return Case(basis=basis, model=model, prices=None if self.costs is None else self.costs.value(basis))
+        prices = None if self.costs is None else self.costs.value(basis.timeline, since)
+        return Case(basis=basis, model=model, prices=prices)
 
     def varied(self, place: int) -> Self:
         """Make the request that a variation stands for."""
@@ -188,7 +189,10 @@ class WhatIfRequest(ModelFields):
         with inside("variations", place, "change"):
             varied = self.varied(place)
             return engine.Variation(
-                name=self.variations[place].name, case=varied.case(), deadline=varied.deadline, budget=varied.budget
+                name=self.variations[place].name,
+                case=varied.case(self.start),
+                deadline=varied.deadline,
+                budget=varied.budget,
             )
 
     def _patched(self, place: int) -> dict[str, Any]:
