@@ -20,6 +20,7 @@ WITH_MANY_PARAMETERS = {
     "src/flow_forecaster/cli/observing.py:chart",
     "src/flow_forecaster/cli/observing.py:flow_metrics",
     "src/flow_forecaster/cli/project_commands.py:change_project",
+    "src/flow_forecaster/cli/project_commands.py:create_project",
     "src/flow_forecaster/cli/project_commands.py:import_file",
 }
 KERNELS = "src/flow_forecaster/engine/kernels/"  # numba compiles functions of arrays, not of objects

@@ -1,33 +1,49 @@
 """The commands on projects, with their options; the room that does the work is projects.py."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from flow_forecaster.cli.endings import settled
+from flow_forecaster.cli.options import Country, DayOff, Fields, Shutdown, Weekdays, calendar
 
 projects = typer.Typer(no_args_is_help=True, help="Make, list, look at, change and delete projects: a team's data.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the project, or its id.")]
 Period = Annotated[str, typer.Option("--period", metavar="day|week|DAYS", help="What throughput is counted by.")]
 Zone = Annotated[str, typer.Option("--time-zone", metavar="ZONE", help="Whose days count, such as Europe/Berlin.")]
+Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it is about.")]
+PeriodStart = Annotated[
+    str | None, typer.Option("--period-start", metavar="YYYY-MM-DD", help="A day on which an iteration begins.")
+]
+TeamSize = Annotated[int | None, typer.Option("--team-size", metavar="N", help="Contributors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @projects.command(name="create")
-def create_project(
+def create_project(  # noqa: PLR0913 - the options of a command
     name: Annotated[str, typer.Argument(metavar="NAME", help="No other project has it.")],
+    *,
+    description: Description = None,
     period: Period = "week",
+    period_start: PeriodStart = None,
     zone: Zone = "UTC",
-    team_size: Annotated[int | None, typer.Option("--team-size", help="Contributors.")] = None,
+    team_size: TeamSize = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="May be given several times.")] = None,
+    weekdays: Weekdays = None,
+    day_off: DayOff = None,
+    shutdown: Shutdown = None,
+    country: Country = None,
     json: Json = False,
 ) -> None:
     """Make a project."""
     from flow_forecaster.cli import projects as room
 
-    fields = {"name": name, "time_zone": zone, "team_size": team_size, "tags": tag or []}
-    settled(lambda: room.create(fields, period=period, json=json))
+    given = {"name": name, "description": description, "period": period, "period_start": period_start}
+    fields = _named({**given, "time_zone": zone, "team_size": team_size, "tags": tag})
+    days = partial(calendar, weekdays=weekdays, day_off=day_off, shutdown=shutdown, country=country)
+    settled(lambda: room.create(fields | days(), json=json))
 
 
 @projects.command(name="change")
@@ -35,21 +51,30 @@ def change_project(  # noqa: PLR0913 - the options of a command
     name: Name,
     *,
     new_name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Its new name.")] = None,
-    description: Annotated[str | None, typer.Option("--description", help="What it is about.")] = None,
+    description: Description = None,
     period: Annotated[
         str | None, typer.Option("--period", metavar="day|week|DAYS", help="What throughput is counted by.")
     ] = None,
+    period_start: PeriodStart = None,
     zone: Annotated[str | None, typer.Option("--time-zone", metavar="ZONE", help="Whose days count.")] = None,
-    team_size: Annotated[int | None, typer.Option("--team-size", help="Contributors.")] = None,
+    team_size: TeamSize = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="All its tags from now on; repeat.")] = None,
+    weekdays: Weekdays = None,
+    day_off: DayOff = None,
+    shutdown: Shutdown = None,
+    country: Country = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", metavar="FIELD", help="What it has no longer: calendar; repeat.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Change a project; what is not named stays."""
     from flow_forecaster.cli import projects as room
 
-    given = {"name": new_name, "description": description, "period": period, "time_zone": zone}
-    fields = {**given, "team_size": team_size, "tags": tag}
-    settled(lambda: room.change(name, {key: value for key, value in fields.items() if value is not None}, json=json))
+    given = {"name": new_name, "description": description, "period": period, "period_start": period_start}
+    fields = _named({**given, "time_zone": zone, "team_size": team_size, "tags": tag})
+    days = partial(calendar, weekdays=weekdays, day_off=day_off, shutdown=shutdown, country=country)
+    settled(lambda: room.change(name, fields | days(), without or [], json=json))
 
 
 @projects.command(name="list")
@@ -112,3 +137,8 @@ def import_file(  # noqa: PLR0913, PLR0917 - the options of a command
 
     options = {"dry_run": dry_run, "date_format": date_format, "column": column, "as_of": as_of}
     settled(lambda: room.take(file, project, options | {"period": period, "time_zone": zone}, json=json))
+
+
+def _named(fields: Fields) -> Fields:
+    """Leave out what is not named."""
+    return {key: value for key, value in fields.items() if value is not None}
