@@ -77,6 +77,39 @@ def test_a_project_gets_its_working_calendar_and_each_part_of_it_is_changed_by_i
     assert told("change", team, "--weekdays", "mon")["calendar"]["weekdays"] == ["monday"]
 
 
+def test_a_work_item_is_written_looked_at_changed_and_deleted(line: Line, team: str) -> None:
+    item = ("projects", "item", "Checkout", "PAY-1")
+    days = ("--created", "2026-01-05", "--started", "2026-01-08", "--finished", "2026-01-14")
+    written = line.here(*item, "--title", "Pay by card", "--tag", "web", "--size", "3", *days, "--json").answer()
+    expected = {
+        "id": "PAY-1",
+        "title": "Pay by card",
+        "type": "",
+        "tags": ["web"],
+        "created": "2026-01-05",
+        "started": "2026-01-08",
+        "finished": "2026-01-14",
+        "size": 3.0,
+        "blocked_days": None,
+    }
+    assert json.loads(written) == expected
+    line.here(*item, "--type", "bug", "--blocked-days", "1.5", "--without", "finished").answer()
+    assert line.here("projects", "item", team, "PAY-1").answer().splitlines() == [
+        "id            PAY-1",
+        "title         Pay by card",
+        "type          bug",
+        "tags          web",
+        "created       2026-01-05",
+        "started       2026-01-08",
+        "size          3",
+        "blocked days  1.5",
+    ]
+    assert line.here(*item, "--delete").answer() == "The work item is deleted.\n"
+    assert (
+        line.here(*item).refusal() == line.here(*item, "--delete").refusal() == "the project has no work item 'PAY-1'"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -91,6 +124,16 @@ def test_a_project_gets_its_working_calendar_and_each_part_of_it_is_changed_by_i
         (["projects", "create", "x", "--country", "XX"], "--country"),
         (["projects", "change", "Checkout", "--shutdown", "2026-12-24..2026-12-01"], "--shutdown"),
         (["projects", "change", "Checkout", "--without", "name"], "--without: give one of calendar, description"),
+        (["projects", "item", "none", "1"], "no project 'none'"),
+        (["projects", "item", "Checkout", "", "--title", "x"], "ID: An item has an id"),
+        (["projects", "item", "Checkout", "1", "--started", "2026-02-30"], "--started"),
+        (["projects", "item", "Checkout", "1", "--started", "2026-01-05", "--finished", "2026-01-04"], "--finished"),
+        (["projects", "item", "Checkout", "1", "--finished", "2199-01-01"], "--finished: It lies after today"),
+        (["projects", "item", "Checkout", "1", "--blocked-days", "-1"], "--blocked-days"),
+        (["projects", "item", "Checkout", "1", "--size", "nan"], "--size"),
+        (["projects", "item", "Checkout", "1", "--tag", ""], "--tag"),
+        (["projects", "item", "Checkout", "1", "--title", "x", "--delete"], "either"),
+        (["projects", "item", "Checkout", "1", "--without", "id"], "--without: give one of blocked-days, created"),
         (["projects", "throughput", "none"], "no project 'none'"),
         (["projects", "throughput", "Checkout"], "Nothing"),
         (["projects", "throughput", "Checkout", "--select", "colour=red"], "KEY=VALUE"),

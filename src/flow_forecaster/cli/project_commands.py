@@ -107,6 +107,37 @@ def show_work_items(name: Name) -> None:
     settled(lambda: room.work_items(name))
 
 
+@projects.command(name="item")
+def work_item(  # noqa: PLR0913 - the options of a command
+    name: Name,
+    item: Annotated[str, typer.Argument(metavar="ID", help="The id that its tracker gave it.")],
+    *,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT")] = None,
+    type_: Annotated[str | None, typer.Option("--type", metavar="NAME", help="Such as bug.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="All its tags from now on; repeat.")] = None,
+    created: Annotated[str | None, typer.Option("--created", metavar="YYYY-MM-DD", help="When it came.")] = None,
+    started: Annotated[str | None, typer.Option("--started", metavar="YYYY-MM-DD", help="When work began.")] = None,
+    finished: Annotated[str | None, typer.Option("--finished", metavar="YYYY-MM-DD", help="When it ended.")] = None,
+    size: Annotated[float | None, typer.Option("--size", metavar="N", help="Story points, for example.")] = None,
+    blocked_days: Annotated[
+        float | None, typer.Option("--blocked-days", metavar="N", help="Work could not go on.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", metavar="FIELD", help="What it has no longer: finished; repeat.")
+    ] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Forget it.")] = False,
+    json: Json = False,
+) -> None:
+    """Look at a work item of a project; write what is named of it, and what is not named stays; or delete it."""
+    from flow_forecaster.cli import single_items as room
+
+    days = {"created": created, "started": started, "finished": finished}
+    fields = _named({"title": title, "type": type_, "tags": tag, **days, "size": size, "blocked_days": blocked_days})
+    settled(
+        lambda: room.settle(name, item, room.Change(fields=fields, without=without or [], delete=delete), json=json)
+    )
+
+
 @projects.command(name="delete")
 def delete_project(name: Name, json: Json = False) -> None:
     """Delete a project with its data, and say what went with it."""
