@@ -55,11 +55,11 @@ BAD: dict[str, list[str]] = {
     "inline_import_bytes": ["-1", "many"],
     "max_import_bytes": ["1023", "1073741825", "50MB"],
     "max_restore_bytes": ["1023", "1099511627777", "1GB"],
-    "inline_draws": ["-1", "nan", "all"],
+    "inline_draws": ["-1", "nan", "inf", "all"],
     "inline_seconds": ["0", "-1", "61", "nan", "quickly"],
     "threads": ["0", "257", "two"],
     "slots": ["0", "65", "one"],
-    "range_draws": ["999", "-1", "nan", "many"],
+    "range_draws": ["999", "-1", "nan", "inf", "many"],
     "max_running": ["0", "1000001", "all"],
     "retention_days": ["0", "0.5", "36501", "for ever"],
     "lease_seconds": ["0.5", "3601", "nan", "long"],
@@ -72,8 +72,10 @@ BAD: dict[str, list[str]] = {
     "tracing": ["perhaps", ""],
     "metrics_port": ["-1", "65536", "web"],
     "log_format": ["xml", ""],
+    "host": ["", " "],
+    "metrics_host": ["", " "],
 }
-FREE = {"metrics_host", "host", "kernel_cache_dir"}
+FREE = {"kernel_cache_dir"}
 """Fields for which only the operating system knows what is wrong."""
 
 

@@ -129,7 +129,12 @@ class Settings(BaseSettings):
         int, Field(ge=0, description="Files up to this size are imported at once, larger ones are queued.")
     ] = 5_242_880
     inline_draws: Annotated[
-        float, Field(ge=0, description="Forecasts up to this many draws are answered at once, larger ones are queued.")
+        float,
+        Field(
+            ge=0,
+            allow_inf_nan=False,
+            description="Forecasts up to this many draws are answered at once, larger ones are queued.",
+        ),
     ] = 50_000_000
     inline_seconds: Annotated[
         float, Field(gt=0, le=60, description="A forecast that was to be answered at once is queued after so long.")
@@ -139,7 +144,11 @@ class Settings(BaseSettings):
     ]
     range_draws: Annotated[
         float,
-        Field(ge=1_000, description="A forecast of 8 times as many draws and more is divided into ranges of so many."),
+        Field(
+            ge=1_000,
+            allow_inf_nan=False,
+            description="A forecast of 8 times as many draws and more is divided into ranges of so many.",
+        ),
     ] = 500_000_000.0
     max_running: Annotated[
         int, Field(ge=1, le=1_000_000, description="Forecasts and ranges of one tenant that workers compute at once.")
@@ -182,6 +191,13 @@ class Settings(BaseSettings):
             mode = chosen.query["sslmode"]
             chosen = chosen.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
         return chosen.render_as_string(hide_password=False)
+
+    @field_validator("host", "metrics_host")
+    @classmethod
+    def _an_address(cls, host: str) -> str:
+        if not host.strip():
+            raise ValueError("is empty; name an address such as 127.0.0.1, or 0.0.0.0 for all of this machine")
+        return host
 
     @field_validator("webhook_networks")
     @classmethod

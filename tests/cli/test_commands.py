@@ -1,6 +1,7 @@
 """The commands: what they answer, that HTTP answers the same, and how they refuse."""
 
 import json
+import re
 import shlex
 import subprocess
 from datetime import UTC, date, datetime, timedelta
@@ -51,6 +52,44 @@ def test_a_person_gets_a_table_and_a_histogram(line: Line, command: str) -> None
     assert "█" in told
     assert "26 periods of history, adaptive sampler, 5,000 trials, seed 42" in told
     assert "Traceback" not in told
+
+
+def test_bars_that_stand_for_several_dates_name_the_first_and_the_last(line: Line) -> None:
+    options = ["--items", "100", "--period", "day", "--start", "2026-11-23", "--sampler", "bootstrap", "-c", "50"]
+    told = line.here("when", "-", *options, stdin=b"0\n0\n0\n5\n1\n").answer()
+    bars = [row.split("█")[0].split() for row in told.splitlines() if "█" in row]
+    assert 10 < len(bars) <= 20
+    spans = [[int(end) for end in periods.split("..")] for _, periods in bars]
+    dates = [[date.fromisoformat(end) for end in days.split("..")] for days, _ in bars]
+    assert all(last > first for first, last in spans[:-1])
+    assert [first for first, _ in spans[1:]] == [last + 1 for _, last in spans[:-1]]
+    assert [[(day - date(2026, 11, 22)).days for day in ends] for ends in dates] == spans
+
+
+def test_bars_that_stand_for_several_numbers_of_items_name_the_first_and_the_last(line: Line) -> None:
+    options = ["--periods", "30", "--start", "2026-11-23", "--sampler", "bootstrap"]
+    told = line.here("how-many", TEAM, *options).answer()
+    assert re.search(r"^ *\d+\.\.\d+ items █+ ", told, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", ["when", "deadline"])
+def test_the_horizon_is_an_option_where_the_api_has_one(line: Line, command: str) -> None:
+    asked = [*QUESTIONS[command][0], *COMMON]
+    told = json.loads(line.here(command, TEAM, *asked, "--horizon", "12", "--json").answer())
+    assert told.get("unfinished", told.get("when", {}).get("unfinished")) > 0
+    assert line.here(command, TEAM, *asked, "--horizon", "0").refusal().startswith("--horizon: ")
+    assert (
+        line.here("deadline", TEAM, *QUESTIONS["deadline"][0], *COMMON, "--horizon", "3")
+        .refusal()
+        .startswith("--horizon: ")
+    )
+
+
+def test_flags_take_no_value_in_the_help(line: Line) -> None:
+    for command in ([], ["when"], ["serve"], ["keys"], ["keys", "list"], ["projects", "list"], ["chart"], ["restore"]):
+        shown = line.here(*command, "--help").answer()
+        assert "--help" in shown
+        assert "bool" not in shown
 
 
 @pytest.mark.parametrize("command", QUESTIONS)
@@ -150,16 +189,23 @@ REFUSED: dict[str, tuple[str, str]] = {
         "--by: It lies before the start",
     ),
     "until before the start": (f"how-many {TEAM} --until 2026-01-01 --start 2026-02-01", "--until: "),
-    "neither until nor periods": (f"how-many {TEAM}", "periods or until"),
-    "until and periods": (f"how-many {TEAM} --until 2030-01-01 --periods 4", "periods or until"),
+    "neither until nor periods": (f"how-many {TEAM}", "give either --until YYYY-MM-DD or --periods N"),
+    "until and periods": (f"how-many {TEAM} --until 2030-01-01 --periods 4", "--until: --periods is given too"),
     "no periods": (f"how-many {TEAM} --periods 0", "--periods: "),
     "a day that is none": (f"when {TEAM} --items 5 --start 2026-02-30", "--start: "),
     "a day in other words": (f"deadline {TEAM} --items 5 --by tomorrow", "--by: "),
     "a day without dashes": (f"when {TEAM} --items 5 --start 20260101", "--start: "),
+    "a day after days": (
+        f"when {TEAM} --items 5 --start 9999-12-31",
+        "--start: Input should be less than or equal to 2199-12-31.",
+    ),
     "a day before days": (f"when {TEAM} --items 5 --start 1969-12-31", "--start: "),
     "an unknown sampler": (f"when {TEAM} --items 5 --sampler dice", "--sampler: "),
     "an unknown method": (f"when {TEAM} --items 5 --method guess", "--method: "),
-    "exact where there is none": (f"when {TEAM} --items 5 --method exact", "--method: "),
+    "exact where there is none": (
+        f"when {TEAM} --items 5 --method exact",
+        "the method 'auto' or 'monte_carlo', or the sampler",
+    ),
     "too many trials": (f"when {TEAM} --items 5 --trials 1000000001", "--trials: "),
     "no trials": (f"when {TEAM} --items 5 --trials 0", "--trials: "),
     "a negative seed": (f"when {TEAM} --items 5 --seed=-1", "--seed: "),
@@ -221,6 +267,11 @@ def test_a_bad_setting_is_named_in_one_line(line: Line, name: str, command: str)
     refusal = line.here(command, **setting).refusal()
     assert refusal.startswith(f"{name}: ")
     assert SETTINGS[name] not in refusal
+
+
+def test_an_address_that_is_none_is_refused(line: Line) -> None:
+    assert line.here("serve", FLOW_FORECASTER_HOST="").refusal().startswith("FLOW_FORECASTER_HOST: is empty; name an")
+    assert line.here("serve", "--host", "").refusal().startswith("--host: name an address")
 
 
 def test_settings_that_do_not_fit_together_are_named(line: Line) -> None:

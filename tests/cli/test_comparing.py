@@ -119,6 +119,42 @@ def test_more_confidences_than_the_terminal_is_wide_are_told_all_the_same(line: 
     assert len(less.split()) == 3 + 20 + 2 + 3
 
 
+COSTS = {"costs": {"per_contributor_period": 1_000, "fixed": 500}, "budget": 10_500}
+
+
+def test_what_is_paid_is_told_in_money_too(line: Line, tmp_path: Path) -> None:
+    """Ten weeks at 1,000 and 500 once; the prices swing by a tenth, the items by a week either way."""
+    told = line.here("forecast", steady(tmp_path, **COSTS)).answer()
+    assert "costs at most" in told
+    assert "within 10,500: 100% sure\nboth: 100% sure" in told
+    _, money = told.split("And in money (- is cheaper):")
+    assert rows_of(money, "40 ") == [["40", *["-2,000"] * 3, "-2,000", "100%", "0", "100%", "0"]]
+    assert rows_of(money, "50 ") == [["50", *["0"] * 3, "0", "100%", "0", "100%", "0"]]
+    assert rows_of(money, "51 ") == [["51", *["+1,000"] * 3, "+1,000", "0%", "-100.0", "0%", "-100.0"]]
+    _, chart = money.split("The same for the cost, 85% sure of at most 10,500:")
+    assert rows_of(chart, "items")[0][:5] == ["items", "45", "…", "55", "9,500"]
+    assert rows_of(chart, "rate")[0][1:5] == ["900", "…", "1100", "9,500"]
+    assert rows_of(chart, "fixed")[0][1:5] == ["450", "…", "550", "10,450"]
+
+
+def test_money_without_a_budget_has_no_chances_and_prices_alone_no_chart_of_weeks(line: Line, tmp_path: Path) -> None:
+    fields = COSTS | {"budget": None, "sensitivity": ["costs"]}
+    told = line.here("forecast", steady(tmp_path, **fields)).answer()
+    assert "in budget" not in told
+    assert "within" not in told
+    assert "One input at a time" not in told
+    assert "The same for the cost" in told
+
+
+def test_what_is_never_finished_costs_beyond_what_is_known(line: Line, tmp_path: Path) -> None:
+    told = line.here("forecast", steady(tmp_path, **COSTS, horizon=9, deadline=None)).answer()
+    _, money = told.split("And in money (- is cheaper):")
+    assert rows_of(money, "40 ") == [["40", *["8,500"] * 3, "-", "100%", "+100.0"]]
+    assert rows_of(money, "51 ") == [["51", *["beyond"] * 3, "-", "0%", "0"]]
+    assert "unfinished_not_priced" in told
+    assert "85% sure beyond the horizon" in money
+
+
 def test_a_program_gets_the_result_of_the_api(line: Line, tmp_path: Path) -> None:
     told = line.here("forecast", asked(tmp_path), "--json").answer()
     result = WhatIfResult.model_validate_json(told)

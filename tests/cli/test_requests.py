@@ -66,6 +66,9 @@ def test_names_of_users_are_no_markup(line: Line) -> None:
     assert "[red]a[/red]" in asked(line, MILESTONES | {"features": features, "confidence": [0.5]})
 
 
+KINDS = "'when', 'how_many', 'deadline', 'milestones', 'teams', 'cost', 'what_if', 'item', 'backtest'"
+
+
 @pytest.mark.parametrize(
     ("body", "refusal"),
     [
@@ -74,7 +77,7 @@ def test_names_of_users_are_no_markup(line: Line) -> None:
         ("[]", "standard input: An object is needed here."),
         ("[" * 100_000, "standard input: is JSON nested too deeply"),
         ('{"a": 1' + "0" * 5_000 + "}", "standard input: holds a number of too many digits"),
-        ('{"kind": "horoscope"}', "standard input: /kind: The kind is not one that is known here."),
+        ('{"kind": "horoscope"}', f"standard input: /kind: There is no such kind here; known are {KINDS}."),
         ('{"kind": "when"}', "standard input: /scope: This field is needed."),
         ('{"kind": "teams", "teams": [{"name": "a"}]}', "standard input: /teams/0/features: This field is needed."),
     ],

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import httpx2
 import pytest
 
 from cli.running import Line
+from flow_forecaster.cli.commands import SAMPLERS
+from flow_forecaster.schemas.histories import Sampler, TriangularSampler
 from routers.asking import FORECASTS, JSON, result_bytes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -69,12 +72,31 @@ def test_a_guess_of_the_triangular_sampler_may_name_it(line: Line) -> None:
         (["--items", "5", "--pace", "nan,1,2"], "--pace: A pace is 0 or more."),
         (["--items", "5", *PACE, "--period", "year"], "--period: 'year' is not a period"),
         ([TEAM, "--items", "5", "--sampler", "weekday"], "--sampler: The sampler 'weekday' draws days"),
-        ([TEAM, "--items", "5", "--sampler", "dice"], "--sampler: "),
+        (
+            [TEAM, "--items", "5", "--sampler", "dice"],
+            (
+                "--sampler: There is no such kind here; known are 'bootstrap', 'adaptive', 'block_bootstrap', "
+                "'weekday', 'weibull', 'negative_binomial', 'triangular'."
+            ),
+        ),
         (["--items", "5"], "give either a FILE, --git PATH or --project NAME"),
     ],
 )
 def test_what_cannot_be_drawn_from_is_told_in_one_line(line: Line, options: list[str], line_told: str) -> None:
     assert line_told in line.here("when", *options).refusal()
+
+
+def test_the_help_names_every_sampler() -> None:
+    """Without the schemas, which are not imported for it."""
+    of_a_past = set(get_args(get_args(Sampler)[0])) - {TriangularSampler}
+    kinds = {get_args(each.model_fields["kind"].annotation)[0] for each in of_a_past}
+    assert set(SAMPLERS.split(", ")) == kinds
+
+
+@pytest.mark.parametrize("command", ["when", "how-many", "deadline", "cost", "backtest"])
+def test_each_question_shows_the_samplers_in_its_help(line: Line, command: str) -> None:
+    shown = " ".join(line.here(command, "--help", COLUMNS="200").answer().replace("│", " ").split())
+    assert SAMPLERS in shown
 
 
 def test_what_is_wrong_is_told_of_its_own_option_and_not_of_the_command_that_is_named_like_one(line: Line) -> None:

@@ -34,7 +34,7 @@ def test_each_case_gives_the_bytes_of_a_forecast_of_its_own(place: int) -> None:
 
 def test_every_case_finishes_each_trial_when_the_slow_twin_does() -> None:
     cases, horizon = everything(40), 25
-    found = company(cases, horizon).finish(3, 40)
+    found = company(cases, horizon).finish(3, 40)[0]
     assert found.max() == horizon + 1, "some trial is unfinished"
     for place, known in enumerate(cases):
         assert found[place].tolist() == naive_periods(known, horizon, range(3, 43)), place
@@ -44,9 +44,9 @@ def test_every_case_finishes_each_trial_when_the_slow_twin_does() -> None:
 @given(st.lists(st.sampled_from(sorted(VARIANTS)), min_size=1, max_size=6), st.integers(0, 2**53 - 1))
 def test_no_company_changes_what_a_case_gives(names: list[str], seed: int) -> None:
     cases = [case(VARIANTS[name], seed=seed) for name in names]
-    together = company(cases, 30).finish(0, 50)
+    together = company(cases, 30).finish(0, 50)[0]
     for place, known in enumerate(cases):
-        assert together[place].tolist() == company([known], 30).finish(0, 50)[0].tolist()
+        assert together[place].tolist() == company([known], 30).finish(0, 50)[0][0].tolist()
 
 
 def test_everybody_with_a_ramp_walks_alone_and_others_share_their_walks() -> None:

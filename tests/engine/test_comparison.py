@@ -33,10 +33,10 @@ def test_differences_are_those_of_the_slow_twin() -> None:
 
 def check_deadline(varied: Varied, base: list[int], other: list[int]) -> None:
     gains = [float(two <= 8) - float(one <= 8) for one, two in zip(base, other, strict=True)]
-    assert varied.gain is not None
-    assert varied.probability == pytest.approx(sum(two <= 8 for two in other) / len(other))
-    assert varied.gain.value == pytest.approx(sum(gains) / len(gains))
-    assert varied.gain.standard_error == pytest.approx(stdev(gains) / sqrt(len(gains)))
+    assert varied.in_time is not None
+    assert varied.in_time.probability == pytest.approx(sum(two <= 8 for two in other) / len(other))
+    assert varied.in_time.gain.value == pytest.approx(sum(gains) / len(gains))
+    assert varied.in_time.gain.standard_error == pytest.approx(stdev(gains) / sqrt(len(gains)))
 
 
 # How sure a difference is
@@ -70,11 +70,11 @@ def test_standard_errors_say_how_far_other_seeds_land() -> None:
     for seed in range(60):
         base, other = (case(VARIANTS[name], seed=seed, trials=1_000) for name in ("as it is", "fewer items"))
         (found,) = answered(base, other, deadline=EIGHT_WEEKS).variations
-        assert found.gain is not None
+        assert found.in_time is not None
         means.append(found.differences.mean.value)
         errors.append(found.differences.mean.standard_error)
-        gains.append(found.gain.value)
-        gain_errors.append(found.gain.standard_error)
+        gains.append(found.in_time.gain.value)
+        gain_errors.append(found.in_time.gain.standard_error)
     for values, told in ((means, errors), (gains, gain_errors)):
         assert np.std(np.array(values, dtype=float), ddof=1) / np.mean(np.array(told, dtype=float)) == pytest.approx(
             1.0, abs=0.3
@@ -102,8 +102,8 @@ def test_differences_are_read_from_a_histogram() -> None:
 
 
 def test_chances_are_read_from_four_counts() -> None:
-    probability, gain = chance(np.array([4, 3, 1, 2]))
+    found = chance(np.array([4, 3, 1, 2]))
     gains = [0] * 6 + [1] * 3 + [-1]
-    assert probability == 5 / 10
-    assert gain.value == 2 / 10
-    assert gain.standard_error == pytest.approx(stdev(gains) / sqrt(10))
+    assert found.probability == 5 / 10
+    assert found.gain.value == 2 / 10
+    assert found.gain.standard_error == pytest.approx(stdev(gains) / sqrt(10))

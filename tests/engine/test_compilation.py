@@ -63,7 +63,7 @@ for question, history, (sampler, method), calendar in product(QUESTIONS, HISTORI
         continue
     fields = {**question, "history": history, "sampler": {"kind": sampler}, "method": method, "calendar": calendar}
     fields |= {"trials": 50, "start": "2026-01-05"}
-    request = TypeAdapter(ForecastRequest).validate_python(fields).resolved(today=date(2026, 1, 5), seed=2**53 - 1)
+    request = TypeAdapter(ForecastRequest).validate_python(fields).asked(today=date(2026, 1, 5), seed=2**53 - 1)[0]
     asked = request.question()
     answer = asked.answer(Machine(threads=2, chunk_trials=100))
     answers.append(PRESENT[request.kind](request, asked, answer).model_dump_json())

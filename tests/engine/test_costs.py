@@ -20,13 +20,14 @@ from engine.test_trials import SEEDS, models, paces
 from flow_forecaster.engine.amounts import Unit
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.capacity import Capacity, Delay, Ramp, TeamChange
-from flow_forecaster.engine.cost import Cost, CostAnswer, Hopes, Prices
+from flow_forecaster.engine.cost import Cost, CostAnswer, Hopes
 from flow_forecaster.engine.forecasts import When
 from flow_forecaster.engine.history import WEEK, ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.laws import Basis
 from flow_forecaster.engine.lead_time import LeadTime
 from flow_forecaster.engine.model import Model
+from flow_forecaster.engine.prices import Prices
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.samplers import Bootstrap
 from flow_forecaster.engine.scope import Scope
@@ -387,9 +388,8 @@ def test_a_budget_that_is_none_is_refused(budget: float) -> None:
 
 
 def test_an_exact_answer_is_refused_where_each_trial_must_be_looked_at() -> None:
-    question = Cost(work=work(SEVEN, items(50, ramp=RAMP), method="exact"), prices=Prices(rate=1))
     with pytest.raises(InvalidInput) as caught:
-        _ = question.cost
+        _ = Cost(work=work(SEVEN, items(50, ramp=RAMP), method="exact"), prices=Prices(rate=1)).cost
     assert (caught.value.path, caught.value.code) == (("method",), "no_exact_answer")
 
 

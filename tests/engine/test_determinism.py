@@ -113,7 +113,7 @@ BYTES = {
 
 
 def result_of(fields: dict[str, Any]) -> Any:
-    request = TypeAdapter(ForecastRequest).validate_python(fields).resolved(today=date(2026, 1, 5), seed=42)
+    request = TypeAdapter(ForecastRequest).validate_python(fields).asked(today=date(2026, 1, 5), seed=42)[0]
     present = {"when": when_result, "how_many": how_many_result, "deadline": deadline_result}[request.kind]
     question = request.question()
     return present(request, question, question.answer(Machine(threads=2)))

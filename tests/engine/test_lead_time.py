@@ -2,9 +2,13 @@
 
 import pytest
 
+from engine.modelling import asked
+from flow_forecaster.engine.assumptions import assumptions
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.lattice import Lattice
-from flow_forecaster.engine.lead_time import LONGEST, LeadTime
+from flow_forecaster.engine.lead_time import LONGEST, Applies, LeadTime
+from flow_forecaster.engine.model import Model
+from flow_forecaster.engine.scope import Scope
 
 
 def shares(law: Lattice) -> dict[float, float]:
@@ -46,3 +50,21 @@ def test_what_is_no_cycle_time_is_refused(cycle_times: tuple[int, ...], path: tu
     with pytest.raises(InvalidInput) as refused:
         LeadTime(cycle_times=cycle_times, applies="tail")
     assert (refused.value.path, refused.value.code) == (path, code)
+
+
+@pytest.mark.parametrize(
+    ("cycle_times", "applies", "scope", "told"),
+    [
+        ((3, 9), "cold_start", None, "The first item takes one of 2 equally likely cycle times, and nothing"),
+        ((1,), "cold_start", None, "The first item takes a cycle time of 1 day, and nothing is finished before its"),
+        ((3, 9), "tail", Scope.exactly(5), "After the last item one of 2 equally likely cycle times passes, to the"),
+        ((4,), "tail", None, "After the last item of each feature a cycle time of 4 days passes, to the nearest"),
+    ],
+)
+def test_the_answer_says_what_is_taken_for_granted(
+    cycle_times: tuple[int, ...], applies: Applies, scope: Scope | None, told: str
+) -> None:
+    model = Model(scope=scope, lead_time=LeadTime(cycle_times=cycle_times, applies=applies))
+    (found,) = [one.detail for one in assumptions(asked([5], "auto"), model) if one.code == "lead_time"]
+    assert found.startswith(told)
+    assert found.endswith("last day." if applies == "cold_start" else "whole week.")

@@ -93,8 +93,8 @@ def test_another_deadline_is_met_or_not_by_itself() -> None:
     base = case(items(50), FIVE, trials=400)
     answer = answered(base, (base, tenth - DAYS), (base, None), (base, tenth + 9 * DAYS), deadline=tenth)
     assert answer.probability == 1.0
-    assert [found.probability for found in answer.variations] == [0.0, 1.0, 1.0]
-    gains = [found.gain for found in answer.variations]
+    assert [found.in_time.probability for found in answer.variations if found.in_time] == [0.0, 1.0, 1.0]
+    gains = [found.in_time.gain for found in answer.variations if found.in_time]
     assert [(gain.value, gain.standard_error) for gain in gains if gain] == [(-1.0, 0.0), (0.0, 0.0), (0.0, 0.0)]
 
 
@@ -104,10 +104,10 @@ def test_a_later_start_loses_the_probability_of_the_weeks_that_are_missing() -> 
     answer = answered(base, (moved(base, MONDAY + 2 * WEEKS), None), (base, twelfth - 2 * WEEKS), deadline=twelfth)
     assert answer.probability == answer.base.at_most(12)
     later, sooner = answer.variations
-    assert later.probability == sooner.probability == answer.base.at_most(10)
-    assert later.gain == sooner.gain
-    assert later.gain is not None
-    assert later.gain.value == pytest.approx(answer.base.at_most(10) - answer.base.at_most(12))
+    assert later.in_time is not None
+    assert later.in_time.probability == answer.base.at_most(10)
+    assert later.in_time == sooner.in_time
+    assert later.in_time.gain.value == pytest.approx(answer.base.at_most(10) - answer.base.at_most(12))
 
 
 def test_warnings_of_another_deadline_are_its_own() -> None:

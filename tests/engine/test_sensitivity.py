@@ -14,7 +14,7 @@ from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.scope import Scope, Split
 from flow_forecaster.engine.sensitivity import Field, ends_of, inputs
-from flow_forecaster.engine.what_if import Swing
+from flow_forecaster.engine.swings import Swing
 
 TRIALS = 2_000
 

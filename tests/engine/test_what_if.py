@@ -12,6 +12,7 @@ from engine.modelling import MONDAY, UNSPLIT
 from flow_forecaster.engine.calendar import Timeline, WorkingCalendar
 from flow_forecaster.engine.capacity import Capacity
 from flow_forecaster.engine.cases import Case, cost_of
+from flow_forecaster.engine.comparison import Chance, Estimate
 from flow_forecaster.engine.history import DAY, ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.model import Model
@@ -66,11 +67,11 @@ def test_a_deadline_that_the_risk_breaks_loses_its_probability() -> None:
     answer = answered(case(items(50), FIVE), case(risky, FIVE), deadline=tenth)
     (found,) = answer.variations
     assert answer.probability == 1.0
-    assert found.probability == pytest.approx(0.75, abs=0.004)
-    assert found.gain is not None
-    assert found.gain.value == pytest.approx(found.probability - 1.0)
-    expected = sqrt(found.probability * (1 - found.probability) / 400_000)
-    assert found.gain.standard_error == pytest.approx(expected, rel=1e-4)
+    assert found.in_time is not None
+    assert found.in_time.probability == pytest.approx(0.75, abs=0.004)
+    assert found.in_time.gain.value == pytest.approx(found.in_time.probability - 1.0)
+    expected = sqrt(found.in_time.probability * (1 - found.in_time.probability) / 400_000)
+    assert found.in_time.gain.standard_error == pytest.approx(expected, rel=1e-4)
 
 
 # The same as it is
@@ -82,8 +83,8 @@ def test_a_variation_that_changes_nothing_differs_by_exactly_nothing() -> None:
     (found,) = answer.variations
     assert (found.differences.mean.value, found.differences.mean.standard_error) == (0.0, 0.0)
     assert found.differences.equal == found.differences.paired == 1.0 - answer.base.beyond
-    assert found.gain is not None
-    assert (found.gain.value, found.gain.standard_error, found.probability) == (0.0, 0.0, answer.probability)
+    assert found.in_time is not None
+    assert found.in_time == Chance(probability=answer.probability, gain=Estimate(value=0.0, standard_error=0.0))
     assert found.law.mass.tobytes() == answer.base.mass.tobytes()
 
 
@@ -126,8 +127,8 @@ def test_a_single_trial_has_differences_without_an_error() -> None:
     ).variations
     assert single.differences.mean.value is not None
     assert single.differences.mean.standard_error is None
-    assert single.gain is not None
-    assert single.gain.standard_error is None
+    assert single.in_time is not None
+    assert single.in_time.gain.standard_error is None
 
 
 # Calendars
@@ -186,7 +187,8 @@ def test_periods_go_on_side_by_side_beyond_the_year_9999() -> None:
 def test_a_deadline_has_as_many_periods_as_each_calendar_says() -> None:
     weekdays = WorkingCalendar(weekdays=frozenset(range(5)))
     answer = answered(daily(None), daily(weekdays), deadline=MONDAY + timedelta(days=10))
-    assert (answer.probability, answer.variations[0].probability) == (1.0, 0.0)
+    assert [chance.probability for one in answer.variations if (chance := one.in_time)] == [0.0]
+    assert answer.probability == 1.0
 
 
 # Threads and chunks

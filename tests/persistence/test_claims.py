@@ -22,7 +22,7 @@ EXHAUSTED = '{"code": "attempts_exhausted"}'
 Write = Callable[[ClaimRepository, Claim], Awaitable[Any]]
 WRITES: dict[str, Write] = {
     "keep": lambda forecasts, claimed: forecasts.keep(claimed, progress=0.5, lease_seconds=AN_HOUR),
-    "succeed": lambda forecasts, claimed: forecasts.succeed(claimed, '{"late": true}'),
+    "succeed": lambda forecasts, claimed: forecasts.succeed(claimed, '{"late": true}', engine_version="1"),
     "fail": lambda forecasts, claimed: forecasts.fail(claimed, '{"late": true}'),
     "cancel": lambda forecasts, claimed: forecasts.cancel_claimed(claimed),
     "release": lambda forecasts, claimed: forecasts.release(claimed),
@@ -116,7 +116,7 @@ async def test_a_worker_changes_nothing_once_its_forecast_is_finished(database: 
     stored = await queue(database)
     claimed = await claim(database)
     async with database.working() as work:
-        assert await work.claims.succeed(claimed, "{}")
+        assert await work.claims.succeed(claimed, "{}", engine_version="1")
     await _changes_nothing(database, stored, claimed, write)
 
 
@@ -243,12 +243,21 @@ async def test_cancel_asks_the_worker_of_what_is_running(database: Database) -> 
         assert await work.claims.keep(claimed, progress=0.5, lease_seconds=AN_HOUR) is True
 
 
+async def test_a_row_names_the_engine_that_computed_it_and_not_the_one_that_accepted_it(database: Database) -> None:
+    stored = await queue(database, engine_version="1.0")
+    claimed = await claim(database)
+    assert (await row_of(database, stored.id))["engine_version"] == "1.0"
+    async with database.working() as work:
+        assert await work.claims.succeed(claimed, "{}", engine_version="2.0")
+    assert (await row_of(database, stored.id))["engine_version"] == "2.0"
+
+
 async def test_a_worker_that_finishes_before_it_hears_of_the_cancel_has_finished(database: Database) -> None:
     await queue(database)
     claimed = await claim(database)
     await _cancel(database, claimed.id)
     async with database.working() as work:
-        assert await work.claims.succeed(claimed, "{}")
+        assert await work.claims.succeed(claimed, "{}", engine_version="1")
     assert (await _cancel(database, claimed.id)).status == "succeeded"
 
 

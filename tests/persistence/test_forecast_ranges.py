@@ -188,7 +188,7 @@ async def test_each_stored_range_adds_to_the_progress_and_the_last_one_brings_th
         rest = await work.ranges.counted(forecast_id, before=None, after=(0, 1), most=2)
         assert [each.number for each in (*found, *rest)] == [0, 1, 2]
         assert await work.ranges.counted(forecast_id, before=0, after=(-1, 0), most=2) == []
-        assert await work.claims.succeed(home, "{}")
+        assert await work.claims.succeed(home, "{}", engine_version="1")
     assert await rows(database) == []
 
 
@@ -237,7 +237,7 @@ async def test_a_worker_that_lost_a_forecast_to_one_that_divided_it_changes_noth
     assert before["attempt"] == lost.attempt
     async with database.working() as work:
         assert not await work.ranges.lay_out(lost, layout(2))
-        assert not await work.claims.succeed(lost, "{}")
+        assert not await work.claims.succeed(lost, "{}", engine_version="1")
         assert not await work.claims.release(lost)
         assert await work.claims.keep(lost, progress=0.5, lease_seconds=AN_HOUR) is None
     assert await row_of(database, lost.id) == before

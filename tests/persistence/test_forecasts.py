@@ -64,7 +64,7 @@ async def test_a_text_passes_through_a_worker_to_the_byte(database: Database) ->
         await queue(database)
         failed = await claim(database)
         async with database.working() as work:
-            assert await work.claims.succeed(computed, text)
+            assert await work.claims.succeed(computed, text, engine_version="1")
             assert await work.claims.fail(failed, text)
         assert computed.request == text
         assert (await _get(database, computed.id)).result == text
@@ -93,7 +93,7 @@ async def test_times_are_the_databases_and_aware_of_utc(database: Database) -> N
     stored = await queue(database)
     claimed = await claim(database)
     async with database.working() as work:
-        await work.claims.succeed(claimed, "{}")
+        await work.claims.succeed(claimed, "{}", engine_version="1")
     late = datetime.now(UTC) + timedelta(seconds=1)
     found = await _get(database, stored.id)
     assert found.started_at is not None

@@ -78,7 +78,7 @@ class Town:
 
     async def _finish(self, claim: Claim) -> None:
         async with self.database.working() as work:
-            assert await work.claims.succeed(claim, "{}")
+            assert await work.claims.succeed(claim, "{}", engine_version="1")
 
 
 @pytest.mark.parametrize("workers", [1, 3])

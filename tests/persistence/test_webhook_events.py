@@ -1,5 +1,6 @@
 """The database itself notes the end of a forecast, in the statement that ends it, if anyone is to be told."""
 
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -26,8 +27,12 @@ async def test_an_end_is_noted_once_whichever_way_it_comes(database: Database) -
         queued = (await queue(database)).id
         held = await claim(database)
         async with database.working() as work:
-            verb = getattr(work.claims, end)
-            assert await (verb(held) if end == "cancel_claimed" else verb(held, "{}"))
+            verbs = {
+                "succeed": partial(work.claims.succeed, held, "{}", engine_version="1"),
+                "fail": partial(work.claims.fail, held, "{}"),
+                "cancel_claimed": partial(work.claims.cancel_claimed, held),
+            }
+            assert await verbs[end]()
         ended[queued] = {"succeed": "forecast.succeeded", "fail": "forecast.failed"}.get(end, "forecast.canceled")
     canceled = (await queue(database)).id
     async with database.writing(OPEN_TENANT) as transaction:
@@ -78,7 +83,7 @@ async def test_a_callback_is_noted_without_any_endpoint(database: Database) -> N
     assert set(await _told(database)) == {at_once}
     held = await claim(database)
     async with database.working() as work:
-        await work.claims.succeed(held, "{}")
+        await work.claims.succeed(held, "{}", engine_version="1")
     assert set(await _told(database)) == {at_once, later}
     assert {event.callback_url for event in await rows(database, EventRow)} == {CALLBACK}
 
@@ -97,7 +102,7 @@ async def test_an_end_that_is_rolled_back_is_not_noted(database: Database) -> No
 
     async def crash() -> None:
         async with database.working() as work:
-            await work.claims.succeed(held, "{}")
+            await work.claims.succeed(held, "{}", engine_version="1")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -114,7 +119,7 @@ async def test_an_event_that_is_there_already_keeps_no_forecast_from_ending(data
             EventRow.__table__.insert().values(id=queued, tenant_id=OPEN_TENANT, type="x", subject_id=queued)
         )
     async with database.working() as work:
-        assert await work.claims.succeed(held, "{}")
+        assert await work.claims.succeed(held, "{}", engine_version="1")
     assert (await row_of(database, queued))["status"] == "succeeded"
 
 

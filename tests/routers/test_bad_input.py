@@ -58,8 +58,8 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "beyond_horizon",
     ),
     "until before the start": (without("periods", "how_many", until="2026-11-22"), "/until", "before_start"),
-    "periods and until": (body("how_many", until="2027-01-31"), "", "periods_or_until"),
-    "neither periods nor until": (without("periods", "how_many"), "", "periods_or_until"),
+    "periods and until": (body("how_many", until="2027-01-31"), "/until", "periods_or_until"),
+    "neither periods nor until": (without("periods", "how_many"), "/periods", "periods_or_until"),
     "too many periods": (body("how_many", periods=5_001), "/periods", "out_of_range"),
     "no periods": (body("how_many", periods=0), "/periods", "out_of_range"),
     "more items than can be told": (
@@ -136,6 +136,44 @@ async def test_a_field_that_cannot_be_answered_is_named(service: httpx2.AsyncCli
     assert told["detail"] == told["errors"][0]["detail"]
 
 
+WORDS: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown kind": (
+        body() | {"kind": "prophecy"},
+        (
+            "There is no such kind here; known are 'when', 'how_many', 'deadline', 'milestones', 'teams', 'cost', "
+            "'what_if', 'item', 'backtest'."
+        ),
+    ),
+    "an unknown sampler": (
+        body(sampler={"kind": "crystal_ball"}),
+        (
+            "There is no such kind here; known are 'bootstrap', 'adaptive', 'block_bootstrap', 'weekday', 'weibull', "
+            "'negative_binomial', 'triangular'."
+        ),
+    ),
+    "a method and a sampler that do not fit": (
+        body(method="exact", sampler={"kind": "adaptive"}),
+        (
+            "The sampler 'adaptive' has no exact answer; take the method 'auto' or 'monte_carlo', or the sampler "
+            "'bootstrap'."
+        ),
+    ),
+    "periods and until": (body("how_many", until="2027-01-31"), "Give either periods or until, not both."),
+    "neither periods nor until": (without("periods", "how_many"), "Give either periods or until."),
+    "a day after days": (body(start="9999-12-31"), "Input should be less than or equal to 2199-12-31."),
+    "a day before days": (body(start="1969-12-31"), "Input should be greater than or equal to 1970-01-01."),
+    "no confidences": (body(confidence=[]), "At least 1 entry is needed here."),
+    "too many confidences": (body(confidence=[i / 50 for i in range(1, 22)]), "At most 20 entries are taken here."),
+    "a long history": (history(*[1] * 10_001), "At most 10000 entries are taken here."),
+}
+
+
+@pytest.mark.parametrize("case", WORDS)
+async def test_what_is_wrong_is_told_in_plain_words(service: httpx2.AsyncClient, case: str) -> None:
+    question, detail = WORDS[case]
+    assert problem(await ask(service, question), 422, "invalid_request")["detail"] == detail
+
+
 WRONG: dict[str, dict[str, Any]] = {
     "/sampler/kind": {"sampler": {"kind": "dice"}},
     "/sampler/colour": {"sampler": {"kind": "bootstrap", "colour": 1}},
@@ -195,8 +233,9 @@ async def test_a_body_that_is_no_object_is_refused(service: httpx2.AsyncClient, 
 
 
 @pytest.mark.parametrize("headers", [JSON, {}, {"Content-Type": "text/plain"}])
-async def test_no_body_at_all_is_missed(service: httpx2.AsyncClient, headers: dict[str, str]) -> None:
-    invalid(await service.post(FORECASTS, headers=headers), ("", "missing"))
+async def test_no_body_at_all_is_no_json(service: httpx2.AsyncClient, headers: dict[str, str]) -> None:
+    told = problem(await service.post(FORECASTS, headers=headers), 400, "malformed_json")
+    assert (told["detail"], told["errors"]) == ("The body is empty, and JSON is needed.", [])
 
 
 VALID = json.dumps(body())
@@ -215,12 +254,18 @@ MALFORMED: dict[str, bytes] = {
     "objects as deep": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     "depth within a field": VALID.replace("50}", "[" * 50_000 + "]" * 50_000 + "}").encode(),
 }
+UNREAD = {"a number of 5,000 digits": "The body has a number of more than 4,300 digits."} | dict.fromkeys(
+    ("an array as deep as the sea", "a closed array as deep", "objects as deep", "depth within a field"),
+    "The body is nested too deeply to be read.",
+)
+"""Those that are JSON, or may be."""
 
 
 @pytest.mark.parametrize("case", MALFORMED)
 async def test_a_body_that_is_no_json_is_malformed(service: httpx2.AsyncClient, case: str) -> None:
     told = problem(await service.post(FORECASTS, content=MALFORMED[case], headers=JSON), 400, "malformed_json")
     assert told["errors"] == []
+    assert told["detail"] == UNREAD.get(case, "The body is not JSON.")
 
 
 MEDIA: dict[str, dict[str, str]] = {
@@ -320,12 +365,25 @@ async def test_what_is_not_there_is_not_found(service: httpx2.AsyncClient, path:
     problem(await service.request(method, path), 404, "not_found")
 
 
-ALLOWED = {
+OPEN = ("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/docs/assets/swagger-ui.css")
+
+
+@pytest.mark.parametrize("path", OPEN)
+async def test_head_is_answered_where_everyone_may_get(service: httpx2.AsyncClient, path: str) -> None:
+    got, asked = await service.get(path), await service.head(path)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["Content-Type"] == got.headers["Content-Type"]
+
+
+async def test_head_is_no_way_past_the_gate(service: httpx2.AsyncClient) -> None:
+    response = await service.head(FORECASTS)
+    assert (response.status_code, response.headers["Allow"]) == (405, "GET, POST")
+
+
+ALLOWED = {path: {"GET", "HEAD"} for path in OPEN} | {
     FORECASTS: {"GET", "POST"},
     f"{FORECASTS}/{UNKNOWN_ID}": {"GET", "DELETE"},
     f"{FORECASTS}/{UNKNOWN_ID}/cancel": {"POST"},
-    "/healthz": {"GET"},
-    "/readyz": {"GET"},
 }
 
 
@@ -334,4 +392,4 @@ async def test_a_method_that_is_not_served_is_told_the_ones_that_are(service: ht
     for method in ("PUT", "PATCH", "OPTIONS", "TRACE", "BREW"):
         response = await service.request(method, path)
         problem(response, 405, "method_not_allowed")
-        assert {allowed.strip() for allowed in response.headers["Allow"].split(",")} - {"HEAD"} == ALLOWED[path]
+        assert {allowed.strip() for allowed in response.headers["Allow"].split(",")} == ALLOWED[path]

@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 from filelock import FileLock
+from structlog.testing import capture_logs
 
 import flow_forecaster
 from conftest import lifespan, serving
@@ -81,8 +82,10 @@ async def test_while_the_database_is_down_nothing_is_stored_and_after_it_all_is_
         kept = await ask(client, body())
         fragile_postgres.keeper.stop("QUIT")
         try:
-            for headers in ({}, ASYNC):
-                unavailable(await ask(client, body(), **headers), "database_unavailable")
+            with capture_logs() as lines:
+                for headers in ({}, ASYNC):
+                    unavailable(await ask(client, body(), **headers), "database_unavailable")
+            assert [line["log_level"] for line in lines if line["event"] == "request"] == ["warning", "warning"]
             for method, path in (("GET", ""), ("GET", f"/{UNKNOWN_ID}"), ("DELETE", f"/{UNKNOWN_ID}")):
                 unavailable(await client.request(method, FORECASTS + path), "database_unavailable")
             unavailable(await client.post(f"{kept.headers['Location']}/cancel"), "database_unavailable")
@@ -164,7 +167,9 @@ async def test_a_defect_of_the_service_is_a_problem_too_and_tells_nothing(sqlite
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with lifespan(app), httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         await asyncio.wait_for(ready.wait(), 30)
-        response = await client.get("/defect")
+        with capture_logs() as lines:
+            response = await client.get("/defect")
+        assert [line["log_level"] for line in lines if line["event"] == "request"] == ["error"]
         problem(response, 500, "internal_error")
         assert "secret" not in response.text
         assert 'status="500"' in (await client.get("/metrics")).text

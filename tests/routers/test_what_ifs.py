@@ -17,6 +17,8 @@ ASKED: dict[str, Any] = {
     "sensitivity": True,
     "lead_time": {"cycle_times": [3, 8, 20], "applies": "tail"},
     "deadline": "2027-01-31",
+    "costs": {"per_contributor_period": 4_000, "fixed": 500},
+    "budget": 50_000,
     "trials": 2_000,
 }
 
@@ -33,7 +35,10 @@ async def test_what_if_is_answered_at_once_and_found_again(service: httpx2.Async
     assert (forecast["kind"], forecast["status"]) == ("what_if", "succeeded")
     assert [one["name"] for one in forecast["result"]["variations"]] == ["less", "no lead time"]
     assert forecast["result"]["variations"][0]["difference"]["mean"] < 0
-    assert {row["input"] for row in forecast["result"]["sensitivity"]["rows"]} == {"pace", "items", "lead_time"}
+    assert forecast["result"]["variations"][0]["cost"]["difference"]["mean"] < 0
+    sensitivity = forecast["result"]["sensitivity"]
+    assert {row["input"] for row in sensitivity["rows"]} == {"pace", "items", "lead_time"}
+    assert {row["input"] for row in sensitivity["cost"]["rows"]} == {"pace", "items", "lead_time", "costs"}
     found = await service.get(created.headers["Location"])
     assert found.json() == forecast
     listed = await service.get("/v1/forecasts", params={"kind": "what_if"})
@@ -110,7 +115,7 @@ async def test_a_variation_on_the_bootstrap_agrees_with_the_exact_answer_of_its_
             "/variations/0/change",
             "history_not_used",
         ),
-        ({"variations": [{"name": "x", "change": {"scope": None}}]}, "/variations/0/change/scope", "missing"),
+        ({"variations": [{"name": "x", "change": {"scope": None}}]}, "/variations/0/change/scope", "not_removable"),
         ({"sensitivity": ["pace", "weather"]}, "/sensitivity/1", "unknown_value"),
         ({"sensitivity": ["pace", "pace"]}, "/sensitivity", "invalid_value"),
         ({"deadline": "2199-12-31", "history": {"throughput": [1, 2], "period": "day"}}, "/deadline", "beyond_horizon"),

@@ -9,7 +9,7 @@ from schemas.test_what_ifs import CHANGES, DAILY, TODAY, request
 
 
 def answered(asked: WhatIfRequest) -> WhatIfResult:
-    resolved = asked.resolved(today=TODAY, seed=42)
+    resolved = asked.asked(today=TODAY, seed=42)[0]
     question = resolved.question()
     return what_if_result(resolved, question, question.answer(Machine()))
 

@@ -33,7 +33,7 @@ def request(fields: dict[str, Any]) -> CostRequest:
 
 
 def resolved(fields: dict[str, Any]) -> CostRequest:
-    return request(fields).resolved(today=TODAY, seed=42)
+    return request(fields).asked(today=TODAY, seed=42)[0]
 
 
 def question(fields: dict[str, Any]) -> Cost:

@@ -52,7 +52,7 @@ def refusal(fields: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
 def unanswerable(fields: dict[str, Any]) -> tuple[tuple[str | int, ...], str]:
     """Where and why a request that parses cannot be computed."""
     with pytest.raises(InvalidInput) as refused:
-        parse(fields).resolved(today=TODAY, seed=1).question()
+        parse(fields).asked(today=TODAY, seed=1)[0].question()
     return refused.value.path, refused.value.code
 
 
@@ -219,10 +219,10 @@ def test_a_calendar_names_each_weekday_once_and_its_days_off(calendar: Any, plac
 
 def test_a_calendar_works_from_monday_to_friday_unless_it_says_otherwise() -> None:
     daily = put(WHEN, ("history", "period"), "day")
-    timeline = parse(daily | {"calendar": {}}).resolved(today=TODAY, seed=1).question().basis.timeline
+    timeline = parse(daily | {"calendar": {}}).asked(today=TODAY, seed=1)[0].question().basis.timeline
     assert timeline.calendar.weekdays == frozenset(range(5))
     weekend = {"weekdays": ["sunday", "saturday"], "days_off": ["2026-01-10"]}
-    timeline = parse(daily | {"calendar": weekend}).resolved(today=TODAY, seed=1).question().basis.timeline
+    timeline = parse(daily | {"calendar": weekend}).asked(today=TODAY, seed=1)[0].question().basis.timeline
     assert timeline.calendar.weekdays == {5, 6}
     assert timeline.end_of(1) == date(2026, 1, 11)
 
@@ -245,8 +245,8 @@ UNANSWERABLE = {
     "neither history nor project": (NO_HISTORY, ("history",), "history_missing"),
     "both history and project": (WHEN | {"project_id": PROJECT}, ("project_id",), "history_or_project"),
     "nothing finished": (put(WHEN, ("history", "throughput"), [0, 0]), ("history", "throughput"), "all_zero_history"),
-    "neither periods nor until": (put(HOW_MANY, ("periods",), ABSENT), (), "periods_or_until"),
-    "both periods and until": (HOW_MANY | {"until": "2026-02-01"}, (), "periods_or_until"),
+    "neither periods nor until": (put(HOW_MANY, ("periods",), ABSENT), ("periods",), "periods_or_until"),
+    "both periods and until": (HOW_MANY | {"until": "2026-02-01"}, ("until",), "periods_or_until"),
     "until before start": (put(HOW_MANY | {"until": "2026-01-04"}, ("periods",), ABSENT), ("until",), "before_start"),
     "deadline before today": (DEADLINE | {"deadline": "2026-01-04"}, ("deadline",), "before_start"),
     "deadline before start": (DEADLINE | {"start": "2026-02-02"}, ("deadline",), "before_start"),
@@ -290,13 +290,13 @@ def test_what_cannot_be_computed_is_refused_where_it_is_wrong(
 
 
 def test_a_deadline_may_be_the_first_day_and_five_thousand_periods_away() -> None:
-    assert parse(DEADLINE | {"deadline": "2026-01-05"}).resolved(today=TODAY, seed=1).question().periods == 0
+    assert parse(DEADLINE | {"deadline": "2026-01-05"}).asked(today=TODAY, seed=1)[0].question().periods == 0
     daily = put(DEADLINE | {"deadline": "2039-09-13"}, ("history", "period"), "day")
-    assert parse(daily).resolved(today=TODAY, seed=1).question().periods == 5_000
+    assert parse(daily).asked(today=TODAY, seed=1)[0].question().periods == 5_000
 
 
 def test_an_exact_answer_of_the_adaptive_sampler_is_refused_when_its_cost_is_asked_for() -> None:
-    question = parse(WHEN | {"method": "exact"}).resolved(today=TODAY, seed=1).question()
+    question = parse(WHEN | {"method": "exact"}).asked(today=TODAY, seed=1)[0].question()
     with pytest.raises(InvalidInput) as refused:
         question.cost  # noqa: B018 - the cost is a property
     assert (refused.value.path, refused.value.code) == (("method",), "no_exact_answer")
@@ -307,7 +307,7 @@ def test_a_date_that_is_too_far_for_so_large_a_pace_is_the_field_that_is_wrong(f
     fields = put(DEADLINE if field == "deadline" else HOW_MANY, ("history", "throughput"), [1_000_000] * 10)
     fields = {name: value for name, value in fields.items() if name != "periods"} | {field: "2026-12-31"}
     with pytest.raises(InvalidInput) as refused:
-        parse(fields).resolved(today=TODAY, seed=1).question().answer(Machine())
+        parse(fields).asked(today=TODAY, seed=1)[0].question().answer(Machine())
     assert (refused.value.path, refused.value.code) == ((field,), "range_too_large")
 
 
@@ -325,29 +325,29 @@ def test_a_project_is_named_by_its_id() -> None:
 
 @KINDS
 def test_resolving_fills_in_what_was_left_open_and_nothing_else(fields: dict[str, Any]) -> None:
-    resolved = parse(fields).resolved(today=TODAY, seed=77)
+    resolved = parse(fields).asked(today=TODAY, seed=77)[0]
     assert (resolved.start, resolved.seed, resolved.trials, resolved.method) == (TODAY, 77, 100_000, "auto")
     assert resolved.confidence == [0.5, 0.7, 0.85, 0.95]
     assert resolved.sampler.kind == "adaptive"
     assert resolved.history.period == "week"
     given_before = {"start": "2025-12-29", "seed": 0, "trials": 10, "confidence": [0.8], "method": "monte_carlo"}
     asked = parse(fields | given_before)
-    kept = asked.resolved(today=TODAY, seed=77)
+    kept = asked.asked(today=TODAY, seed=77)[0]
     assert (kept.start, kept.seed, kept.trials, kept.confidence) == (date(2025, 12, 29), 0, 10, [0.8])
-    assert kept.resolved(today=date(2030, 1, 1), seed=1) == kept
+    assert kept.asked(today=date(2030, 1, 1), seed=1)[0] == kept
     assert asked.seed == 0
 
 
 def test_the_horizon_is_resolved_too_and_reaches_the_deadline() -> None:
-    assert parse(WHEN).resolved(today=TODAY, seed=1).horizon == 113  # 30 x 5 / (4 / 3), rounded up
-    assert parse(WHEN | {"horizon": 9}).resolved(today=TODAY, seed=1).horizon == 9
+    assert parse(WHEN).asked(today=TODAY, seed=1)[0].horizon == 113  # 30 x 5 / (4 / 3), rounded up
+    assert parse(WHEN | {"horizon": 9}).asked(today=TODAY, seed=1)[0].horizon == 9
     far = DEADLINE | {"deadline": "2056-01-05"}
-    assert [parse(far | own).resolved(today=TODAY, seed=1).horizon for own in ({}, {"horizon": 1_565})] == [1_565] * 2
+    assert [parse(far | own).asked(today=TODAY, seed=1)[0].horizon for own in ({}, {"horizon": 1_565})] == [1_565] * 2
 
 
 def test_a_horizon_before_the_deadline_is_refused_and_not_moved() -> None:
     with pytest.raises(InvalidInput) as refused:
-        parse(DEADLINE | {"deadline": "2056-01-05", "horizon": 1_564}).resolved(today=TODAY, seed=1)
+        parse(DEADLINE | {"deadline": "2056-01-05", "horizon": 1_564}).asked(today=TODAY, seed=1)[0]
     assert (refused.value.path, refused.value.code) == (("horizon",), "horizon_too_near")
 
 
@@ -391,10 +391,10 @@ ASKED = st.one_of(
 
 @given(ASKED)
 def test_a_resolved_request_survives_being_stored_and_asks_the_same_question(fields: dict[str, Any]) -> None:
-    resolved = parse(fields).resolved(today=TODAY, seed=7)
+    resolved = parse(fields).asked(today=TODAY, seed=7)[0]
     stored = resolved.model_dump_json()
     again = REQUESTS.validate_json(stored)
     assert again == resolved
     assert again.model_dump_json() == stored
     assert again.question() == resolved.question()
-    assert again.resolved(today=date(2040, 1, 1), seed=8) == resolved
+    assert again.asked(today=date(2040, 1, 1), seed=8)[0] == resolved

@@ -30,7 +30,7 @@ BACKWARDS, OUTSIDE, NARROW = {"low": 3, "high": 1}, {"low": 1, "likely": 4, "hig
 
 def question(fields: dict[str, Any]) -> Any:
     """Ask as the service does: from JSON, resolved, and stored and read in between."""
-    resolved = REQUESTS.validate_json(json.dumps(fields)).resolved(today=TODAY, seed=1)
+    resolved = REQUESTS.validate_json(json.dumps(fields)).asked(today=TODAY, seed=1)[0]
     return REQUESTS.validate_json(resolved.model_dump_json()).question()
 
 
@@ -291,7 +291,7 @@ CAPACITIES = st.fixed_dictionaries(
 @settings(deadline=None)
 @given(st.fixed_dictionaries({"scope": SCOPES}, optional={"risks": RISKS, "capacity": CAPACITIES}))
 def test_a_resolved_request_survives_being_stored_and_asks_the_same_question(fields: dict[str, Any]) -> None:
-    resolved = REQUESTS.validate_json(json.dumps(WHEN | fields)).resolved(today=TODAY, seed=7)
+    resolved = REQUESTS.validate_json(json.dumps(WHEN | fields)).asked(today=TODAY, seed=7)[0]
     stored = resolved.model_dump_json()
     again = REQUESTS.validate_json(stored)
     assert again == resolved

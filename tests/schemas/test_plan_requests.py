@@ -176,7 +176,7 @@ def teams_answer(*members: dict[str, Any], **more: Any) -> TeamsResult:
 def resolved(fields: dict[str, Any]) -> Any:
     from schemas.test_model_requests import REQUESTS, TODAY
 
-    return REQUESTS.validate_python(fields).resolved(today=TODAY, seed=1)
+    return REQUESTS.validate_python(fields).asked(today=TODAY, seed=1)[0]
 
 
 STEADY = {"history": {"throughput": [4]}, "sampler": {"kind": "bootstrap"}}

@@ -43,7 +43,7 @@ def answered(request: ForecastRequest) -> ForecastResult:
 
 
 def result_of(fields: dict[str, Any]) -> Any:
-    return answered(REQUESTS.validate_json(json.dumps(fields)).resolved(today=MONDAY, seed=42))
+    return answered(REQUESTS.validate_json(json.dumps(fields)).asked(today=MONDAY, seed=42)[0])
 
 
 def codes(result: ForecastResult) -> list[str]:
@@ -62,7 +62,7 @@ def readings(result: Any) -> tuple[WhenReading | None, HowManyReading | None]:
 @KINDS
 @pytest.mark.parametrize("method", [BOOTSTRAP, BOOTSTRAP | {"method": "monte_carlo"}, {}])
 def test_a_stored_request_gives_the_same_bytes_again(fields: dict[str, Any], method: dict[str, Any]) -> None:
-    request = REQUESTS.validate_python(fields | method | {"trials": 2_000}).resolved(today=MONDAY, seed=9)
+    request = REQUESTS.validate_python(fields | method | {"trials": 2_000}).asked(today=MONDAY, seed=9)[0]
     again = REQUESTS.validate_json(request.model_dump_json())
     assert answered(again).model_dump_json() == answered(request).model_dump_json()
 
@@ -87,7 +87,7 @@ def test_an_answer_says_how_it_came_about(fields: dict[str, Any]) -> None:
 @KINDS
 def test_a_request_that_is_not_resolved_is_not_answered(fields: dict[str, Any]) -> None:
     request = REQUESTS.validate_python(fields)
-    question = request.resolved(today=MONDAY, seed=1).question()
+    question = request.asked(today=MONDAY, seed=1)[0].question()
     with pytest.raises(ValueError, match="resolved before"):
         PRESENT[request.kind](request, question, question.answer(Machine()))
 

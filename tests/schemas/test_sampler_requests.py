@@ -24,7 +24,7 @@ DAILY = {"throughput": [2, 3, 1, 0, 4, 0, 0] * 3, "period": "day", "start": "202
 
 
 def question(**fields: Any) -> Any:
-    return REQUESTS.validate_python(WHEN | fields).resolved(today=TODAY, seed=1).question()
+    return REQUESTS.validate_python(WHEN | fields).asked(today=TODAY, seed=1)[0].question()
 
 
 def refused(**fields: Any) -> tuple[tuple[str | int, ...], str]:
@@ -179,7 +179,7 @@ def test_a_deadline_beyond_any_guess_says_so() -> None:
 
 
 def test_a_resolved_guess_asks_the_same_question_again() -> None:
-    resolved = REQUESTS.validate_python(WHEN | {"sampler": GUESS}).resolved(today=TODAY, seed=1)
+    resolved = REQUESTS.validate_python(WHEN | {"sampler": GUESS}).asked(today=TODAY, seed=1)[0]
     again = REQUESTS.validate_json(resolved.model_dump_json())
     assert again == resolved
     assert again.question() == resolved.question()

@@ -42,7 +42,7 @@ def request(*changes: dict[str, Any], **fields: Any) -> WhatIfRequest:
 
 def varied(change: dict[str, Any], **fields: Any) -> Case:
     """The case of one variation."""
-    (variation,) = request(change, **fields).resolved(today=TODAY, seed=1).question().variations
+    (variation,) = request(change, **fields).asked(today=TODAY, seed=1)[0].question().variations
     return variation.case
 
 
@@ -103,8 +103,8 @@ def test_a_number_becomes_a_range_and_a_history_another() -> None:
 
 
 def test_the_base_stays_as_it_is() -> None:
-    asked = request({"scope": {"items": 10}}).resolved(today=TODAY, seed=1)
-    alone = REQUESTS.validate_python(BASE | {"sensitivity": True}).resolved(today=TODAY, seed=1)
+    asked = request({"scope": {"items": 10}}).asked(today=TODAY, seed=1)[0]
+    alone = REQUESTS.validate_python(BASE | {"sensitivity": True}).asked(today=TODAY, seed=1)[0]
     assert asked.question().base == alone.question().base
 
 
@@ -135,7 +135,7 @@ def changed(change: Any) -> list[dict[str, Any]]:
         ({"scope": {"items": 0}}, "/scope/items", "out_of_range"),
         ({"scope": {"items": {"low": 1}, "item": 3}}, "/scope/item", "unknown_field"),
         ({"scope": {"items": None}}, "/scope/items", "missing"),
-        ({"scope": None}, "/scope", "missing"),
+        ({"scope": None}, "/scope", "not_removable"),
         ({"scope": 5}, "/scope", "invalid_type"),
         ({"scope": {"items": {"low": float("nan")}}}, "/scope/items/low", "out_of_range"),
         ({"capacity": {"focus": "all"}}, "/capacity/focus", "invalid_type"),
@@ -149,8 +149,7 @@ def changed(change: Any) -> list[dict[str, Any]]:
         ({"history": {"throughput": [1, -1]}}, "/history/throughput/1", "out_of_range"),
         ({"history": {"throughput": []}}, "/history/throughput", "too_short"),
         ({"deadline": "soon"}, "/deadline", "invalid_date"),
-        ({"deadline": None}, "/deadline", "missing"),
-        ({"start": None}, "/start", "missing"),
+        ({"start": None}, "/start", "not_removable"),
         ({"start": "1969-12-31"}, "/start", "out_of_range"),
         ({"start": {"year": 2026}}, "/start", "invalid_date"),
         ({"trials": 5}, "/trials", "unknown_field"),
@@ -217,7 +216,7 @@ def test_what_the_engine_cannot_compute_is_refused_where_it_stands(
     change: dict[str, Any], path: tuple[str | int, ...], code: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        _ = request({}, change).resolved(today=TODAY, seed=1).question().cost
+        _ = request({}, change).asked(today=TODAY, seed=1)[0].question().cost
     assert caught.value.path[:3] == ("variations", 1, "change")
     assert caught.value.path[3 : 3 + len(path)] == path
     assert caught.value.code == code
@@ -240,7 +239,7 @@ def test_what_is_wrong_with_the_base_in_view_is_refused_no_deeper_than_the_patch
     change: dict[str, Any], path: tuple[str | int, ...], code: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        request({}, change).resolved(today=TODAY, seed=1)
+        request({}, change).asked(today=TODAY, seed=1)[0]
     assert (caught.value.path, caught.value.code) == (("variations", 1, "change", *path), code)
 
 
@@ -254,19 +253,19 @@ def test_what_is_wrong_with_the_base_in_view_is_refused_no_deeper_than_the_patch
 )
 def test_a_deadline_before_the_start_is_refused_at_the_date_that_moved(change: dict[str, Any], path: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
-        request({}, change, deadline="2026-04-05").resolved(today=TODAY, seed=1)
+        request({}, change, deadline="2026-04-05").asked(today=TODAY, seed=1)[0]
     assert (caught.value.path, caught.value.code) == (("variations", 1, "change", *path), "before_start")
 
 
 def test_what_is_wrong_with_the_base_is_refused_there() -> None:
     with pytest.raises(InvalidInput) as caught:
-        request({"scope": {"items": 5}}, scope={"items": {"low": 3, "high": 2}}).resolved(today=TODAY, seed=1)
+        request({"scope": {"items": 5}}, scope={"items": {"low": 3, "high": 2}}).asked(today=TODAY, seed=1)[0]
     assert (caught.value.path, caught.value.code) == (("scope", "items", "low"), "low_above_high")
 
 
 def test_an_unknown_country_of_a_variation_is_refused_there() -> None:
     with pytest.raises(InvalidInput) as caught:
-        request({"calendar": {"country": "XX"}}, history=DAILY).resolved(today=TODAY, seed=1)
+        request({"calendar": {"country": "XX"}}, history=DAILY).asked(today=TODAY, seed=1)[0]
     assert caught.value.path == ("variations", 0, "change", "calendar", "country")
 
 
@@ -279,7 +278,19 @@ NESTED = st.recursive(
     max_leaves=6,
 )
 NAMES = st.sampled_from(
-    ["history", "calendar", "sampler", "scope", "risks", "capacity", "lead_time", "start", "deadline"]
+    [
+        "history",
+        "calendar",
+        "sampler",
+        "scope",
+        "risks",
+        "capacity",
+        "lead_time",
+        "start",
+        "deadline",
+        "costs",
+        "budget",
+    ]
 )
 
 
@@ -287,7 +298,7 @@ NAMES = st.sampled_from(
 @given(st.dictionaries(NAMES, NESTED, max_size=3))
 def test_whatever_a_patch_holds_it_is_refused_where_it_stands_or_makes_a_question(change: dict[str, Any]) -> None:
     try:
-        assert request(change).resolved(today=TODAY, seed=1).question().cost > 0
+        assert request(change).asked(today=TODAY, seed=1)[0].question().cost > 0
     except InvalidInput as refused:
         places = [refused.path]
     except ValidationError as refused:
@@ -316,14 +327,14 @@ CHANGES: list[dict[str, Any]] = [
 
 
 def test_a_resolved_request_is_kept_as_it_is_nulls_included() -> None:
-    resolved = request(*CHANGES, sensitivity=["items", "pace"]).resolved(today=TODAY, seed=5)
+    resolved = request(*CHANGES, sensitivity=["items", "pace"]).asked(today=TODAY, seed=5)[0]
     stored = resolved.model_dump_json()
     assert [one["change"] for one in json.loads(stored)["variations"]] == CHANGES
     again = WhatIfRequest.model_validate_json(stored)
     assert again == resolved
     assert again.model_dump_json() == stored
     assert again.question() == resolved.question()
-    assert again.resolved(today=date(2031, 1, 1), seed=6) == resolved
+    assert again.asked(today=date(2031, 1, 1), seed=6)[0] == resolved
 
 
 @pytest.mark.parametrize("base", [{"country": "DE"}, {"days_off": ["2026-02-03"]}, None])
@@ -333,10 +344,10 @@ def test_a_resolved_request_is_kept_as_it_is_nulls_included() -> None:
 )
 def test_the_holidays_of_a_variation_are_written_out_once_and_for_all(base: Any, change: Any) -> None:
     asked = request({"calendar": change}, history=DAILY, calendar=base)
-    resolved = asked.resolved(today=TODAY, seed=5)
+    resolved = asked.asked(today=TODAY, seed=5)[0]
     again = WhatIfRequest.model_validate_json(resolved.model_dump_json())
     assert again.question() == resolved.question()
-    assert again.resolved(today=date(2031, 1, 1), seed=6) == resolved
+    assert again.asked(today=date(2031, 1, 1), seed=6)[0] == resolved
     calendar = resolved.question().variations[0].case.basis.timeline.calendar
     if change is None:
         assert calendar is None
@@ -349,19 +360,19 @@ def test_the_holidays_of_a_variation_are_written_out_once_and_for_all(base: Any,
 
 def test_the_horizon_suits_the_slowest_variation_and_the_deadline() -> None:
     fast, slow = ({"scope": {"items": items, "split_rate": 1.0}} for items in (10, 1_000))
-    chosen = [request(change).resolved(today=TODAY, seed=1).horizon for change in (fast, slow)]
+    chosen = [request(change).asked(today=TODAY, seed=1)[0].horizon for change in (fast, slow)]
     assert chosen[1] > 5 * chosen[0] > 0
-    assert request(fast, horizon=77).resolved(today=TODAY, seed=1).horizon == 77
-    assert request(fast, horizon=25, deadline="2026-06-28").resolved(today=TODAY, seed=1).horizon == 25
+    assert request(fast, horizon=77).asked(today=TODAY, seed=1)[0].horizon == 77
+    assert request(fast, horizon=25, deadline="2026-06-28").asked(today=TODAY, seed=1)[0].horizon == 25
     with pytest.raises(InvalidInput) as refused:
-        request(fast, horizon=24, deadline="2026-06-28").resolved(today=TODAY, seed=1)
+        request(fast, horizon=24, deadline="2026-06-28").asked(today=TODAY, seed=1)[0]
     assert (refused.value.path, refused.value.code) == (("horizon",), "horizon_too_near")
 
 
 def test_another_start_has_the_holidays_of_its_own_time() -> None:
     """Public holidays are known for twenty years: from 2040 on for others than from 2026 on."""
     weekly = {"calendar": {"country": "DE"}, "start": "2026-01-05"}
-    resolved = request({"start": "2040-01-02"}, {"start": "2026-02-02"}, **weekly).resolved(today=TODAY, seed=5)
+    resolved = request({"start": "2040-01-02"}, {"start": "2026-02-02"}, **weekly).asked(today=TODAY, seed=5)[0]
     assert [sorted(one.change.model_fields_set) for one in resolved.variations] == [["calendar", "start"], ["start"]]
     later, soon = (one.case.model.capacity.calendar for one in resolved.question().variations)
     assert later is not None
@@ -369,7 +380,7 @@ def test_another_start_has_the_holidays_of_its_own_time() -> None:
     assert date(2059, 12, 25) in later.days_off - soon.days_off
     again = WhatIfRequest.model_validate_json(resolved.model_dump_json())
     assert again.question() == resolved.question()
-    assert again.resolved(today=date(2031, 1, 1), seed=6) == resolved
+    assert again.asked(today=date(2031, 1, 1), seed=6)[0] == resolved
 
 
 @pytest.mark.parametrize(("first", "is_written"), [("2023-12-25", True), ("2025-01-06", False), ("2025-12-01", False)])
@@ -377,11 +388,11 @@ def test_a_history_that_goes_back_further_has_the_holidays_of_its_own_time(first
     """Christmas 2023 and New Year 2024 are no working days of it, though the base begins in 2025."""
     daily = {"throughput": [1, 2, 3, 0, 1] * 60, "period": "day", "start": "2025-01-06"}
     change = {"history": {"start": first, "throughput": [1] * 14}}
-    resolved = request(change, history=daily, calendar={"country": "DE"}).resolved(today=TODAY, seed=5)
+    resolved = request(change, history=daily, calendar={"country": "DE"}).asked(today=TODAY, seed=5)[0]
     assert ("calendar" in resolved.variations[0].change.model_fields_set) == is_written
     history = resolved.question().variations[0].case.basis.history
     assert history is not None
     assert len(history) == (7 if is_written else 10)
     again = WhatIfRequest.model_validate_json(resolved.model_dump_json())
     assert again.question() == resolved.question()
-    assert again.resolved(today=date(2031, 1, 1), seed=6) == resolved
+    assert again.asked(today=date(2031, 1, 1), seed=6)[0] == resolved

@@ -39,7 +39,11 @@ _QUESTIONS: dict[str, dict[str, Any]] = {
             {"name": "t", "history": HISTORY, "features": [{"name": "b", "scope": {"items": 30}}]},
         ],
     },
-    "what_if": {"scope": {"items": 50}, "variations": [{"name": "less", "change": {"scope": {"items": 40}}}]},
+    "what_if": {
+        "scope": {"items": 50},
+        "costs": {"per_contributor_period": 4_000},
+        "variations": [{"name": "less", "change": {"scope": {"items": 40}}}],
+    },
     "cost": {"scope": {"items": 50}, "costs": {"per_contributor_period": 4_000}, "budget": 40_000},
 }
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(ForecastRequest)

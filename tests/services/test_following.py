@@ -67,7 +67,7 @@ async def still_in() -> None:
 async def end(database: Database) -> None:
     claimed = await claim(database)
     async with database.working() as work:
-        assert await work.claims.succeed(claimed, "{}")
+        assert await work.claims.succeed(claimed, "{}", engine_version="1")
 
 
 async def delete(database: Database, forecast_id: UUID) -> None:
@@ -149,7 +149,7 @@ async def test_each_change_is_told_once_and_silence_too(following: Following) ->
         assert half is not None
         assert half.progress == 0.5
         async with database.working() as work:
-            await work.claims.succeed(claimed, "{}")
+            await work.claims.succeed(claimed, "{}", engine_version="1")
         rest = [change async for change in changes if change is not None]
     assert [change.status for change in rest] == ["succeeded"]
 

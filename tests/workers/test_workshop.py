@@ -21,6 +21,7 @@ from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.services.ports import NoDoorbell
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.workshop import Workshop, open_database
+from persistence.rows import until
 from servers.postgres import PostgresServer, running_postgres
 
 PATIENCE_SECONDS = 30.0
@@ -189,6 +190,21 @@ async def test_a_file_that_is_no_database_is_an_outage_that_its_operator_mends(t
         await migrate(database)
     assert "file is not a database" in str(refused.value.__cause__)
     await database.close()
+
+
+async def test_a_workshop_whose_kernels_are_compiled_says_how_often_and_how_long(
+    tmp_path: Path, kernel_cache: Path
+) -> None:
+    async def told() -> list[str]:
+        return [str(entry.get("hint")) for entry in said if entry["event"] == "compiling_kernels"]
+
+    with capture_logs() as said:
+        async with _workshop(f"sqlite:///{tmp_path / 'f.db'}", kernel_cache) as workshop:
+            with FileLock(kernel_cache / "compiling.lock"):
+                making = asyncio.create_task(workshop.make_ready())
+                (hint,) = await until(told)
+            await asyncio.wait_for(making, PATIENCE_SECONDS)
+    assert hint.startswith("once for this folder, for about a minute")
 
 
 def test_who_waits_for_another_that_compiles_is_told_so(kernel_cache: Path) -> None:

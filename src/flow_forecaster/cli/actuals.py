@@ -8,8 +8,8 @@ from uuid import UUID
 
 from flow_forecaster.app import SystemClock
 from flow_forecaster.cli.projects import find, parsed, run
-from flow_forecaster.cli.rendering import percent
 from flow_forecaster.cli.texts import Refused
+from flow_forecaster.cli.wording import percent
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.schemas.actuals import Actual, ActualRequest, ResolvedActuals
 from flow_forecaster.services.actuals import Actuals

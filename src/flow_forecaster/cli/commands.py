@@ -12,14 +12,18 @@ import typer
 
 from flow_forecaster import __version__
 from flow_forecaster.cli.endings import USAGE, leave, settled
+from flow_forecaster.cli.helping import Commands
 from flow_forecaster.cli.moving_commands import export_all, restore_all
 from flow_forecaster.cli.options import AROUND, Fields, calendar
 from flow_forecaster.cli.project_commands import import_file, projects
 
 # Python looks for garbage after 700 new objects; while 300,000 are being imported, that takes a quarter of the time.
 MANY_OBJECTS = 100_000
+# Named here once more, because the schemas that know them take a second to be imported; a test compares.
+SAMPLERS = "adaptive, bootstrap, block_bootstrap, weekday, weibull, negative_binomial"
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -27,7 +31,7 @@ app = typer.Typer(
     epilog="Settings come from environment variables named FLOW_FORECASTER_*; see docs/reference/settings.md.",
 )
 
-keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
+keys = typer.Typer(cls=Commands, no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
 app.add_typer(keys, name="keys")
 app.add_typer(projects, name="projects")
 
@@ -79,7 +83,12 @@ Confidence = Annotated[
     str | None, typer.Option("--confidence", "-c", metavar="50,85", help="How sure, in percent; several with commas.")
 ]
 Sampler = Annotated[
-    str | None, typer.Option("--sampler", metavar="NAME", help="How the pace is drawn; adaptive if absent.")
+    str | None,
+    typer.Option(
+        "--sampler",
+        metavar="NAME",
+        help=f"How the pace is drawn: {SAMPLERS}; adaptive if absent.",
+    ),
 ]
 Pace = Annotated[
     str | None,
@@ -88,11 +97,15 @@ Pace = Annotated[
 Method = Annotated[str, typer.Option("--method", metavar="auto|exact|monte_carlo", help="How the answer is found.")]
 Trials = Annotated[int, typer.Option("--trials", help="Simulated futures.")]
 Samplers = Annotated[
-    str | None, typer.Option("--samplers", metavar="adaptive,bootstrap", help="What to try; all that can be if absent.")
+    str | None,
+    typer.Option(
+        "--samplers", metavar="adaptive,bootstrap", help=f"What to try: {SAMPLERS}; all that can be if absent."
+    ),
 ]
 Horizons = Annotated[
     str | None, typer.Option("--horizons", metavar="4,8,13", help="Periods to look ahead; several with commas.")
 ]
+Horizon = Annotated[int | None, typer.Option("--horizon", help="Most periods to simulate; chosen if absent.")]
 Window = Annotated[
     int | None, typer.Option("--window", help="Newest periods that a forecast may use; all known if absent.")
 ]
@@ -170,23 +183,25 @@ _of_scope = partial(_asks, around=(scope, *AROUND))
 
 @app.command()
 @_of_scope
-def when() -> Fields:
+def when(horizon: Horizon = None) -> Fields:
     """When will so many items be done?"""
-    return {"kind": "when"}
+    return {"kind": "when", "horizon": horizon}
 
 
 @app.command(name="how-many")
 @_asks
 def how_many(until: Until = None, periods: Periods = None) -> Fields:
     """How many items will be done by a date?"""
-    return {"kind": "how_many", "until": until, "periods": periods}
+    from flow_forecaster.cli import modelling
+
+    return {"kind": "how_many"} | modelling.ahead(until, periods)
 
 
 @app.command()
 @_of_scope
-def deadline(by: By) -> Fields:
+def deadline(by: By, horizon: Horizon = None) -> Fields:
     """Will so many items be done by a date?"""
-    return {"kind": "deadline", "deadline": by}
+    return {"kind": "deadline", "deadline": by, "horizon": horizon}
 
 
 @app.command()

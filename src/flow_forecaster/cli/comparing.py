@@ -5,15 +5,17 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from flow_forecaster.cli.rendering import day_of, percent, print_provenance, table_of
+from flow_forecaster.cli.cost_comparing import cost_table, print_cost_tornado, print_hopes
+from flow_forecaster.cli.differences import between, chance, signed, with_error
+from flow_forecaster.cli.rendering import print_provenance, table_of
+from flow_forecaster.cli.tornado import Bar, End, print_tornado
+from flow_forecaster.cli.wording import amount, day_of, percent
 from flow_forecaster.schemas.comparisons import (
     AnswerDifference,
     DayDifference,
     MeanDifference,
-    ProbabilityDifference,
     Sensitivity,
     SensitivityEnd,
-    SensitivityRow,
     VariationResult,
     WhatIfBase,
     WhatIfResult,
@@ -24,8 +26,6 @@ from flow_forecaster.schemas.what_ifs import WhatIfRequest
 
 _WIDTH = 40
 _WIDEST = 1_000
-_Z = 1.96
-_HAPPENS = {0.0: "no", 1.0: "yes"}
 
 
 def render_what_if(request: WhatIfRequest, result: WhatIfResult, console: Console) -> None:
@@ -34,10 +34,15 @@ def render_what_if(request: WhatIfRequest, result: WhatIfResult, console: Consol
     console.print(_base(result.base))
     if request.deadline is not None and result.base.probability is not None:
         console.print(f"\nby {day_of(request.deadline)}: {percent(result.base.probability)} sure")
+    if result.base.cost is not None:
+        print_hopes(result.base.cost, console)
     if result.variations:
         _print_variations(request, result, console)
-    if result.sensitivity is not None:
-        _print_tornado(result.sensitivity, _unit(request), console)
+    if (found := result.sensitivity) is not None:
+        if found.rows:
+            _print_tornado(found, _unit(request), console)
+        if found.cost is not None:
+            print_cost_tornado(found.cost, console)
     console.print()
     count = "no" if request.history is None else f"{len(request.history.throughput)} periods of"
     print_provenance(f"{count} history, {result.sampler} sampler", result, console)
@@ -54,10 +59,12 @@ def _unit(request: WhatIfRequest) -> str:
 
 
 def _base(base: WhatIfBase) -> Table:
-    table = table_of("how sure", "done by", "periods")
-    for answer in base.answers:
+    costs = None if base.cost is None else [amount(answer.cost) for answer in base.cost.answers]
+    table = table_of("how sure", "done by", "periods", *(() if costs is None else ("costs at most",)))
+    for place, answer in enumerate(base.answers):
         periods = "-" if answer.periods is None else str(answer.periods)
-        table.add_row(percent(answer.confidence), day_of(answer.date), periods)
+        paid = () if costs is None else (costs[place],)
+        table.add_row(percent(answer.confidence), day_of(answer.date), periods, *paid)
     return table
 
 
@@ -65,6 +72,9 @@ def _print_variations(request: WhatIfRequest, result: WhatIfResult, console: Con
     points = "" if request.deadline is None else " and in points (+ is likelier)"
     console.print(f"\nWhat each would change, in {_unit(request)} (- is earlier){points}:\n", style="bold")
     _print_whole(_variations(request, result), console)
+    if (base := result.base.cost) is not None:
+        console.print("\nAnd in money (- is cheaper):\n", style="bold")
+        _print_whole(cost_table(request.confidence, base, result.variations), console)
     for variation in result.variations:
         for warning in variation.warnings:
             name, detail = escape(variation.name), escape(warning.detail)
@@ -93,7 +103,7 @@ def _variations(request: WhatIfRequest, result: WhatIfResult) -> Table:
         table.add_column("", justify="right", no_wrap=True)
     for variation in result.variations:
         days = [_mean(variation.day_difference, 1)] if _moves_days(request) else []
-        table.add_row(escape(variation.name), *_cells(variation), *days, *_chance(variation.deadline))
+        table.add_row(escape(variation.name), *_cells(variation), *days, *chance(variation.deadline))
     return table
 
 
@@ -108,7 +118,7 @@ def _cells(variation: VariationResult) -> list[str]:
 
 
 def _mean(difference: MeanDifference | DayDifference, digits: int) -> str:
-    return "-" if difference.mean is None else _with_error(difference.mean, difference.standard_error, digits)
+    return "-" if difference.mean is None else with_error(difference.mean, difference.standard_error, digits)
 
 
 def _later(answer: WhenAnswer, difference: AnswerDifference) -> str:
@@ -117,66 +127,21 @@ def _later(answer: WhenAnswer, difference: AnswerDifference) -> str:
         return "beyond"
     if difference.periods is None:
         return answer.date.isoformat()
-    ends = ["?" if end is None else _signed(end) for end in (difference.error.low, difference.error.high)]
-    return "…".join(ends) if "?" in ends else "…".join(dict.fromkeys(ends))
-
-
-def _signed(number: int) -> str:
-    return f"{number:+d}" if number else "0"
-
-
-def _chance(difference: ProbabilityDifference | None) -> list[str]:
-    if difference is None:
-        return []
-    error = None if difference.standard_error is None else 100 * difference.standard_error
-    return [percent(difference.probability), _with_error(100 * difference.difference, error, 1)]
-
-
-def _with_error(value: float, standard_error: float | None, digits: int) -> str:
-    """Write a difference with its 95 % interval, which is never rounded down to nothing."""
-    if not standard_error:
-        return f"{value:+.{digits}f}" if value else "0"
-    return f"{value:+.{digits}f} ±{max(_Z * standard_error, 10**-digits):.{digits}f}"
+    ends = ["?" if end is None else signed(end) for end in (difference.error.low, difference.error.high)]
+    return between(ends)
 
 
 def _print_tornado(sensitivity: Sensitivity, unit: str, console: Console) -> None:
     by = "" if sensitivity.date is None else f"by {day_of(sensitivity.date)}, "
     answer = "beyond the horizon" if sensitivity.periods is None else f"{by}{sensitivity.periods} {unit}"
     console.print(f"\nOne input at a time, {percent(sensitivity.confidence)} sure {answer}:\n", style="bold")
-    known = [end.periods for row in sensitivity.rows for end in (row.low, row.high) if end.periods is not None]
-    known += [] if sensitivity.periods is None else [sensitivity.periods]
-    span = min(known, default=0), max(known, default=0)
-    table = Table.grid(padding=(0, 1, 0, 0))
-    for justify in ("left", "right", "center", "left", "right", "left", "left"):
-        table.add_column(justify=justify, no_wrap=bool(table.columns))
-    for row in sensitivity.rows:
-        first, last = sorted((row.low, row.high), key=_how_late)
-        bar = f"[cyan]{_bar(first, last, sensitivity.periods, span)}[/cyan]"
-        values = _value(row, first), "…", _value(row, last)
-        table.add_row(escape(row.name or row.input), *values, _end(first), bar, _end(last))
-    console.print(table)
-    legend = "10 % to 90 % of a range, a number 10 % up and down, a risk from no to yes"
-    console.print(f"\n{legend}", style="dim")
+    bars = [
+        Bar(name=row.name or row.input, is_risk=row.input == "risks", ends=(_end(row.low), _end(row.high)))
+        for row in sensitivity.rows
+    ]
+    print_tornado(bars, sensitivity.periods, console)
 
 
-def _how_late(end: SensitivityEnd) -> tuple[bool, int, float]:
-    return end.periods is None, end.periods or 0, end.difference.mean or 0.0
-
-
-def _value(row: SensitivityRow, end: SensitivityEnd) -> str:
-    return _HAPPENS[end.value] if row.input == "risks" else f"{end.value:.4g}"
-
-
-def _end(end: SensitivityEnd) -> str:
-    return "beyond" if end.periods is None else str(end.periods)
-
-
-def _bar(first: SensitivityEnd, last: SensitivityEnd, middle: int | None, span: tuple[int, int]) -> str:
-    """Draw the periods between both answers, with the base's answer marked; what is beyond the horizon ends right."""
-    least, most = span
-    scale = (_WIDTH - 1) / max(most - least, 1)
-    left, right = (_WIDTH - 1 if end.periods is None else round((end.periods - least) * scale) for end in (first, last))
-    cells = ["█" if left <= place <= right and left < right else " " for place in range(_WIDTH)]
-    if middle is not None:
-        cells[round((middle - least) * scale)] = "┃"
-    return "".join(cells)
+def _end(end: SensitivityEnd) -> End:
+    told = "beyond" if end.periods is None else str(end.periods)
+    return End(value=end.value, answer=end.periods, told=told, mean=end.difference.mean or 0.0)

@@ -24,6 +24,7 @@ _OPTIONS = {
     "start": "--start",
     "sampler": "--sampler",
     "samplers": "--samplers",
+    "horizon": "--horizon",
     "horizons": "--horizons",
     "window": "--window",
     "minimum": "--minimum",

@@ -2,7 +2,8 @@
 
 from rich.console import Console
 
-from flow_forecaster.cli.rendering import day_of, percent, print_provenance, print_when
+from flow_forecaster.cli.rendering import print_provenance, print_when
+from flow_forecaster.cli.wording import day_of, percent
 from flow_forecaster.schemas.items import ItemRequest, ItemResult
 
 

@@ -11,9 +11,10 @@ from rich.markup import escape
 from flow_forecaster.app import SystemClock
 from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.cli.projects import as_period, find, parsed, run, selected
-from flow_forecaster.cli.rendering import percent, table_of
+from flow_forecaster.cli.rendering import table_of
 from flow_forecaster.cli.tables import check_forms, print_table
 from flow_forecaster.cli.texts import Refused
+from flow_forecaster.cli.wording import percent
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.projects import ProjectRecord
 from flow_forecaster.schemas.flow_metrics import (

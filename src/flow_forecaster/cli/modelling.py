@@ -78,6 +78,19 @@ def together(parts: Sequence[Mapping[str, object]]) -> dict[str, object]:
     return fields | ({"capacity": capacity} if capacity else {})
 
 
+def ahead(until: str | None, periods: int | None) -> dict[str, object]:
+    """Write how far to look ahead.
+
+    Raises:
+        Refused: neither or both are given.
+    """
+    if until is None and periods is None:
+        raise Refused("give either --until YYYY-MM-DD or --periods N")
+    if until is not None and periods is not None:
+        raise Refused("--until: --periods is given too, and says how far to look ahead as well")
+    return {"until": until, "periods": periods}
+
+
 def costs(rate: str | None, fixed: float, delay: str | None) -> dict[str, object]:
     """Write what is paid: MONEY or CONTRIBUTORSxMONEY each period, once, and MONEY or MONEY@DATE for delay.
 

@@ -13,8 +13,9 @@ from rich.markup import escape
 from flow_forecaster.cli.actuals import stored_id
 from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.cli.projects import find, parsed, run
-from flow_forecaster.cli.rendering import percent, table_of
+from flow_forecaster.cli.rendering import table_of
 from flow_forecaster.cli.texts import Refused
+from flow_forecaster.cli.wording import percent
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.schemas.actuals import KINDS
 from flow_forecaster.schemas.movements import ForecastMovement, MovementQuery, QuantileMovement

@@ -140,4 +140,4 @@ def actual(  # noqa: PLR0913 - the options of a command
     settled(lambda: happened(Happened(forecast=forecast, project=project, told=told, forget=forget), json=json))
 
 
-COMMANDS = (chart, trend, flow_metrics, accuracy, compare, actual)
+COMMANDS = (chart, trend, flow_metrics, accuracy, actual, compare)

@@ -50,7 +50,13 @@ Month = Annotated[
 ColdStart = Annotated[
     str | None, typer.Option("--cold-start", metavar="DAYS,DAYS", help="Cycle times, one before the first item.")
 ]
+Fan = Annotated[bool, typer.Option("--fan", help="Show what is done by the end of each period, too.")]
 Tail = Annotated[str | None, typer.Option("--tail", metavar="DAYS,DAYS", help="Cycle times, one after the last item.")]
+
+
+def path(*, fan: Fan = False) -> Fields:
+    """Ask for the path of the work, too."""
+    return {"fan": True} if fan else {}
 
 
 def calendar(
@@ -79,5 +85,5 @@ def events(*, risk: Risk = None, cold_start: ColdStart = None, tail: Tail = None
     return {"risks": surroundings.risks(risk or []), "lead_time": surroundings.lead_time(cold_start, tail)}
 
 
-AROUND = (events, capacity, calendar)
+AROUND = (events, capacity, calendar, path)
 """What surrounds the scope of a forecast."""

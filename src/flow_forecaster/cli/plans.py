@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flow_forecaster.cli.rendering import day_of, percent, print_bars, print_provenance
+from flow_forecaster.cli.rendering import print_dates, print_provenance
+from flow_forecaster.cli.wording import day_of, percent
 from flow_forecaster.schemas.deliveries import DeliveryResult, MilestonesResult, TeamsResult
 from flow_forecaster.schemas.plans import MilestonesRequest, TeamsRequest
 from flow_forecaster.schemas.results import WhenReading
@@ -72,9 +73,7 @@ def _print_distribution(delivery: WhenReading | None, console: Console) -> None:
     if delivery is None:
         console.print()
         return
-    print_bars([(f"{row.date}  {row.periods:>5}", row.probability) for row in delivery.distribution], console)
-    if delivery.unfinished:
-        console.print(f"not finished within the horizon: {percent(delivery.unfinished)}")
+    print_dates(delivery, console)
 
 
 def _print_cut_lines(result: MilestonesResult, deadline: str, console: Console) -> None:

@@ -6,9 +6,12 @@ from typing import Annotated
 import typer
 
 from flow_forecaster.cli.endings import settled
+from flow_forecaster.cli.helping import Commands
 from flow_forecaster.cli.options import Country, DayOff, Fields, Shutdown, Weekdays, calendar
 
-projects = typer.Typer(no_args_is_help=True, help="Make, list, look at, change and delete projects: a team's data.")
+projects = typer.Typer(
+    cls=Commands, no_args_is_help=True, help="Make, list, look at, change and delete projects: a team's data."
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the project, or its id.")]
 Period = Annotated[str, typer.Option("--period", metavar="day|week|DAYS", help="What throughput is counted by.")]

@@ -1,12 +1,14 @@
 """A forecast on the terminal: the answers as a table, the distribution as a histogram."""
 
 from collections.abc import Sequence
-from datetime import date
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flow_forecaster.cli.fans import print_fan
+from flow_forecaster.cli.wording import amount, day_of, percent
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.schemas.costs import CostRequest, CostResult
 from flow_forecaster.schemas.fields import ForecastFields
@@ -22,11 +24,13 @@ from flow_forecaster.schemas.results import (
 )
 from flow_forecaster.schemas.scopes import Scope
 
+Bar: TypeAlias = tuple[tuple[str, ...], float]
+"""What a bar is called, in cells of which each has a column, and its share."""
+
 _BARS = 20
 _WIDTH = 40
 _OUTSIDE = 0.005
 _USUAL = {"history_window", "no_history", "stationarity", "sampler"}
-_WHOLE_FROM = 1_000.0
 _RIGHT = {"how sure", "periods", "days", "costs at most", "mean if worse", "effort"}
 
 
@@ -60,7 +64,13 @@ def print_when(reading: WhenReading, console: Console, unit: str = "periods") ->
             percent(answer.confidence), day_of(answer.date), "-" if answer.periods is None else str(answer.periods)
         )
     console.print(table)
-    print_bars([(f"{row.date}  {row.periods:>5}", row.probability) for row in reading.distribution], console)
+    print_dates(reading, console)
+
+
+def print_dates(reading: WhenReading, console: Console) -> None:
+    """Draw how likely each date is."""
+    rows = [((str(row.date or "-"), f" {row.periods:>5}"), row.probability) for row in reading.distribution]
+    print_bars(rows, console)
     if reading.unfinished:
         console.print(f"not finished within the horizon: {percent(reading.unfinished)}")
 
@@ -70,18 +80,18 @@ def _print_how_many(reading: HowManyReading, console: Console) -> None:
     for answer in reading.answers:
         table.add_row(percent(answer.confidence), "-" if answer.items is None else f"{answer.items} items")
     console.print(table)
-    print_bars([(f"{row.items:>6} items", row.probability) for row in reading.distribution], console)
+    print_bars([((f"{row.items:>6}", "items"), row.probability) for row in reading.distribution], console)
 
 
 def _print_cost(result: CostResult, console: Console) -> None:
     worked = () if result.effort is None or result.when is None else (result.effort.answers, result.when.answers)
     table = table_of("how sure", "costs at most", "mean if worse", *(("effort", "done by") if worked else ()))
     for cost, *work in zip(result.cost.answers, *worked, strict=True):
-        amounts = (_amount(cost.cost), _amount(cost.conditional_value_at_risk))
-        ends = (_amount(work[0].effort), day_of(work[1].date)) if worked else ()
+        amounts = (amount(cost.cost), amount(cost.conditional_value_at_risk))
+        ends = (amount(work[0].effort), day_of(work[1].date)) if worked else ()
         table.add_row(percent(cost.confidence), *amounts, *ends)
     console.print(table)
-    print_bars([(f"{_amount(row.at_most):>12} ", row.probability) for row in result.cost.distribution], console)
+    print_bars([((f"{amount(row.at_most):>12}", ""), row.probability) for row in result.cost.distribution], console)
     if result.when is not None and result.when.unfinished:
         console.print(f"not finished within the horizon: {percent(result.when.unfinished)}")
     _print_hopes(result, console)
@@ -89,8 +99,8 @@ def _print_cost(result: CostResult, console: Console) -> None:
 
 def _print_hopes(result: CostResult, console: Console) -> None:
     if (budget := result.budget) is not None:
-        over = f"expected overrun {_amount(budget.expected_overrun)}"
-        console.print(f"within {_amount(budget.amount)}: {percent(budget.probability)} sure, {over}")
+        over = f"expected overrun {amount(budget.expected_overrun)}"
+        console.print(f"within {amount(budget.amount)}: {percent(budget.probability)} sure, {over}")
     if (hoped := result.deadline) is not None:
         console.print(f"by {day_of(hoped.deadline)}: {percent(hoped.probability)} sure")
     if result.probability_of_both is not None:
@@ -99,19 +109,19 @@ def _print_hopes(result: CostResult, console: Console) -> None:
         console.print()
 
 
-def print_bars(rows: Sequence[tuple[str, float]], console: Console) -> None:
+def print_bars(rows: Sequence[Bar], console: Console) -> None:
     """Draw at most _BARS bars over what lies between the outermost half percents, and say how much lies outside.
 
-    Neighbours are joined where there are more rows; the label is then the last of them.
+    Neighbours are joined where there are more rows; the bar is then called by the first and the last of them.
     """
     low, high = _central(rows)
     inside = rows[low:high]
     size = max(1, -(-len(inside) // _BARS))
     bars = [inside[index : index + size] for index in range(0, len(inside), size)]
-    heights = [(bar[-1][0], sum(share for _, share in bar)) for bar in bars]
-    top = max((height for _, height in heights), default=1.0)
+    heights = [sum(share for _, share in bar) for bar in bars]
+    top = max(heights, default=1.0)
     console.print()
-    for label, height in heights:
+    for label, height in zip(_labels(bars), heights, strict=True):
         console.print(f"{label} [cyan]{'█' * round(height / top * _WIDTH):<{_WIDTH}}[/cyan] {percent(height):>6}")
     for place, share in (("below", rows[:low]), ("above", rows[high:])):
         if share:
@@ -119,7 +129,18 @@ def print_bars(rows: Sequence[tuple[str, float]], console: Console) -> None:
     console.print()
 
 
-def _central(rows: Sequence[tuple[str, float]]) -> tuple[int, int]:
+def _labels(bars: Sequence[Sequence[Bar]]) -> list[str]:
+    """Name each bar, in columns: a cell that is the same in the first row and the last is written once."""
+    cells = [[_span(*ends) for ends in zip(bar[0][0], bar[-1][0], strict=True)] for bar in bars]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [" ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+
+
+def _span(first: str, last: str) -> str:
+    return first if first == last else f"{first.strip()}..{last.strip()}"
+
+
+def _central(rows: Sequence[Bar]) -> tuple[int, int]:
     """Find the rows that are left when at most half a percent is cut off at either end."""
     low, high, cut = 0, len(rows), 0.0
     while low < high and (cut := cut + rows[low][1]) <= _OUTSIDE:
@@ -136,7 +157,8 @@ def _print_provenance(request: ForecastFields, result: Provenance, console: Cons
 
 
 def print_provenance(history: str, result: Provenance, console: Console) -> None:
-    """Print warnings, what an answer takes for granted, and how it came about."""
+    """Print the fan, warnings, what an answer takes for granted, and how it came about."""
+    print_fan(result.explanation.fan, console)
     for warning in result.warnings:
         console.print(f"[yellow]warning[/yellow] {warning.code}: {escape(warning.detail)}")
     shares = result.explanation.spread
@@ -162,19 +184,3 @@ def table_of(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in _RIGHT else "left")
     return table
-
-
-def percent(share: float) -> str:
-    """Write a share in percent, with a decimal where it says something."""
-    return f"{share:.1%}" if 0 < share < 1 and round(share, 2) != share else f"{share:.0%}"
-
-
-def _amount(amount: float | None) -> str:
-    if amount is None:
-        return "-"
-    return f"{amount:,.0f}" if amount >= _WHOLE_FROM else f"{amount:.2f}".removesuffix(".00")
-
-
-def day_of(day: date | None) -> str:
-    """Write a date with its weekday."""
-    return "beyond the horizon" if day is None else f"{day:%a} {day.isoformat()}"

@@ -47,7 +47,9 @@ curl -s {base}/v1/forecasts -H 'Content-Type: application/json' -d '{example}' |
 def serve(*, host: str | None, port: int | None, json: bool) -> None:
     """Serve until told to stop."""
     settings = _settings(json=json)
-    address, door = host or settings.host, settings.port if port is None else port
+    address, door = settings.host if host is None else host, settings.port if port is None else port
+    if not address.strip():
+        raise Refused("--host: name an address such as 127.0.0.1, or 0.0.0.0 for all of this machine")
     if not (is_here(address) or settings.open_to_everyone or asyncio.run(_has_keys(settings))):
         raise Refused(CLOSED.format(address=address, setting=f"{PREFIX}OPEN_TO_EVERYONE"))
     announcement = _Announcement()

@@ -6,9 +6,11 @@ from flow_forecaster.engine.capacity import Capacity
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.history import ThroughputHistory
 from flow_forecaster.engine.laws import Basis
+from flow_forecaster.engine.lead_time import LeadTime
 from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.reading import stationarity
+from flow_forecaster.engine.scope import Scope
 
 _INNER = (0.05, 0.95)
 
@@ -84,9 +86,7 @@ def _time(basis: Basis, model: Model) -> Iterator[Caveat]:
         yield Caveat(code="calendar", detail="Only the calendar's working days count, in history and forecast alike.")
     yield from _weeks(basis.history, model.capacity)
     if model.lead_time is not None:
-        where = "before the first item" if model.lead_time.applies == "cold_start" else "after the last item"
-        count = len(model.lead_time.cycle_times)
-        yield Caveat(code="lead_time", detail=f"One of {count} cycle times passes {where}.")
+        yield Caveat(code="lead_time", detail=_lead_time(model.lead_time, model.scope, str(basis.timeline.period)))
 
 
 def _weeks(history: ThroughputHistory | None, capacity: Capacity) -> Iterator[Caveat]:
@@ -98,6 +98,16 @@ def _weeks(history: ThroughputHistory | None, capacity: Capacity) -> Iterator[Ca
     if rested:
         detail += f" {rested} of the weeks of the history were worked in part, and are compared at full length."
     yield Caveat(code="calendar", detail=detail)
+
+
+def _lead_time(lead: LeadTime, scope: Scope | None, period: str) -> str:
+    count, first = len(lead.cycle_times), lead.cycle_times[0]
+    days = "1 day" if first == 1 else f"{first} days"
+    taken = f"a cycle time of {days}" if count == 1 else f"one of {count} equally likely cycle times"
+    if lead.applies == "cold_start":
+        return f"The first item takes {taken}, and nothing is finished before its last day."
+    last = "the last item of each feature" if scope is None else "the last item"
+    return f"After {last} {taken} passes, to the nearest whole {period}."
 
 
 def _words(known: Range) -> str:

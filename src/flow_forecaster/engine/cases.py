@@ -7,7 +7,7 @@ from math import ceil
 
 import numpy as np
 
-from flow_forecaster.engine.arrays import Counts
+from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.kernels import variations as kernels
 from flow_forecaster.engine.kernels.adaptive import UrnTables
 from flow_forecaster.engine.kernels.trials import LawTable, TrialTables, outcomes
@@ -16,6 +16,7 @@ from flow_forecaster.engine.laws import MOST_HORIZON, Basis, default_horizon
 from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.model_laws import typical_pace
 from flow_forecaster.engine.pace import independent_tables
+from flow_forecaster.engine.prices import Prices
 from flow_forecaster.engine.scope import Scope
 
 # In draws of the bootstrap: a period that a group draws, one that a case walks, and what a case draws once a trial.
@@ -24,11 +25,15 @@ _DRAW, _STEP, _CASE = 8.0, 6.0, 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A model and what it draws from. With a `pace` every period brings so many items instead of what is drawn."""
+    """A model, what it draws from, and what it is paid, if that matters.
+
+    With a `pace` every period brings so many items instead of what is drawn.
+    """
 
     basis: Basis
     model: Model
     pace: float | None = None
+    prices: Prices | None = None
 
     @property
     def rough_items(self) -> float:
@@ -77,14 +82,16 @@ class Group:
     cases: CaseTables
     alone: TrialTables | None
 
-    def finish(self, seed: int, horizon: int, first: int, trials: int) -> Counts:
-        """Find T of trials first .. first + trials - 1, shape (cases, trials): nothing is shared by one alone."""
-        found = np.empty((self.places.size, trials), dtype=np.int64)
+    def finish(self, seed: int, horizon: int, first: int, efforts: Floats) -> Counts:
+        """Find T of trials first .. first + n - 1, shape (cases, n), and fill in efforts, (cases, n) or (0, n)."""
+        trials = efforts.shape[1]
+        periods = np.empty((self.places.size, trials), dtype=np.int64)
         if self.alone is None:
-            kernels.finish(self.pace, self.cases, np.uint64(seed), horizon, first, found)
-        else:
-            outcomes(self.alone, np.uint64(seed), horizon, first, found[0], np.empty(trials))
-        return found
+            kernels.finish(self.pace, self.cases, np.uint64(seed), horizon, first, periods, efforts)
+        else:  # nothing is shared
+            effort = efforts[0] if efforts.size else np.empty(trials)
+            outcomes(self.alone, np.uint64(seed), horizon, first, periods[0], effort)
+        return periods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +101,26 @@ class Company:
     groups: tuple[Group, ...]
     seed: int
     horizon: int
+    paid: bool
 
     @property
     def size(self) -> int:
         """How many cases there are."""
         return sum(group.places.size for group in self.groups)
 
-    def finish(self, first: int, trials: int) -> Counts:
-        """Find T of trials first .. first + trials - 1 for every case, shape (cases, trials)."""
+    def finish(self, first: int, trials: int) -> tuple[Counts, Floats]:
+        """Find T and the contributor-periods of trials first .. first + trials - 1 for every case, (cases, trials).
+
+        Where nobody is paid, there are no efforts: (0, trials).
+        """
         periods = np.empty((self.size, trials), dtype=np.int64)
+        efforts = np.empty((self.size if self.paid else 0, trials))
         for group in self.groups:
-            periods[group.places] = group.finish(self.seed, self.horizon, first, trials)
-        return periods
+            own = np.empty((group.places.size if self.paid else 0, trials))
+            periods[group.places] = group.finish(self.seed, self.horizon, first, own)
+            if self.paid:
+                efforts[group.places] = own
+        return periods, efforts
 
 
 def company(cases: Sequence[Case], horizon: int) -> Company:
@@ -115,7 +130,8 @@ def company(cases: Sequence[Case], horizon: int) -> Company:
     for place, case in enumerate(shared):
         places.setdefault(case.source, []).append(place)
     groups = tuple(_group([shared[place] for place in members], members, horizon) for members in places.values())
-    return Company(groups=groups, seed=cases[0].basis.seed, horizon=horizon)
+    paid = any(case.prices is not None for case in cases)
+    return Company(groups=groups, seed=cases[0].basis.seed, horizon=horizon, paid=paid)
 
 
 def cost_of(cases: Sequence[Case], horizon: int) -> float:
@@ -171,6 +187,7 @@ def _side_by_side(tables: Sequence[TrialTables]) -> CaseTables:
     return CaseTables(
         capacity=np.array([table.capacity for table in tables]),
         people=np.array([table.people for table in tables]),
+        spent=np.array([np.append(0.0, table.people.cumsum()) for table in tables]),
         workable=np.array([table.workable for table in tables]),
         ramp=np.array([table.ramp for table in tables]),
         walks=walks,

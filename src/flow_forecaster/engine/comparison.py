@@ -19,6 +19,14 @@ class Estimate:
     value: float | None
     standard_error: float | None
 
+    def times(self, factor: float) -> "Estimate":
+        """The same in another unit."""
+        error = self.standard_error
+        return Estimate(
+            value=None if self.value is None else self.value * factor,
+            standard_error=None if error is None else error * factor,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differences:
@@ -48,10 +56,18 @@ class Differences:
         )
 
 
-def chance(counts: Counts) -> tuple[float, Estimate]:
-    """Find P(deadline) of a variation, and its difference to the base's with the standard error of paired trials.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chance:
+    """The probability of what is hoped for, and what it gains on that of the base."""
 
-    counts: trials in which neither meets it, the variation alone, the base alone, both; shape (4,).
+    probability: float
+    gain: Estimate
+
+
+def chance(counts: Counts) -> Chance:
+    """Find the probability of a case, and its gain with the standard error of paired trials.
+
+    counts: trials in which neither holds what is hoped for, the case alone, the base alone, both; shape (4,).
     """
     _, gained, lost, both = (int(count) for count in counts)
     trials = int(counts.sum())
@@ -59,7 +75,7 @@ def chance(counts: Counts) -> tuple[float, Estimate]:
     error = None
     if trials > 1:
         error = sqrt(((gained + lost) * trials - (gained - lost) ** 2) / (trials - 1)) / trials
-    return (gained + both) / trials, Estimate(value=difference, standard_error=error)
+    return Chance(probability=(gained + both) / trials, gain=Estimate(value=difference, standard_error=error))
 
 
 def mean_apart(sums: Counts) -> Estimate:

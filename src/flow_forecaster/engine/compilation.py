@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -28,9 +29,11 @@ from flow_forecaster.engine.kernels import (
     variations,
 )
 from flow_forecaster.engine.laws import Basis
+from flow_forecaster.engine.lead_time import LeadTime
 from flow_forecaster.engine.model import Model
 from flow_forecaster.engine.plan import Feature, Plan, Team
 from flow_forecaster.engine.plan_laws import Delivery
+from flow_forecaster.engine.prices import Prices
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.samplers import SAMPLERS, Adaptive
 from flow_forecaster.engine.scope import Risk, Scope, Split
@@ -129,6 +132,8 @@ def _run_variations() -> None:
     timeline = Timeline(start=date(2026, 1, 5), period=WEEK)
     history = ThroughputHistory(throughput=(1, 2), period=WEEK)
     basis = Basis(history=history, timeline=timeline, sampler=Adaptive(), method="monte_carlo", trials=1, seed=0)
-    base = Case(basis=basis, model=Model.of_items(1))
+    late = LeadTime(cycle_times=(1,), applies="tail")
+    base = Case(basis=basis, model=replace(Model.of_items(1), lead_time=late), prices=Prices(rate=1.0))
     same = (Variation(name="", case=base),)
-    WhatIf(base=base, variations=same, confidences=(0.5,), deadline=date(2026, 1, 18), horizon=2).answer(Machine())
+    hopes: dict[str, Any] = {"deadline": date(2026, 1, 18), "budget": 1.0}
+    WhatIf(base=base, variations=same, confidences=(0.5,), horizon=2, **hopes).answer(Machine())

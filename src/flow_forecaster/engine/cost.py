@@ -9,7 +9,7 @@ is counted as such and has no price.
 
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from math import floor, isfinite
+from math import floor
 
 import numpy as np
 
@@ -22,49 +22,11 @@ from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.kernels.pricing import BOTH, PERIODS, WITHIN, Tariff, price
 from flow_forecaster.engine.laws import DRAWS_PER_BIN
 from flow_forecaster.engine.model_laws import ModelFinish
+from flow_forecaster.engine.prices import MOST_MONEY, Prices
 from flow_forecaster.engine.simulation import Machine, histogram
 from flow_forecaster.engine.spread import spread, spread_cost
 
-MOST_MONEY = 1e12
 _PRICING_DRAWS = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prices:
-    """Money per contributor-period, once, and for each period in which the work is still not finished.
-
-    The cost of delay begins with period `after` + 1, so with the first one unless told otherwise.
-
-    Raises:
-        InvalidInput: no price at all, or a negative one.
-    """
-
-    rate: float = 0.0
-    fixed: float = 0.0
-    delay: float = 0.0
-    after: int = 0
-
-    def __post_init__(self) -> None:
-        named = {("per_contributor_period",): self.rate, ("fixed",): self.fixed, ("delay", "per_period"): self.delay}
-        for path, amount in named.items():
-            if not (isfinite(amount) and 0 <= amount <= MOST_MONEY):
-                raise InvalidInput(*path, code="out_of_range", detail=f"A price lies between 0 and {MOST_MONEY:.0e}.")
-        if not any(named.values()):
-            raise InvalidInput(code="no_cost", detail="Nothing costs anything; give at least one price above 0.")
-
-    @property
-    def assumption(self) -> Caveat:
-        """Say what is paid, and when."""
-        whom = "for each contributor in each period that has begun, whatever the focus"
-        late = "for each period" + (f" after the first {self.after}" if self.after else "") + " until all is finished"
-        parts = ((self.rate, whom), (self.fixed, "once"), (self.delay, late))
-        detail = "Paid are " + "; ".join(f"{paid:,.12g} {what}" for paid, what in parts if paid) + "."
-        return Caveat(code="prices", detail=detail)
-
-    def variable(self, periods: Floats, efforts: Floats) -> Floats:
-        """What comes on top of the fixed cost."""
-        found: Floats = self.rate * efforts + self.delay * np.maximum(periods - self.after, 0.0)
-        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +79,14 @@ class Cost:
     @property
     def cost(self) -> float:
         """Estimated cost in draws."""
-        if self._follows_time:
+        if self.work.model.time_tells_effort:
             return self.work.cost
         cells = 3 * (self._effort_cells + self._money_cells)
         return self.work.cost + _PRICING_DRAWS * self.work.basis.trials + DRAWS_PER_BIN * cells
 
     def answer(self, machine: Machine) -> CostAnswer:
         """Price the law of T where effort follows from it, else each trial."""
-        found = self._of_time(machine) if self._follows_time else self._of_trials(machine)
+        found = self._of_time(machine) if self.work.model.time_tells_effort else self._of_trials(machine)
         budget, deadline = self.hopes.budget, self.hopes.deadline
         return CostAnswer(
             when=found.when,
@@ -133,15 +95,8 @@ class Cost:
             within=None if budget is None else found.within,
             on_time=None if deadline is None else found.when.when.at_most(deadline),
             both=None if budget is None or deadline is None else found.both,
-            caveats=found.when.caveats + _unpriced(found.when.when, budget) + self._deadline_caveats,
+            caveats=found.when.caveats + unpriced(found.when.when, budget) + self._deadline_caveats,
         )
-
-    @property
-    def _follows_time(self) -> bool:
-        """Whether T alone says who has contributed: not with a ramp over the scope, nor with a tail without effort."""
-        model = self.work.model
-        ramp_over_time = model.capacity.ramp is None or model.capacity.ramp.periods is not None
-        return ramp_over_time and (model.lead_time is None or model.lead_time.applies == "cold_start")
 
     def _of_time(self, machine: Machine) -> _Found:
         answer = self.work.answer(machine)
@@ -183,11 +138,7 @@ class Cost:
 
     @cached_property
     def _people(self) -> Floats:
-        """Contributors of each period; with a ramp over the scope the most that there can be."""
-        capacity, horizon = self.work.model.capacity, self.work.horizon
-        if capacity.ramp is not None and capacity.ramp.periods is None:
-            return np.full(horizon, capacity.ramp.high)
-        return capacity.contributors(self.work.basis.timeline, horizon)
+        return self.work.model.paid(self.work.basis.timeline, self.work.horizon)
 
     @cached_property
     def _most_effort(self) -> float:
@@ -239,7 +190,8 @@ class Cost:
         )
 
 
-def _unpriced(when: Distribution, budget: float | None) -> tuple[Caveat, ...]:
+def unpriced(when: Distribution, budget: float | None) -> tuple[Caveat, ...]:
+    """Say how many cases have no price because they are not finished."""
     if not when.beyond:
         return ()
     counted = "" if budget is None else " They count as over the budget."

@@ -10,11 +10,11 @@ import numpy as np
 from flow_forecaster.engine.amounts import Amounts
 from flow_forecaster.engine.beta import beta_cumulative
 from flow_forecaster.engine.caveats import Caveat
-from flow_forecaster.engine.cost import MOST_MONEY
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.lattice import Lattice
 from flow_forecaster.engine.laws import OPERATIONS_PER_DRAW, Method
+from flow_forecaster.engine.prices import MOST_MONEY
 from flow_forecaster.engine.simulation import Machine
 
 MOST_ESTIMATES = 100

@@ -101,7 +101,8 @@ class Basis:
     def _why_not_exact(self) -> str:
         if self.sampler.independent:
             return "Weeks that were worked in part are not drawn in whole items; take 'auto' or 'monte_carlo'."
-        return f"The sampler '{self.sampler.kind}' has no exact answer; take 'auto', 'monte_carlo' or 'bootstrap'."
+        other = "take the method 'auto' or 'monte_carlo', or the sampler 'bootstrap'"
+        return f"The sampler '{self.sampler.kind}' has no exact answer; {other}."
 
     def pace(self, horizon: int) -> Pace:
         """Prepare the sampler for `horizon` periods."""

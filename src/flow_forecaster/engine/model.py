@@ -112,6 +112,19 @@ class Model:
         most = float(people.max()) if ramp is None else ramp.high
         return most * float(self.capacity.shares(timeline, periods).max()) * self.capacity.focus.high
 
+    @property
+    def time_tells_effort(self) -> bool:
+        """Whether T alone says who has contributed: not with a ramp over the scope, nor with a tail without effort."""
+        ramp = self.capacity.ramp
+        return (ramp is None or ramp.periods is not None) and (self.lead_time is None or not self.starts_warm)
+
+    def paid(self, timeline: Timeline, periods: int) -> Floats:
+        """Count the contributors of each period, shape (periods,); with a ramp over the scope the most there can be."""
+        ramp = self.capacity.ramp
+        if ramp is not None and ramp.periods is None:
+            return np.full(periods, ramp.high)
+        return self.capacity.contributors(timeline, periods)
+
     def most_lost(self, timeline: Timeline) -> int:
         """The most periods that delays and lead time can take together."""
         days = 0 if self.lead_time is None else max(self.lead_time.cycle_times)

@@ -1,8 +1,8 @@
 """One input at a time: what it is at its low and at its high end, everything else being as it is.
 
-A range goes to its 10 % and its 90 % quantile, a number 10 % down and up, a count likewise and outwards to whole
-ones, and a risk does not happen or does. The pace goes to the 10 % and the 90 % quantile of its mean over the periods
-that the work takes: what is left of good and bad periods when they have evened out for so long.
+A range goes to its 10 % and its 90 % quantile, a number 10 % down and up, a price too, a count likewise and outwards
+to whole ones, and a risk does not happen or does. The pace goes to the 10 % and the 90 % quantile of its mean over the
+periods that the work takes: what is left of good and bad periods when they have evened out for so long.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,11 +21,12 @@ from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.laws import Production
 from flow_forecaster.engine.lead_time import LeadTime
 from flow_forecaster.engine.model import Model
+from flow_forecaster.engine.prices import Prices
 from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.scope import Risk, Scope, Split
 from flow_forecaster.engine.simulation import Machine
 
-Field: TypeAlias = Literal["pace", "items", "split_rate", "risks", "growth", "focus", "lead_time"]
+Field: TypeAlias = Literal["pace", "items", "split_rate", "risks", "growth", "focus", "lead_time", "costs"]
 
 LOW, HIGH = 0.1, 0.9
 _STEP = 0.1
@@ -50,7 +51,7 @@ class _Part:
 
     low: float
     high: float
-    change: Callable[[float], Model]
+    change: Callable[[float], Model | Prices]
     name: str | None = None
 
 
@@ -72,12 +73,16 @@ def inputs(base: Case, asked: Sequence[Field] | None) -> tuple[Field, ...]:
 def ends_of(base: Case, field: Field) -> tuple[Ends, ...]:
     """Find both ends of a field other than the pace; of each risk, if the field is `risks`."""
     with inside("sensitivity"):
-        return tuple(_with_cases(base, field, part) for part in FIELDS[field](base.model))
+        return tuple(_with_cases(base, field, part) for part in FIELDS[field](base))
 
 
 def _with_cases(base: Case, field: Field, part: _Part) -> Ends:
-    cases = replace(base, model=part.change(part.low)), replace(base, model=part.change(part.high))
+    cases = _changed(base, part.change(part.low)), _changed(base, part.change(part.high))
     return Ends(field=field, name=part.name, low=part.low, high=part.high, cases=cases)
+
+
+def _changed(base: Case, new: Model | Prices) -> Case:
+    return replace(base, prices=new) if isinstance(new, Prices) else replace(base, model=new)
 
 
 def pace_law(base: Case, horizon: int) -> Production:
@@ -99,7 +104,7 @@ def _items(law: Distribution, share: float) -> int:
 
 
 def _any(base: Case, field: Field) -> bool:
-    return next(FIELDS[field](base.model), None) is not None
+    return next(FIELDS[field](base), None) is not None
 
 
 def _is_given(model: Model, field: Field) -> bool:
@@ -128,7 +133,8 @@ def _with_scope(model: Model, change: Callable[[Scope, float], Scope], value: fl
     return model if model.scope is None else replace(model, scope=change(model.scope, value))
 
 
-def _items_of(model: Model) -> Iterator[_Part]:
+def _items_of(base: Case) -> Iterator[_Part]:
+    model = base.model
     if model.scope is not None:
         known = model.scope.items
         low, high = _whole_ends(known.low) if known.is_number and float(known.low).is_integer() else _ends(known)
@@ -139,7 +145,8 @@ def _so_many(scope: Scope, items: float) -> Scope:
     return replace(scope, items=Range.exactly(items))
 
 
-def _split_rate(model: Model) -> Iterator[_Part]:
+def _split_rate(base: Case) -> Iterator[_Part]:
+    model = base.model
     if model.scope is not None:
         low, high = _split_ends(model.scope.split)
         yield _Part(low=low, high=high, change=partial(_with_scope, model, _at_rate))
@@ -157,7 +164,8 @@ def _at_rate(scope: Scope, rate: float) -> Scope:
     return replace(scope, split=Split.of(Range.exactly(rate)))
 
 
-def _risks(model: Model) -> Iterator[_Part]:
+def _risks(base: Case) -> Iterator[_Part]:
+    model = base.model
     risks: tuple[Risk, ...] = () if model.scope is None else model.scope.risks
     for index, risk in enumerate(risks):
         yield _Part(low=0.0, high=1.0, change=partial(_with_scope, model, partial(_striking, index)), name=risk.name)
@@ -177,13 +185,15 @@ def _delayed(model: Model, index: int, probability: float) -> Model:
     return replace(model, capacity=replace(model.capacity, delays=tuple(delays)))
 
 
-def _growth(model: Model) -> Iterator[_Part]:
+def _growth(base: Case) -> Iterator[_Part]:
+    model = base.model
     if model.growth.high > 0:
         low, high = _ends(model.growth)
         yield _Part(low=low, high=high, change=lambda value: replace(model, growth=Range.exactly(value)))
 
 
-def _focus(model: Model) -> Iterator[_Part]:
+def _focus(base: Case) -> Iterator[_Part]:
+    model = base.model
     low, high = _ends(model.capacity.focus)
     yield _Part(
         low=low,
@@ -192,7 +202,8 @@ def _focus(model: Model) -> Iterator[_Part]:
     )
 
 
-def _lead_time(model: Model) -> Iterator[_Part]:
+def _lead_time(base: Case) -> Iterator[_Part]:
+    model = base.model
     if model.lead_time is not None:
         days, applies = sorted(model.lead_time.cycle_times), model.lead_time.applies
         low, high = (days[max(ceil(share * len(days) - _SLACK) - 1, 0)] for share in (LOW, HIGH))
@@ -204,12 +215,27 @@ def _lead_time(model: Model) -> Iterator[_Part]:
         )
 
 
-def _nothing(_: Model) -> Iterator[_Part]:
+def _costs(base: Case) -> Iterator[_Part]:
+    prices = base.prices
+    if prices is not None:
+        named: tuple[tuple[str, float, Callable[[float], Prices]], ...] = (
+            ("per_contributor_period", prices.rate, lambda price: replace(prices, rate=price)),
+            ("fixed", prices.fixed, lambda price: replace(prices, fixed=price)),
+            ("delay", prices.delay, lambda price: replace(prices, delay=price)),
+        )
+        for name, price, change in named:
+            if price:
+                low, high = _ends(Range.exactly(price))
+                yield _Part(low=low, high=high, change=change, name=name)
+
+
+def _nothing(_: Case) -> Iterator[_Part]:
     return iter(())
 
 
 PACE: Field = "pace"
-FIELDS: Mapping[Field, Callable[[Model], Iterator[_Part]]] = MappingProxyType(
+COSTS: Field = "costs"
+FIELDS: Mapping[Field, Callable[[Case], Iterator[_Part]]] = MappingProxyType(
     {
         PACE: _nothing,
         "items": _items_of,
@@ -218,6 +244,7 @@ FIELDS: Mapping[Field, Callable[[Model], Iterator[_Part]]] = MappingProxyType(
         "growth": _growth,
         "focus": _focus,
         "lead_time": _lead_time,
+        COSTS: _costs,
     }
 )
 """What can be varied, in the order in which ties are told."""

@@ -50,7 +50,7 @@ def spread(basis: Basis, model: Model, horizon: int, machine: Machine) -> Shares
         return shares(_exact(basis, models, horizon, machine), sources)
     cases = company([Case(basis=basis, model=model) for model in models], horizon)
     (found,) = variances(
-        lambda first, trials: cases.finish(first, trials)[:, np.newaxis],
+        lambda first, trials: cases.finish(first, trials)[0][:, np.newaxis],
         shape=(len(models), 1),
         horizon=horizon,
         trials=basis.trials,

@@ -1,4 +1,4 @@
-"""What is counted when cases are compared: laws of T, differences in periods and in days, deadlines that are met.
+"""What is counted when cases are compared: laws of T, differences in periods and days, deadlines met, and money.
 
 All are integers in one flat array, so that threads, chunks and machines add up to the same bytes.
 """
@@ -6,13 +6,15 @@ All are integers in one flat array, so that threads, chunks and machines add up 
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from flow_forecaster.engine.arrays import Counts
+from flow_forecaster.engine.bills import Bills, Priced
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.cases import Company
-from flow_forecaster.engine.comparison import Differences, Estimate, mean_apart
+from flow_forecaster.engine.comparison import Chance, Differences, Estimate, chance, mean_apart
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.kernels.variations import SUMS, UNKNOWN, apart, compare, meet, tally
 
@@ -21,19 +23,31 @@ _BLOCK = 4_096
 before those of the next come, and few enough that what they gave does, too."""
 
 
+class Parts(NamedTuple):
+    """The parts of the counts: laws (C, H + 2), differences (C, width), deadlines (D, 4), days (V, 4), and money."""
+
+    laws: Counts
+    differences: Counts
+    met: Counts
+    days: Counts
+    money: Counts
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layout:
     """Where each count of a trial goes.
 
     same: (C, H + 1), the period of the base that ends when a period of the case does. days: (V, H + 2), on which day a
     period ends, for the base and each variation; UNKNOWN for what is not finished or has no date. due: (D,), the last
-    period that meets the deadline, for the base and each variation; D = 0 without a deadline.
+    period that meets the deadline, for the base and each variation; D = 0 without a deadline. bills: None where nothing
+    is paid.
     """
 
     company: Company
     same: Counts
     days: Counts
     due: Counts
+    bills: Bills | None = None
 
     @property
     def least(self) -> int:
@@ -52,35 +66,43 @@ class Layout:
 
     @property
     def parts(self) -> list[int]:
-        """Sizes of the parts: laws, differences, deadlines, days."""
-        size = self.company.size
-        return [size * self.bins, size * self.width, 4 * self.due.size, SUMS * len(self.days)]
+        """Sizes of the parts: laws, differences, deadlines, days, money."""
+        size, money = self.company.size, 0 if self.bills is None else sum(self.bills.parts)
+        return [size * self.bins, size * self.width, 4 * self.due.size, SUMS * len(self.days), money]
 
     @property
     def size(self) -> int:
         """Counts altogether."""
         return sum(self.parts)
 
-    def split(self, counts: Counts) -> tuple[Counts, Counts, Counts, Counts]:
-        """See the parts of the counts: laws (C, H + 2), differences (C, width), deadlines (D, 4), days (V, 4)."""
-        laws, differences, met, days = np.split(counts, np.cumsum(self.parts[:-1]))
-        shaped = laws.reshape(-1, self.bins), differences.reshape(-1, self.width)
-        return *shaped, met.reshape(-1, 4), days.reshape(-1, SUMS)
+    def split(self, counts: Counts) -> Parts:
+        """See the parts of the counts."""
+        laws, differences, met, days, money = np.split(counts, np.cumsum(self.parts[:-1]))
+        return Parts(
+            laws=laws.reshape(-1, self.bins),
+            differences=differences.reshape(-1, self.width),
+            met=met.reshape(-1, 4),
+            days=days.reshape(-1, SUMS),
+            money=money,
+        )
 
     def run(self, first: int, last: int, counts: Counts) -> None:
         """Add trials first .. last-1 to the counts."""
-        laws, differences, met, days = self.split(counts)
+        laws, differences, met, days, money = self.split(counts)
         horizon = self.company.horizon
         same = self.same - (self.least + horizon)
         for block in range(first, last, _BLOCK):
-            periods = self.company.finish(block, min(_BLOCK, last - block))
+            periods, efforts = self.company.finish(block, min(_BLOCK, last - block))
             for place, found in enumerate(periods):
                 tally(found, laws[place])
                 compare(periods[0], found, same[place], horizon, differences[place])
             for place, ends in enumerate(self.days):
                 apart(self.days[0, periods[0]], ends[periods[place]], days[place])
-            for place in range(self.due.size):
-                meet(periods[0], periods[place], self.due[[0, place]], met[place])
+            in_time = periods[: self.due.size] <= self.due[:, np.newaxis]
+            for place, found in enumerate(in_time):
+                meet(in_time[0], found, met[place])
+            if self.bills is not None:
+                self.bills.run(periods, efforts, money)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,21 +114,31 @@ class Tallies:
 
     def law(self, place: int) -> Distribution:
         """Read the law of T of one case."""
-        return Distribution.from_counts(self.plan.split(self.counts)[0][place])
-
-    @cached_property
-    def met(self) -> Counts:
-        """Who meets the deadline, (D, 4)."""
-        return self.plan.split(self.counts)[2]
+        return Distribution.from_counts(self._parts.laws[place])
 
     def differences(self, place: int) -> Differences:
         """Read the differences of one case to the base."""
-        laws, counts, _, _ = self.plan.split(self.counts)
-        return Differences.of(counts[place], least=self.plan.least, trials=int(laws[place].sum()))
+        trials = int(self._parts.laws[place].sum())
+        return Differences.of(self._parts.differences[place], least=self.plan.least, trials=trials)
 
     def days(self, place: int) -> Estimate:
         """Read the mean difference of one case to the base in days."""
-        return mean_apart(self.plan.split(self.counts)[3][place])
+        return mean_apart(self._parts.days[place])
+
+    def in_time(self, place: int) -> Chance | None:
+        """Read how sure one case makes the deadline; None without one."""
+        return chance(self._parts.met[place]) if len(self._parts.met) else None
+
+    def priced(self, place: int) -> Priced | None:
+        """Read what one case costs; None where nothing is paid."""
+        if self.plan.bills is None:
+            return None
+        unfinished = int(self._parts.laws[place][-1])
+        return self.plan.bills.read(place, self._parts.money, self.law(place), unfinished)
+
+    @cached_property
+    def _parts(self) -> Parts:
+        return self.plan.split(self.counts)
 
 
 def same_periods(base: Timeline, other: Timeline, horizon: int) -> Counts:

@@ -16,10 +16,12 @@ from itertools import chain
 import numpy as np
 
 from flow_forecaster.engine.arrays import Counts
+from flow_forecaster.engine.bills import PRICING_DRAWS, Bills, Priced
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.cases import Case, company, cost_of, most_periods
 from flow_forecaster.engine.caveats import Caveat
-from flow_forecaster.engine.comparison import Differences, Estimate, chance
+from flow_forecaster.engine.comparison import Chance, Differences, Estimate
+from flow_forecaster.engine.cost import unpriced
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.fan import Fan, fan, fan_cost
 from flow_forecaster.engine.forecasts import (
@@ -31,19 +33,21 @@ from flow_forecaster.engine.forecasts import (
 )
 from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.laws import MOST_HORIZON
-from flow_forecaster.engine.sensitivity import PACE, Ends, Field, ends_of, inputs, pace_ends, pace_law
+from flow_forecaster.engine.sensitivity import COSTS, PACE, Ends, Field, ends_of, inputs, pace_ends, pace_law
 from flow_forecaster.engine.simulation import Machine, histogram
 from flow_forecaster.engine.spread import spread, spread_cost
+from flow_forecaster.engine.swings import CostSwing, Swing
 from flow_forecaster.engine.tallies import Layout, Tallies, days_of, same_periods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variation:
-    """A case under its name, with a deadline of its own if it is not that of the base."""
+    """A case under its name, with a deadline and a budget of its own if they are not those of the base."""
 
     name: str
     case: Case
     deadline: date | None = None
+    budget: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,7 @@ class Varied:
 
     law: of its own T. same: (H + 1,), the first period of the base that ends when, or after, a period of its own does;
     0 and below it lie before the base starts. days: mean difference in calendar days, trial by trial.
-    probability and gain: P(deadline) and its difference to the base's; None without a deadline.
+    in_time: of the deadline, None without one. priced: None where nothing is paid.
     """
 
     name: str
@@ -60,47 +64,24 @@ class Varied:
     same: Counts
     differences: Differences
     days: Estimate
-    probability: float | None
-    gain: Estimate | None
+    in_time: Chance | None
+    priced: Priced | None
     caveats: tuple[Caveat, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Swing:
-    """An input at both of its ends: answers at the middle confidence, and T less T of the base, trial by trial.
-
-    swing: periods between the two answers; None if one of them lies beyond the horizon.
-    """
-
-    ends: Ends
-    answers: tuple[int | None, int | None]
-    differences: tuple[Differences, Differences]
-
-    @property
-    def swing(self) -> int | None:
-        """How far the answers lie apart."""
-        low, high = self.answers
-        return None if low is None or high is None else abs(high - low)
-
-    @property
-    def rank(self) -> tuple[int, int, float]:
-        """Sort what reaches the horizon at one end before all, by swing then, and last what is never known."""
-        known = sum(answer is not None for answer in self.answers)
-        low, high = (found.mean.value or 0.0 for found in self.differences)
-        return (2, 0, 1)[known], -(self.swing or 0), -abs(high - low)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIfAnswer:
-    """The base, its variations in the order of the request, and the inputs by their swing.
+    """The base, its variations in the order of the request, and the inputs by their swing in periods and in money.
 
     middle: the confidence in the middle of those asked for, of two the higher one.
     """
 
     base: Distribution
     probability: float | None
+    priced: Priced | None
     variations: tuple[Varied, ...]
     swings: tuple[Swing, ...]
+    cost_swings: tuple[CostSwing, ...]
     middle: float
     spread: tuple[tuple[str, float], ...]
     fan: Fan | None
@@ -113,7 +94,8 @@ class WhatIf:
 
     Raises:
         InvalidInput: nothing to vary, an exact answer asked for, another period in a variation, names twice, a start
-            too far from that of the base, or a deadline without one to compare it with or that no period can meet.
+            too far from that of the base, costs, a budget or a deadline without one to compare it with, a budget where
+            nothing is paid, or a deadline that no period can meet.
     """
 
     base: Case
@@ -121,6 +103,7 @@ class WhatIf:
     confidences: tuple[float, ...]
     sensitivity: Sequence[Field] | None = ()
     deadline: date | None = None
+    budget: float | None = None
     horizon: int | None = None
     paths: int | None = None
 
@@ -131,6 +114,9 @@ class WhatIf:
         if not self.variations and self.sensitivity == ():
             detail = "Give at least one variation, or ask for the sensitivity."
             raise InvalidInput("variations", code="nothing_to_vary", detail=detail)
+        if self.budget is not None and self.base.prices is None:
+            detail = "A budget needs something that is paid; give at least one price above 0."
+            raise InvalidInput("costs", code="no_cost", detail=detail)
         self._check_variations()
 
     def _check_variations(self) -> None:
@@ -151,9 +137,15 @@ class WhatIf:
         if other.start != base.start and abs(int(base.periods_at([other.start])[0])) > MOST_HORIZON:
             detail = f"It lies more than {MOST_HORIZON} periods from the start of the base."
             raise InvalidInput("start", code="beyond_horizon", detail=detail)
-        if variation.deadline is not None and self.deadline is None:
-            detail = "The base has no deadline that its probability could be compared with; give it one."
-            raise InvalidInput("deadline", code="nothing_to_compare", detail=detail)
+        given = {
+            "deadline": (self.deadline, variation.deadline),
+            "budget": (self.budget, variation.budget),
+            "costs": (self.base.prices, variation.case.prices),
+        }
+        for name, (ours, theirs) in given.items():
+            if ours is None and theirs is not None:
+                detail = f"The base has no {name}, so there is nothing that this could be compared with."
+                raise InvalidInput(name, code="nothing_to_compare", detail=detail)
 
     @cached_property
     def periods(self) -> int:
@@ -184,7 +176,9 @@ class WhatIf:
         basis = self.base.basis
         inputs_of_pace = [self.base] * 2 if PACE in self.fields else []
         ends = [case for known in self._ends for case in known.cases]
-        trials = basis.trials * cost_of([*self._known, *ends, *inputs_of_pace], self.periods)
+        cases = [*self._known, *ends, *inputs_of_pace]
+        paid = 0.0 if self.base.prices is None else PRICING_DRAWS * basis.trials * len(cases)
+        trials = basis.trials * cost_of(cases, self.periods) + paid
         extra = pace_law(self.base, self.periods).cost if PACE in self.fields else 0.0
         fan = 0.0 if self.paths is None else fan_cost()
         return trials + extra + fan + spread_cost(basis, self.base.model, self.periods)
@@ -198,13 +192,17 @@ class WhatIf:
         compared = [tallies.differences(place) for place in range(1 + count + 2 * len(ends))]
         varied = tuple(self._varied(place, tallies, compared[place]) for place in range(1, count + 1))
         middle = sorted(self.confidences)[len(self.confidences) // 2]
-        swings = [_swing(known, tallies, compared, 1 + count + 2 * index, middle) for index, known in enumerate(ends)]
+        places = [(known, 1 + count + 2 * index) for index, known in enumerate(ends)]
+        swings = [_swing(known, tallies, compared, place, middle) for known, place in places if known.field != COSTS]
+        cost_swings = [found for known, place in places if (found := _cost_swing(known, tallies, place, middle))]
         basis, model = self.base.basis, self.base.model
         return WhatIfAnswer(
             base=base,
             probability=base.at_most(self._due[0]) if self._due else None,
+            priced=tallies.priced(0),
             variations=varied,
             swings=tuple(sorted(swings, key=lambda swing: swing.rank)),
+            cost_swings=tuple(sorted(cost_swings, key=lambda swing: swing.rank)),
             middle=middle,
             spread=spread(basis, model, self.periods, machine.part(0.95, 1.0)),
             fan=self._fan(base),
@@ -218,6 +216,13 @@ class WhatIf:
     @cached_property
     def _ends(self) -> tuple[Ends, ...]:
         return tuple(chain.from_iterable(ends_of(self.base, field) for field in self.fields))
+
+    @property
+    def _budgets(self) -> list[float]:
+        """The budget of each known case; none without one."""
+        if self.budget is None:
+            return []
+        return [self.budget, *(variation.budget or self.budget for variation in self.variations)]
 
     @cached_property
     def _due(self) -> tuple[int, ...]:
@@ -233,7 +238,7 @@ class WhatIf:
     def _until(self, variation: Variation, deadline: date) -> tuple[int, int]:
         """Count the periods of a variation until its own deadline, or else until that of the base."""
         start = variation.case.basis.timeline.start
-        if variation.deadline in {None, deadline} and start > deadline >= self.base.basis.timeline.start:
+        if variation.deadline in {None, deadline} and start > deadline:
             detail = f"The deadline, {deadline.isoformat()}, lies before it."
             raise InvalidInput("start", code="before_start", detail=detail)
         return _until(variation.case, variation.deadline or deadline)
@@ -251,11 +256,13 @@ class WhatIf:
             if case.basis.timeline not in found:
                 found[case.basis.timeline] = same_periods(timeline, case.basis.timeline, self.periods)
         same = [found[case.basis.timeline] for case in cases]
+        due = np.array(self._due, dtype=np.int64)
         plan = Layout(
             company=company(cases, self.periods),
             same=np.array(same),
             days=np.array([days_of(case.basis.timeline, timeline.start, self.periods) for case in self._known]),
-            due=np.array(self._due, dtype=np.int64),
+            due=due,
+            bills=Bills.of(cases, self.periods, self._budgets, due),
         )
         count = self.base.basis.trials
         return Tallies(plan=plan, counts=histogram(plan.run, count=count, bins=plan.size, machine=machine))
@@ -263,7 +270,6 @@ class WhatIf:
     def _varied(self, place: int, tallies: Tallies, differences: Differences) -> Varied:
         variation = self.variations[place - 1]
         law = tallies.law(place)
-        probability, gain = chance(tallies.met[place]) if self._due else (None, None)
         told = self._caveats(tallies.law(0))
         found = basis_caveats(variation.case.basis) + self._late_caveats(variation.case, variation.deadline)
         own = tuple(caveat for caveat in found if caveat not in told)
@@ -273,9 +279,9 @@ class WhatIf:
             same=tallies.plan.same[place],
             differences=differences,
             days=tallies.days(place),
-            probability=probability,
-            gain=gain,
-            caveats=(*own, *horizon_caveats(law, self.periods), *_unpaired(differences)),
+            in_time=tallies.in_time(place),
+            priced=tallies.priced(place),
+            caveats=(*own, *horizon_caveats(law, self.periods), *self._unpriced(law), *_unpaired(differences)),
         )
 
     def _fan(self, when: Distribution) -> Fan | None:
@@ -284,8 +290,11 @@ class WhatIf:
         return fan(self.base.basis, self.base.model, periods=when.when(0.99) or when.last, paths=self.paths)
 
     def _caveats(self, when: Distribution) -> tuple[Caveat, ...]:
-        caveats = basis_caveats(self.base.basis) + horizon_caveats(when, self.periods)
+        caveats = basis_caveats(self.base.basis) + horizon_caveats(when, self.periods) + self._unpriced(when)
         return caveats + self._late_caveats(self.base, None)
+
+    def _unpriced(self, when: Distribution) -> tuple[Caveat, ...]:
+        return () if self.base.prices is None else unpriced(when, self.budget)
 
     def _late_caveats(self, case: Case, deadline: date | None) -> tuple[Caveat, ...]:
         if self.deadline is None:
@@ -296,6 +305,14 @@ class WhatIf:
 def _swing(ends: Ends, tallies: Tallies, compared: Sequence[Differences], place: int, middle: float) -> Swing:
     low, high = (tallies.law(end).when(middle) for end in (place, place + 1))
     return Swing(ends=ends, answers=(low, high), differences=(compared[place], compared[place + 1]))
+
+
+def _cost_swing(ends: Ends, tallies: Tallies, place: int, middle: float) -> CostSwing | None:
+    low, high = tallies.priced(place), tallies.priced(place + 1)
+    if low is None or high is None:
+        return None
+    answers = low.money.quantile(middle), high.money.quantile(middle)
+    return CostSwing(ends=ends, answers=answers, differences=(low.difference, high.difference))
 
 
 def _until(case: Case, deadline: date) -> tuple[int, int]:

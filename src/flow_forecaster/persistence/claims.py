@@ -114,9 +114,12 @@ class ClaimRepository:
         asked = select(ForecastRow.cancel_requested).where(*is_held(claim))
         return (await self._connection.execute(asked)).scalar_one_or_none()
 
-    async def succeed(self, claim: Claim, result: str) -> bool:
-        """Store the result; False if the claim is lost."""
-        return await self._finish(claim, status="succeeded", result=result, progress=1.0)
+    async def succeed(self, claim: Claim, result: str, *, engine_version: str) -> bool:
+        """Store the result, and which engine found it, which need not be that which accepted the forecast.
+
+        False if the claim is lost.
+        """
+        return await self._finish(claim, status="succeeded", result=result, progress=1.0, engine_version=engine_version)
 
     async def fail(self, claim: Claim, error: str) -> bool:
         """Store why it failed; False if the claim is lost."""

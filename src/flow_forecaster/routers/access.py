@@ -33,8 +33,14 @@ class GuardedRoute(APIRoute):
     """A route behind the gate. Who is not let in is answered before anything of the body is read."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the caller in and charge for it, or refuse; a wrong method is refused by the route itself."""
-        if scope["method"] in (self.methods or ()) and (self.openapi_extra or {}) != EVERYONE:
+        """Let the caller in and charge for it, or refuse; a wrong method is refused by the route itself.
+
+        HEAD is answered where GET is for everyone: that is how probes ask. The server leaves the body out.
+        """
+        is_open = (self.openapi_extra or {}) == EVERYONE
+        if is_open and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        elif not is_open and scope["method"] in (self.methods or ()):
             gate: Gate = scope["app"].state.gate
             headers = Headers(scope=scope)
             sent = headers.getlist("authorization")

@@ -22,7 +22,7 @@ def header(name: str, description: str, **bounds: int) -> dict[str, Any]:
 
 
 INVALID: Responses = {
-    400: problem("The body is not JSON."),
+    400: problem("The body is empty, or cannot be read as JSON; `detail` says why."),
     413: problem("The body is too large."),
     415: problem("The body is not sent as JSON."),
     422: problem("The request cannot be answered; `errors` names the fields."),

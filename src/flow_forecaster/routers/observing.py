@@ -19,6 +19,7 @@ from flow_forecaster.services.tracing import UNTRACED, Tracer
 _ID_HEADER = b"x-request-id"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # whoever asks may send any other
 _GUESSING = frozenset({ApiKeyInvalid.code, TooManyWrongKeys.code})  # the operator is told who it is
+_DEFECT, _FOR_NOW = 500, 503  # plain numbers: every request is compared with them
 _QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -78,9 +79,10 @@ class Observing:
         if problem is not None:
             self._metrics.refused(problem)
         if scope["path"] not in _QUIET_PATHS:
-            self._log.info(
-                "request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 2), **said
-            )
+            # Somebody should look at what the service could not do.
+            log = self._log
+            say = log.info if status < _DEFECT else log.warning if status == _FOR_NOW else log.error
+            say("request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 2), **said)
 
 
 def _route(scope: Scope) -> str:

@@ -1,6 +1,8 @@
 """Pydantic's errors in the API's words: a JSON Pointer, a stable code, a sentence that echoes no input."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from flow_forecaster.schemas.problems import FieldError
@@ -10,6 +12,7 @@ _MOST_SEGMENT = 64
 
 _CODES: Mapping[str, str] = {
     "missing": "missing",
+    "not_removable": "not_removable",
     "extra_forbidden": "unknown_field",
     "greater_than": "out_of_range",
     "greater_than_equal": "out_of_range",
@@ -32,7 +35,6 @@ _CODES: Mapping[str, str] = {
 }
 _DETAILS: Mapping[str, str] = {
     "extra_forbidden": "There is no such field.",
-    "union_tag_invalid": "The kind is not one that is known here.",
     "union_tag_not_found": "A kind is needed.",
     "missing": "This field is needed.",
     "uuid_parsing": "This is not a UUID.",
@@ -49,6 +51,13 @@ _DETAILS: Mapping[str, str] = {
     "date_parsing": "There is no such date.",
     "finite_number": "A finite number is needed here.",
 }
+_COUNTED: Mapping[str, str] = {
+    "too_short": "At least {min_length} {things} needed here.",
+    "too_long": "At most {max_length} {things} taken here.",
+    "string_too_short": "At least {min_length} {things} needed here.",
+    "string_too_long": "At most {max_length} {things} taken here.",
+}
+_DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
 
 
 def field_errors(errors: Sequence[Mapping[str, Any]], body: Any) -> list[FieldError]:
@@ -65,12 +74,27 @@ def field_detail(error: Mapping[str, Any]) -> str:
     kind = str(error["type"])
     if kind == "value_error":
         return str(error["ctx"]["error"])
-    return _DETAILS.get(kind) or str(error["msg"]) + "."
+    if kind == "union_tag_invalid":
+        return f"There is no such kind here; known are {error['ctx']['expected_tags']}."
+    if kind in _COUNTED:
+        return _counted(kind, error["ctx"])
+    return _DETAILS.get(kind) or _DATE.sub(_iso, str(error["msg"])) + "."
 
 
 def pointer(path: Iterable[str | int]) -> str:
     """Write a path as a JSON Pointer (RFC 6901)."""
     return "".join("/" + _escaped(segment) for segment in path)
+
+
+def _counted(kind: str, bounds: Mapping[str, Any]) -> str:
+    one, several = ("character is", "characters are") if kind.startswith("string") else ("entry is", "entries are")
+    bound = bounds["max_length" if kind.endswith("long") else "min_length"]
+    return _COUNTED[kind].format(**bounds, things=one if bound == 1 else several)
+
+
+def _iso(found: re.Match[str]) -> str:
+    """Write a date as the API does; pydantic tells its bounds as Python writes them."""
+    return date(*map(int, found.groups())).isoformat()
 
 
 def _field_error(error: Mapping[str, Any], body: Any) -> FieldError:

@@ -1,5 +1,6 @@
 """Every error as an RFC 9457 problem. The table says with which status the service's own errors are told."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
@@ -185,8 +186,9 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
     if of_the_body and _has_body(request) and not _is_json(request):
         return await _service_error(request, MediaTypeNotSupported())
     if any(item["type"] == "json_invalid" for item in error.errors()):
-        detail = "The body is not JSON."
-        return _answer(request, HTTPStatus.BAD_REQUEST, "malformed_json", detail)
+        return _answer(request, HTTPStatus.BAD_REQUEST, *_HTTP[HTTPStatus.BAD_REQUEST])
+    if not error.body and any(item["loc"] == ("body",) and item["type"] == "missing" for item in error.errors()):
+        return _answer(request, HTTPStatus.BAD_REQUEST, "malformed_json", "The body is empty, and JSON is needed.")
     return _invalid(request, field_errors(error.errors(), error.body))
 
 
@@ -201,17 +203,33 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     code, detail = _HTTP.get(error.status_code, ("http_error", "The request was refused."))
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        detail = _why_unread(error.__cause__) or detail
     headers = {name.lower().replace("-", "_"): value for name, value in (error.headers or {}).items()}
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["allow"] = _allowed(request)
     return _answer(request, error.status_code, code, detail, **headers)
 
 
+def _why_unread(cause: BaseException | None) -> str | None:
+    """Say what Python's reader of JSON could not take, where it is JSON all the same."""
+    if isinstance(cause, RecursionError):
+        return "The body is nested too deeply to be read."
+    if type(cause) is ValueError:  # of which broken UTF-8 is a kind
+        return f"The body has a number of more than {sys.get_int_max_str_digits():,} digits."
+    return None
+
+
 def _allowed(request: Request) -> str:
-    """List the methods of an address; the router itself names those of one route only."""
+    """List the methods of an address; the router itself names those of one route only.
+
+    What the document does not describe is the documentation itself. Whatever everyone may GET answers HEAD, too.
+    """
     paths = request.app.openapi()["paths"].items()
     found = [operations for template, operations in paths if compile_path(template)[0].match(request.url.path)]
-    return ", ".join(sorted({method.upper() for operations in found for method in operations}))
+    methods = {method.upper(): operation for operations in found for method, operation in operations.items()}
+    is_open = not found or ("GET" in methods and methods["GET"].get("security") == [])
+    return ", ".join(sorted(methods.keys() | ({"GET", "HEAD"} if is_open else set())))
 
 
 async def _crash(request: Request, _error: Exception) -> Response:

@@ -18,7 +18,7 @@ from flow_forecaster.engine.samplers import Sampler as EngineSampler
 from flow_forecaster.engine.samplers import samplers_for
 from flow_forecaster.engine.scoring import PROMISES, Coverage, Rating
 from flow_forecaster.engine.version import ENGINE_VERSION
-from flow_forecaster.schemas.base import Count, Response
+from flow_forecaster.schemas.base import Asking, Count, Response
 from flow_forecaster.schemas.fields import HistoryFields, Seed
 from flow_forecaster.schemas.histories import Sampler
 from flow_forecaster.schemas.results import Warning  # noqa: A004 - the field's own name
@@ -38,7 +38,7 @@ _Periods = Annotated[Count, Field(ge=1, le=MOST_PERIODS)]
 _SAMPLER: TypeAdapter[Sampler] = TypeAdapter(Sampler)
 
 
-class BacktestRequest(HistoryFields):
+class BacktestRequest(HistoryFields, Asking):
     """Would forecasts have come true on this history?"""
 
     kind: Literal["backtest"]
@@ -70,7 +70,7 @@ class BacktestRequest(HistoryFields):
             raise ValueError("Each horizon is asked for once.")
         return horizons
 
-    def resolved(self, *, today: date, seed: int) -> Self:
+    def settled(self, *, today: date, seed: int) -> Self:
         """Fill in what was left open: samplers, horizons, minimum, step and seed.
 
         Raises:

@@ -1,6 +1,7 @@
 """The manners that all requests share."""
 
-from typing import Annotated, Any
+from datetime import date
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -29,6 +30,31 @@ class Request(BaseModel):
                 )
             return {name: value for name, value in data.items() if value is not None}
         return data
+
+
+class Asking(Request):
+    """A request that puts a question: what is open is settled, and what the question chose is kept beside it."""
+
+    def asked(self, *, today: date, seed: int) -> tuple[Self, Any]:
+        """Resolve the request, so that nothing is left to default and it can be repeated; give it and its question.
+
+        Raises:
+            InvalidInput: it cannot be answered, with the field that is to blame.
+        """
+        settled = self.settled(today=today, seed=seed)
+        question = settled.question()
+        return settled.completed(question), question
+
+    def settled(self, *, today: date, seed: int) -> Self:  # noqa: ARG002 - what the kinds need
+        """Fill in what the request leaves open; nothing, unless its kind does."""
+        return self
+
+    def question(self) -> Any:
+        """Map a settled request to the engine; each kind does."""
+
+    def completed(self, _question: Any) -> Self:
+        """Fill in what the question has chosen."""
+        return self
 
 
 class Response(BaseModel):

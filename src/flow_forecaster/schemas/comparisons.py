@@ -9,7 +9,19 @@ from flow_forecaster.engine import what_if as engine
 from flow_forecaster.engine.arrays import Counts
 from flow_forecaster.engine.calendar import Timeline
 from flow_forecaster.engine.comparison import Differences
+from flow_forecaster.engine.swings import Swing
 from flow_forecaster.schemas.base import Response
+from flow_forecaster.schemas.cost_comparisons import (
+    BaseCost,
+    CostSensitivity,
+    ProbabilityDifference,
+    VariedCost,
+    base_cost,
+    cost_sensitivity,
+    probability,
+    varied_cost,
+)
+from flow_forecaster.schemas.costs import with_prices
 from flow_forecaster.schemas.explanations import explanation
 from flow_forecaster.schemas.results import (
     MonteCarloError,
@@ -59,19 +71,12 @@ class AnswerDifference(Response):
     error: MonteCarloError = Field(description="In periods of the base, from the errors of both answers.")
 
 
-class ProbabilityDifference(Response):
-    """P(the scope is finished by the deadline) of a variation, less that of the base, with its standard error."""
-
-    probability: float
-    difference: float
-    standard_error: float | None
-
-
 class WhatIfBase(WhenReading):
     """The forecast that is varied."""
 
     probability: float | None = Field(description="P(the scope is finished by the deadline); null without one.")
     periods: int | None = Field(description="Whole periods until the deadline; null without one.")
+    cost: BaseCost | None = Field(description="Null unless the request says what is paid.")
 
 
 class VariationResult(WhenReading):
@@ -82,6 +87,7 @@ class VariationResult(WhenReading):
     day_difference: DayDifference = Field(description="In calendar days, whatever the periods and starts of both are.")
     answer_differences: list[AnswerDifference]
     deadline: ProbabilityDifference | None
+    cost: VariedCost | None = Field(description="Null unless the request says what is paid.")
     warnings: list[Warning] = Field(description="Those that the base does not have.")
 
 
@@ -111,6 +117,9 @@ class Sensitivity(Response):
     periods: int | None = Field(description="The base's answer.")
     date: dt.date | None
     rows: list[SensitivityRow]
+    cost: CostSensitivity | None = Field(
+        description="The same for the cost; null unless the request says what is paid."
+    )
 
 
 class WhatIfResult(Provenance):
@@ -126,22 +135,34 @@ def what_if_result(request: WhatIfRequest, question: engine.WhatIf, answer: engi
     """Present the answer to what if."""
     basis, model = question.base.basis, question.base.model
     law, timeline = answer.base, basis.timeline
-    reading = when_reading(request.confidence, law, timeline, request.trials)
-    explained = explanation(basis, model, answer.spread, answer.fan)
+    base = WhatIfBase(
+        **dict(when_reading(request.confidence, law, timeline, request.trials)),
+        probability=answer.probability,
+        periods=question.due,
+        cost=base_cost(request, answer.priced),
+    )
+    explained, prices = explanation(basis, model, answer.spread, answer.fan), question.base.prices
     variations = [
-        _variation(request, varied.case.basis.timeline, reading, found)
+        _variation(request, varied.case.basis.timeline, base, found)
         for varied, found in zip(question.variations, answer.variations, strict=True)
     ]
     return WhatIfResult(
         kind="what_if",
-        **dict(provenance_of(request, "monte_carlo", answer.caveats + joined(law), explained)),
-        base=WhatIfBase(**dict(reading), probability=answer.probability, periods=question.due),
+        **dict(
+            provenance_of(
+                request,
+                "monte_carlo",
+                answer.caveats + joined(law),
+                explained if prices is None else with_prices(explained, prices),
+            )
+        ),
+        base=base,
         variations=variations,
         sensitivity=None if not question.fields else _sensitivity(timeline, answer),
     )
 
 
-def _variation(request: WhatIfRequest, timeline: Timeline, base: WhenReading, varied: engine.Varied) -> VariationResult:
+def _variation(request: WhatIfRequest, timeline: Timeline, base: WhatIfBase, varied: engine.Varied) -> VariationResult:
     law = varied.law
     reading = when_reading(request.confidence, law, timeline, request.trials, _MOST_ROWS)
     pairs = zip(reading.answers, base.answers, strict=True)
@@ -151,7 +172,8 @@ def _variation(request: WhatIfRequest, timeline: Timeline, base: WhenReading, va
         difference=_trial_difference(varied.differences),
         day_difference=DayDifference(mean=varied.days.value, standard_error=varied.days.standard_error),
         answer_differences=[_answer_difference(ours, theirs, varied.same) for ours, theirs in pairs],
-        deadline=_probability(varied),
+        deadline=probability(varied.in_time),
+        cost=varied_cost(request, varied.priced, base.cost),
         warnings=[Warning(code=one.code, detail=one.detail) for one in varied.caveats + joined(law, _MOST_ROWS)],
     )
 
@@ -185,14 +207,6 @@ def _mean(found: Differences) -> MeanDifference:
     return MeanDifference(mean=found.mean.value, standard_error=found.mean.standard_error)
 
 
-def _probability(varied: engine.Varied) -> ProbabilityDifference | None:
-    if varied.probability is None or varied.gain is None or varied.gain.value is None:
-        return None
-    return ProbabilityDifference(
-        probability=varied.probability, difference=varied.gain.value, standard_error=varied.gain.standard_error
-    )
-
-
 def _sensitivity(timeline: Timeline, answer: engine.WhatIfAnswer) -> Sensitivity:
     middle = answer.base.when(answer.middle)
     return Sensitivity(
@@ -200,10 +214,13 @@ def _sensitivity(timeline: Timeline, answer: engine.WhatIfAnswer) -> Sensitivity
         periods=middle,
         date=None if middle is None else timeline.end_of(middle),
         rows=[_row(timeline, swing) for swing in answer.swings],
+        cost=None
+        if answer.priced is None
+        else cost_sensitivity(answer.middle, answer.priced.money, answer.cost_swings),
     )
 
 
-def _row(timeline: Timeline, swing: engine.Swing) -> SensitivityRow:
+def _row(timeline: Timeline, swing: Swing) -> SensitivityRow:
     low, high = (
         SensitivityEnd(
             value=value,

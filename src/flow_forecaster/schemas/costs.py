@@ -13,6 +13,7 @@ from flow_forecaster.engine.forecasts import When
 from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.engine.laws import MOST_HORIZON, Basis
 from flow_forecaster.engine.model_laws import horizon_for
+from flow_forecaster.engine.prices import MOST_MONEY, Prices
 from flow_forecaster.schemas.base import Count, Request, Response
 from flow_forecaster.schemas.explanations import Assumption, Explanation, explanation
 from flow_forecaster.schemas.fields import Horizon, ModelFields
@@ -31,8 +32,8 @@ from flow_forecaster.schemas.scopes import Scope
 
 MOST_ROWS = 200
 
-Money = Annotated[float, Field(strict=True, ge=0, le=engine.MOST_MONEY, allow_inf_nan=False)]
-Budget = Annotated[float, Field(strict=True, gt=0, le=engine.MOST_MONEY, allow_inf_nan=False)]
+Money = Annotated[float, Field(strict=True, ge=0, le=MOST_MONEY, allow_inf_nan=False)]
+Budget = Annotated[float, Field(strict=True, gt=0, le=MOST_MONEY, allow_inf_nan=False)]
 
 
 class CostOfDelay(Request):
@@ -61,16 +62,14 @@ class Costs(Request):
     fixed: Money = Field(default=0.0, description="Once.")
     delay: CostOfDelay | None = None
 
-    def value(self, basis: Basis) -> engine.Prices:
+    def value(self, basis: Basis) -> Prices:
         """Map to the engine's prices."""
         with inside("costs"):
             if self.delay is None:
-                return engine.Prices(rate=self.per_contributor_period, fixed=self.fixed)
+                return Prices(rate=self.per_contributor_period, fixed=self.fixed)
             with inside("delay"):
                 first = self.delay.first(basis)
-            return engine.Prices(
-                rate=self.per_contributor_period, fixed=self.fixed, delay=self.delay.per_period, after=first
-            )
+            return Prices(rate=self.per_contributor_period, fixed=self.fixed, delay=self.delay.per_period, after=first)
 
 
 class CostEstimate(Request):
@@ -95,13 +94,11 @@ class CostRequest(ModelFields):
     deadline: Day | None = Field(default=None, description="The last day, inclusive: how sure are we to make it?")
     horizon: Horizon | None = Field(default=None, description="Most periods to simulate; chosen if absent.")
 
-    def resolved(self, *, today: date, seed: int) -> Self:
-        """Fill in what was left open, the horizon too."""
-        chosen = super().resolved(today=today, seed=seed)
-        question = chosen.question()
+    def completed(self, question: engine.Cost | engine_estimates.EstimatedCost) -> Self:
+        """Fill in the horizon, if there is work to simulate."""
         if isinstance(question, engine_estimates.EstimatedCost):
-            return chosen
-        return chosen.model_copy(update={"horizon": question.work.horizon})
+            return self
+        return self.model_copy(update={"horizon": question.work.horizon})
 
     def question(self) -> engine.Cost | engine_estimates.EstimatedCost:
         """Map a resolved request to the engine."""
@@ -254,14 +251,12 @@ def cost_result(
 def _worked_out(request: CostRequest, question: engine.Cost, answer: engine.CostAnswer) -> CostResult:
     work, law = question.work, answer.when
     trials = trials_of(request, law.method)
-    explained = explanation(work.basis, work.model, law.spread, law.fan)
-    priced = Assumption(code=question.prices.assumption.code, detail=question.prices.assumption.detail)
-    explained = explained.model_copy(update={"assumptions": [*explained.assumptions, priced]})
+    explained = with_prices(explanation(work.basis, work.model, law.spread, law.fan), question.prices)
     return CostResult(
         kind="cost",
         **dict(provenance_of(request, law.method, answer.caveats + joined(law.when), explained)),
-        cost=_cost_reading(request.confidence, answer.money, trials),
-        budget=_budget_reading(request, answer.money, answer.within),
+        cost=cost_reading(request.confidence, answer.money, trials),
+        budget=budget_reading(request.confidence, request.budget, answer.money, answer.within),
         deadline=_date_reading(request, question, answer),
         probability_of_both=answer.both,
         effort=_effort_reading(request.confidence, answer.effort, trials),
@@ -278,8 +273,8 @@ def _estimated(
     return CostResult(
         kind="cost",
         **provenance,
-        cost=_cost_reading(request.confidence, answer.money, None),
-        budget=_budget_reading(request, answer.money, answer.within),
+        cost=cost_reading(request.confidence, answer.money, None),
+        budget=budget_reading(request.confidence, request.budget, answer.money, answer.within),
         deadline=None,
         probability_of_both=None,
         effort=None,
@@ -287,7 +282,14 @@ def _estimated(
     )
 
 
-def _cost_reading(confidences: Sequence[float], law: Amounts, trials: int | None) -> CostReading:
+def with_prices(explained: Explanation, prices: Prices) -> Explanation:
+    """Say what is paid as well."""
+    priced = Assumption(code=prices.assumption.code, detail=prices.assumption.detail)
+    return explained.model_copy(update={"assumptions": [*explained.assumptions, priced]})
+
+
+def cost_reading(confidences: Sequence[float], law: Amounts, trials: int | None, most: int = MOST_ROWS) -> CostReading:
+    """Read a law of money, in at most so many rows; `trials` is None where it is exact."""
     answers = [
         CostAnswer(
             confidence=confidence,
@@ -297,7 +299,7 @@ def _cost_reading(confidences: Sequence[float], law: Amounts, trials: int | None
         )
         for confidence in confidences
     ]
-    return CostReading(**dict(_amount_reading(confidences, law)), answers=answers)
+    return CostReading(**dict(_amount_reading(confidences, law, most)), answers=answers)
 
 
 def _effort_reading(confidences: Sequence[float], law: Amounts, trials: int | None) -> EffortReading:
@@ -309,13 +311,13 @@ def _effort_reading(confidences: Sequence[float], law: Amounts, trials: int | No
         )
         for confidence in confidences
     ]
-    return EffortReading(**dict(_amount_reading(confidences, law)), answers=answers)
+    return EffortReading(**dict(_amount_reading(confidences, law, MOST_ROWS)), answers=answers)
 
 
-def _amount_reading(confidences: Sequence[float], law: Amounts) -> AmountReading:
+def _amount_reading(confidences: Sequence[float], law: Amounts, most: int) -> AmountReading:
     rows = [
         AmountRow(at_most=amount, probability=probability, cumulative=cumulative)
-        for amount, probability, cumulative in law.rows(MOST_ROWS)
+        for amount, probability, cumulative in law.rows(most)
     ]
     return AmountReading(
         distribution=rows, mean=law.mean, standard_deviation=law.standard_deviation, width=law.width_at(confidences)
@@ -329,19 +331,22 @@ def _error(quantile: Callable[[float], float | None], share: float, trials: int 
     return AmountError(low=None if low is None else quantile(low), high=None if high is None else quantile(high))
 
 
-def _budget_reading(request: CostRequest, law: Amounts, within: float | None) -> BudgetReading | None:
-    if request.budget is None or within is None:
+def budget_reading(
+    confidences: Sequence[float], budget: float | None, law: Amounts, within: float | None
+) -> BudgetReading | None:
+    """Read what becomes of a budget; None without one."""
+    if budget is None or within is None:
         return None
-    over = law.over(request.budget)
+    over = law.over(budget)
     answers = [
         OverrunAnswer(
             confidence=confidence,
             value_at_risk=over.quantile(confidence),
             conditional_value_at_risk=over.tail_mean(confidence),
         )
-        for confidence in request.confidence
+        for confidence in confidences
     ]
-    return BudgetReading(amount=request.budget, probability=within, expected_overrun=over.mean, answers=answers)
+    return BudgetReading(amount=budget, probability=within, expected_overrun=over.mean, answers=answers)
 
 
 def _date_reading(request: CostRequest, question: engine.Cost, answer: engine.CostAnswer) -> DateReading | None:

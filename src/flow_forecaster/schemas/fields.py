@@ -15,7 +15,7 @@ from flow_forecaster.engine.history import ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.laws import MOST_HORIZON, Basis
 from flow_forecaster.engine.model import Model
-from flow_forecaster.schemas.base import Confidence, Count, Request
+from flow_forecaster.schemas.base import Asking, Confidence, Count, Request
 from flow_forecaster.schemas.calendars import Calendar
 from flow_forecaster.schemas.capacities import Capacity, LeadTime
 from flow_forecaster.schemas.histories import (
@@ -111,7 +111,7 @@ class HistoryFields(Request):
         return None if self.calendar is None else self.calendar.value()
 
 
-class AheadFields(Request):
+class AheadFields(Asking):
     """What every kind of forecast is asked with that looks ahead, from whatever histories."""
 
     start: Day | None = Field(default=None, description="First day of the forecast; today (UTC) if absent.")
@@ -135,8 +135,8 @@ class AheadFields(Request):
 class ForecastFields(AheadFields, HistoryFields):
     """What every kind of forecast is asked with that looks ahead from one history."""
 
-    def resolved(self, *, today: date, seed: int) -> Self:
-        """Fill in what was left open.
+    def settled(self, *, today: date, seed: int) -> Self:
+        """Fill in start, seed and holidays.
 
         Raises:
             InvalidInput: neither or both of history and project, an all-zero history, impossible dates.

@@ -24,15 +24,9 @@ class WhenRequest(ModelFields):
     scope: Scope
     horizon: Horizon | None = Field(default=None, description="Most periods to simulate; chosen if absent.")
 
-    def resolved(self, *, today: date, seed: int) -> Self:
-        """Fill in what was left open, the horizon too."""
-        return self.asked(today=today, seed=seed)[0]
-
-    def asked(self, *, today: date, seed: int) -> tuple[Self, engine.When]:
-        """Fill in what was left open, and give the question that the horizon was chosen by."""
-        chosen = super().resolved(today=today, seed=seed)
-        question = chosen.question()
-        return chosen.model_copy(update={"horizon": question.horizon}), question
+    def completed(self, question: engine.When) -> Self:
+        """Fill in the horizon."""
+        return self.model_copy(update={"horizon": question.horizon})
 
     def question(self) -> engine.When:
         """Map a resolved request to the engine."""
@@ -51,9 +45,10 @@ class HowManyRequest(ModelFields):
 
     def question(self) -> engine.HowMany:
         """Map a resolved request to the engine."""
-        if (self.periods is None) == (self.until is None):
-            detail = "Give either periods or until."
-            raise InvalidInput(code="periods_or_until", detail=detail)
+        if self.periods is None and self.until is None:
+            raise InvalidInput("periods", code="periods_or_until", detail="Give either periods or until.")
+        if self.periods is not None and self.until is not None:
+            raise InvalidInput("until", code="periods_or_until", detail="Give either periods or until, not both.")
         if self.lead_time is not None and self.lead_time.applies == "tail":
             detail = "Without a scope there is no last item that a cycle time could follow; take 'cold_start'."
             raise InvalidInput("lead_time", "applies", code="tail_without_scope", detail=detail)
@@ -74,15 +69,9 @@ class DeadlineRequest(ModelFields):
     deadline: Day = Field(description="The last day, inclusive.")
     horizon: Horizon | None = Field(default=None, description="Most periods to simulate; chosen if absent.")
 
-    def resolved(self, *, today: date, seed: int) -> Self:
-        """Fill in what was left open, the horizon too."""
-        return self.asked(today=today, seed=seed)[0]
-
-    def asked(self, *, today: date, seed: int) -> tuple[Self, engine.Deadline]:
-        """Fill in what was left open, and give the question that the horizon was chosen by."""
-        chosen = super().resolved(today=today, seed=seed)
-        question = chosen.question()
-        return chosen.model_copy(update={"horizon": question.horizon}), question
+    def completed(self, question: engine.Deadline) -> Self:
+        """Fill in the horizon."""
+        return self.model_copy(update={"horizon": question.horizon})
 
     def question(self) -> engine.Deadline:
         """Map a resolved request to the engine."""

@@ -11,7 +11,7 @@ from flow_forecaster.engine.history import DAY
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.lead_time import LONGEST
 from flow_forecaster.engine.version import ENGINE_VERSION
-from flow_forecaster.schemas.base import Confidence, Count, Request
+from flow_forecaster.schemas.base import Asking, Confidence, Count
 from flow_forecaster.schemas.capacities import MOST_CYCLE_TIMES
 from flow_forecaster.schemas.explanations import Assumption, Explanation
 from flow_forecaster.schemas.fields import CONFIDENCES, Seed
@@ -25,7 +25,7 @@ from flow_forecaster.schemas.results import (
 from flow_forecaster.schemas.webhooks import CallbackUrl
 
 
-class ItemRequest(Request):
+class ItemRequest(Asking):
     """When is an item finished that was started so long ago?"""
 
     kind: Literal["item"]
@@ -52,7 +52,7 @@ class ItemRequest(Request):
             raise ValueError("Each confidence is asked for once.")
         return confidence
 
-    def resolved(self, *, today: dt.date, seed: int) -> Self:
+    def settled(self, *, today: dt.date, seed: int) -> Self:
         """Fill in what was left open, the age too.
 
         Raises:

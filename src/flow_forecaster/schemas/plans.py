@@ -65,10 +65,9 @@ class MilestonesRequest(FanFields, ForecastFields):
     deadline: Day | None = Field(default=None, description="Which features are done by the end of this day?")
     horizon: Horizon | None = Field(default=None, description="Most periods to simulate; chosen if absent.")
 
-    def resolved(self, *, today: date, seed: int) -> Self:
-        """Fill in what was left open, the horizon too."""
-        chosen = super().resolved(today=today, seed=seed)
-        return chosen.model_copy(update={"horizon": chosen.question().horizon})
+    def completed(self, question: Delivery) -> Self:
+        """Fill in the horizon."""
+        return self.model_copy(update={"horizon": question.horizon})
 
     def question(self) -> Delivery:
         """Map a resolved request to the engine."""
@@ -146,17 +145,20 @@ class TeamsRequest(FanFields, AheadFields):
     deadline: Day | None = Field(default=None, description="How sure is the delivery by the end of this day?")
     horizon: Horizon | None = Field(default=None, description="Most periods to simulate; chosen if absent.")
 
-    def resolved(self, *, today: date, seed: int) -> Self:
-        """Fill in what was left open: holidays of each team, and the horizon too."""
+    def settled(self, *, today: date, seed: int) -> Self:
+        """Fill in start and seed, and the holidays of each team."""
         start = today if self.start is None else self.start
         teams = []
         for index, team in enumerate(self.teams):
             with inside("teams", index):
                 teams.append(team.with_holidays(start))
-        chosen = self.model_copy(
+        return self.model_copy(
             update={"start": start, "seed": seed if self.seed is None else self.seed, "teams": teams}
         )
-        return chosen.model_copy(update={"horizon": chosen.question().horizon})
+
+    def completed(self, question: Delivery) -> Self:
+        """Fill in the horizon."""
+        return self.model_copy(update={"horizon": question.horizon})
 
     def question(self) -> Delivery:
         """Map a resolved request to the engine."""

@@ -30,17 +30,18 @@ from flow_forecaster.engine.invalid import InvalidInput, inside
 from flow_forecaster.schemas.base import Request
 from flow_forecaster.schemas.calendars import Calendar
 from flow_forecaster.schemas.capacities import Capacity, LeadTime
+from flow_forecaster.schemas.costs import Budget, Costs
 from flow_forecaster.schemas.fields import Horizon, ModelFields
 from flow_forecaster.schemas.histories import AdaptiveSampler, Day, History, Sampler
 from flow_forecaster.schemas.scopes import Risks, Scope
 
 MOST_VARIATIONS = 20
-_NEEDED = ("scope", "start", "deadline")
-"""What a variation may change but not take away."""
+_KEPT = ("scope", "start", "deadline", "costs", "budget")
+"""What a variation may change but not take away, if the base has it: it is what both are compared by."""
 _DEEPEST = 8
 """No request has objects within objects as deep as this."""
 
-InputName: TypeAlias = Literal["pace", "items", "split_rate", "risks", "growth", "focus", "lead_time"]
+InputName: TypeAlias = Literal["pace", "items", "split_rate", "risks", "growth", "focus", "lead_time", "costs"]
 
 
 def _all_or_some(value: object) -> str:
@@ -49,7 +50,7 @@ def _all_or_some(value: object) -> str:
 
 
 Sensitivity = Annotated[
-    Annotated[list[InputName], Field(min_length=1, max_length=7), Tag("some")]
+    Annotated[list[InputName], Field(min_length=1, max_length=8), Tag("some")]
     | Annotated[bool, Field(strict=True), Tag("all")],
     Discriminator(_all_or_some),
 ]
@@ -66,6 +67,8 @@ class Change(Request):
     risks: Any = Field(default=None, description="Takes the place of the base's list; null takes it away.")
     capacity: Any = Field(default=None, description=_PATCH)
     lead_time: Any = Field(default=None, description=_PATCH)
+    costs: Any = Field(default=None, description="Merge patch of the base's costs.")
+    budget: Any = Field(default=None, description="Another budget, if the base has one.")
     start: Any = Field(default=None, description="Another first day of the forecast.", examples=["2026-12-07"])
     deadline: Any = Field(default=None, description="Another last day, if the base has a deadline.")
 
@@ -102,6 +105,8 @@ class Varied(Request):
     risks: Risks = Field(default=[])
     capacity: Capacity | None = None
     lead_time: LeadTime | None = None
+    costs: Costs | None = None
+    budget: Budget | None = None
     start: Day | None = None
     deadline: Day | None = None
 
@@ -112,6 +117,8 @@ class WhatIfRequest(ModelFields):
     kind: Literal["what_if"]
     scope: Scope
     deadline: Day | None = Field(default=None, description="The last day, inclusive: how would its chance change?")
+    costs: Costs | None = Field(default=None, description="What is paid: how would the cost change?")
+    budget: Budget | None = Field(default=None, description="How would the chance of keeping it change? Needs costs.")
     horizon: Horizon | None = Field(default=None, description="Most periods to simulate; chosen if absent.")
     variations: Annotated[list[Variation], Field(max_length=MOST_VARIATIONS)] = Field(
         default=[], description="Each is compared with the base on the same trials."
@@ -134,15 +141,21 @@ class WhatIfRequest(ModelFields):
             raise ValidationError.from_exception_data("WhatIfRequest", refused)
         return self
 
-    def resolved(self, *, today: date, seed: int) -> Self:
-        """Fill in what was left open, the holidays of each variation's calendar and the horizon too."""
-        chosen = super().resolved(today=today, seed=seed)
+    def asked(self, *, today: date, seed: int) -> tuple[Self, engine.WhatIf]:
+        """Resolve the request; what is refused is led as far as it was written."""
+        with _as_far_as_written(self.variations):
+            return super().asked(today=today, seed=seed)
+
+    def settled(self, *, today: date, seed: int) -> Self:
+        """Fill in what was left open, the holidays of each variation's calendar too."""
+        chosen = super().settled(today=today, seed=seed)
         start = today if self.start is None else self.start
         variations = [self._with_holidays_of(place, start, chosen.calendar) for place in range(len(self.variations))]
-        chosen = chosen.model_copy(update={"variations": variations})
-        with _as_far_as_written(self.variations):
-            periods = chosen.question().periods
-        return chosen.model_copy(update={"horizon": periods})
+        return chosen.model_copy(update={"variations": variations})
+
+    def completed(self, question: engine.WhatIf) -> Self:
+        """Fill in the horizon."""
+        return self.model_copy(update={"horizon": question.periods})
 
     def question(self) -> engine.WhatIf:
         """Map a resolved request to the engine."""
@@ -154,15 +167,16 @@ class WhatIfRequest(ModelFields):
                 confidences=tuple(self.confidence),
                 sensitivity=fields,
                 deadline=self.deadline,
+                budget=self.budget,
                 horizon=self.horizon,
                 paths=self.paths,
             )
 
     def case(self) -> Case:
         """Map the base to the engine."""
-        case = Case(basis=self.basis(), model=self.model(self.scope))
-        check_model(case.basis, case.model)
-        return case
+        basis, model = self.basis(), self.model(self.scope)
+        check_model(basis, model)
+        return Case(basis=basis, model=model, prices=None if self.costs is None else self.costs.value(basis))
 
     def varied(self, place: int) -> Self:
         """Make the request that a variation stands for."""
@@ -173,7 +187,9 @@ class WhatIfRequest(ModelFields):
     def _variation(self, place: int) -> engine.Variation:
         with inside("variations", place, "change"):
             varied = self.varied(place)
-            return engine.Variation(name=self.variations[place].name, case=varied.case(), deadline=varied.deadline)
+            return engine.Variation(
+                name=self.variations[place].name, case=varied.case(), deadline=varied.deadline, budget=varied.budget
+            )
 
     def _patched(self, place: int) -> dict[str, Any]:
         """Merge what a variation changes with the base less its defaults, which no caller has to take away."""
@@ -183,9 +199,10 @@ class WhatIfRequest(ModelFields):
 
     def _refusals(self, place: int) -> Iterator[InitErrorDetails]:
         patched, whole = self._patched(place), ("variations", place, "change")
-        for name in _NEEDED:
-            if name in patched and patched[name] is None:
-                yield _error("missing", "Field required", (*whole, name))
+        for name in _KEPT:
+            if name in patched and patched[name] is None and (name == "start" or getattr(self, name) is not None):
+                detail = "A variation may change it, but not take it away: both are compared by it"
+                yield _error("not_removable", detail, (*whole, name))
         try:
             Varied.model_validate(patched)
         except ValidationError as error:

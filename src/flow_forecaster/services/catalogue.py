@@ -36,11 +36,6 @@ class Question(Protocol):
         """Compute the answer."""
 
 
-def _asked(request: Any, *, today: date, seed: int) -> tuple[AnyRequest, Question]:
-    resolved = request.resolved(today=today, seed=seed)
-    return resolved, resolved.question()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind of forecast."""
@@ -49,14 +44,12 @@ class Kind:
     request: type[AnyRequest]
     present: Callable[[Any, Any, Any], Response]
     """(resolved request, question, answer) -> result."""
-    ask: Callable[..., tuple[AnyRequest, Question]] = _asked
-    """(request, today, seed) -> (resolved request, question)."""
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind(name="when", request=WhenRequest, present=when_result, ask=WhenRequest.asked),
+    Kind(name="when", request=WhenRequest, present=when_result),
     Kind(name="how_many", request=HowManyRequest, present=how_many_result),
-    Kind(name="deadline", request=DeadlineRequest, present=deadline_result, ask=DeadlineRequest.asked),
+    Kind(name="deadline", request=DeadlineRequest, present=deadline_result),
     Kind(name="milestones", request=MilestonesRequest, present=milestones_result),
     Kind(name="teams", request=TeamsRequest, present=teams_result),
     Kind(name="cost", request=CostRequest, present=cost_result),
@@ -102,7 +95,7 @@ def prepare(request: Any, *, today: date, seed: int) -> Job:
         InvalidInput: the request cannot be answered, with the field that is to blame.
     """
     kind = _BY_NAME[request.kind]
-    resolved, question = kind.ask(request, today=today, seed=seed)
+    resolved, question = request.asked(today=today, seed=seed)
     return Job(kind=kind, request=resolved, question=question)
 
 

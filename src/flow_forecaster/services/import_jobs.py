@@ -11,6 +11,7 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, TypeAlias, cast
 
 from flow_forecaster.engine.simulation import Stopped
+from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.persistence.claims import Claim
 from flow_forecaster.persistence.database import Work
 from flow_forecaster.schemas.imports import ImportJob, ImportReport
@@ -79,7 +80,7 @@ class Importing:
 
     async def _end(self, work: Work, report: ImportReport) -> bool:
         """End the job with its report; if it is ours no more, nothing of the transaction may remain."""
-        if not await work.claims.succeed(self.held, report.model_dump_json()):
+        if not await work.claims.succeed(self.held, report.model_dump_json(), engine_version=ENGINE_VERSION):
             raise Stopped
         await work.imported_files.forget(self.held.id)
         return True

@@ -209,7 +209,9 @@ class Jobs:
             return _Outcome(
                 verb="divided", put=lambda work: work.ranges.lay_out(held, layout), ranges=len(layout.ranges)
             )
-        return _Outcome(verb="succeeded", put=lambda work: work.claims.succeed(held, result))
+        return _Outcome(
+            verb="succeeded", put=lambda work: work.claims.succeed(held, result, engine_version=ENGINE_VERSION)
+        )
 
     async def _known(self, held: Held, vigil: Vigil) -> dict[int, Counts]:
         """Read and merge the counts of steps: of those before a range, or of all that a forecast was divided into.

@@ -24,6 +24,7 @@ from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.settings import Settings, blaming
 
 RETRY_SECONDS = 2.0
+ONCE = "once for this folder, for about a minute; forecasts are computed when it is done"
 
 
 def open_database(settings: Settings) -> Database:
@@ -93,7 +94,9 @@ class Workshop:
         folder = self.settings.kernel_cache_dir
         with blaming("KERNEL_CACHE_DIR"):
             await asyncio.to_thread(
-                make_ready, folder, compiling=lambda: get_logger().info("compiling_kernels", folder=str(folder))
+                make_ready,
+                folder,
+                compiling=lambda: get_logger().info("compiling_kernels", folder=str(folder), hint=ONCE),
             )
         self.readiness.kernels = True
 

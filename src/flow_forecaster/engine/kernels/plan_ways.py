@@ -18,8 +18,6 @@ from flow_forecaster.engine.kernels.plan import (
     take_steps,
 )
 
-_HALF = 0.5
-
 
 class Way(NamedTuple):
     """The way of n trials in whole items done by the end of a step. R = rows.
@@ -39,7 +37,7 @@ def _note(plan: PlanTables, work: Work, teams: Teams, way: Way, trial: int, step
     """Note what is done by the end of a step: what has changed hands, and a share of the rest for what is active."""
     row, whole = way.rows[step], np.int64(0)
     for team in range(plan.wip.size):
-        done = np.int64(teams.totals[team] - (_HALF if teams.counts[team] == 0 else 0.0))
+        done = np.int64(teams.totals[team])  # half an item ahead, of idle teams too: what they have finished is whole
         whole += done
         if row < 0:
             continue

@@ -10,13 +10,23 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from flow_forecaster.engine.arrays import Counts
+from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.kernels.trials import TrialTables, outcomes
+from flow_forecaster.engine.kernels.variations import UNKNOWN
 
 FINE = 12
 WITHIN, BOTH, PERIODS = 0, 1, 2
 _BLOCK = 256
 _HALF = 0.5
+
+
+class Bill(NamedTuple):
+    """What is paid in units of money: once, a contributor-period, and a period after period `after`."""
+
+    fixed: float
+    rate: float
+    delay: float
+    after: int
 
 
 class Tariff(NamedTuple):
@@ -74,6 +84,23 @@ def price(
             _note(counts, money_at, money_cells, money)
             counts[WITHIN] += money <= tariff.budget
             counts[BOTH] += (money <= tariff.budget) & (period <= tariff.deadline)
+
+
+@njit(nogil=True)
+def spend(periods: Counts, efforts: Floats, horizon: int, bill: Bill, money: Counts) -> None:
+    """Fill in what trials cost in units, UNKNOWN for one that is not finished; all of shape (n,)."""
+    for index in range(periods.size):
+        late = max(periods[index] - bill.after, 0)
+        paid = bill.fixed + bill.rate * efforts[index] + bill.delay * late
+        money[index] = np.int64(paid + _HALF) if periods[index] <= horizon else UNKNOWN
+
+
+@njit(nogil=True)
+def note(money: Counts, counts: Counts) -> None:
+    """Add amounts to counts, as `price` has those of money: by cell, units above its lower end, and their squares."""
+    for amount in money:
+        if amount != UNKNOWN:
+            _note(counts, 0, counts.size // 3, amount)
 
 
 @njit(nogil=True)

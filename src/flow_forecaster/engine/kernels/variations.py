@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from flow_forecaster.engine.arrays import Counts, Floats
+from flow_forecaster.engine.arrays import Counts, Flags, Floats
 from flow_forecaster.engine.kernels.adaptive import UrnTables, draw, pool_of
 from flow_forecaster.engine.kernels.randomness import STEP, trial_counter, word_at
 from flow_forecaster.engine.kernels.trials import contributors, share_of
@@ -34,6 +34,7 @@ class CaseTables(NamedTuple):
     Cases that differ by their scope, growth or tail alone share a walk: what is done by when is the same for both.
 
     capacity, people, workable: (C, H). ramp: (C, 3). All as TrialTables has them for one model.
+    spent: (C, H + 1), people up to the end of so many periods.
     walks: (C,), the walk of a case. leaders: (W,), the case whose capacity, focus and delay are those of a walk.
     laws: (C, 5), which law a case draws its scope, focus, growth, delay and tail from.
     cumulative: the laws' tables one after the other; starts: (L,), where each begins.
@@ -42,6 +43,7 @@ class CaseTables(NamedTuple):
 
     capacity: Floats
     people: Floats
+    spent: Floats
     workable: Floats
     ramp: Floats
     walks: Counts
@@ -148,9 +150,28 @@ def _reached(done: Floats, walk: int, end: int, scope: float, growth: float, sta
     return period
 
 
+@njit
+def _effort(cases: CaseTables, done: Floats, values: Floats, case: int, periods: int) -> float:
+    """Count contributor-periods: from the walk where they follow what is done, which only then is a case's own."""
+    ramp, people, walk = cases.ramp[case], cases.people, cases.walks[case]
+    if ramp[0] == 0.0:
+        known: float = cases.spent[case, periods]
+        return known
+    effort = 0.0
+    for period in range(periods):
+        share = (done[walk, period] - _HALF) * (1.0 / _goal(values[case, 0], values[case, 2], period))
+        effort += contributors(ramp, people[case, period], share)
+    return effort
+
+
 @njit(nogil=True)
-def finish(pace: UrnTables, cases: CaseTables, seed: np.uint64, horizon: int, first: int, periods: Counts) -> None:
-    """Fill in T of trials first .. first + n - 1 for each case, periods of shape (C, n); horizon + 1 is unfinished."""
+def finish(
+    pace: UrnTables, cases: CaseTables, seed: np.uint64, horizon: int, first: int, periods: Counts, efforts: Floats
+) -> None:
+    """Fill in T of trials first .. first + n - 1 for each case, periods of shape (C, n); horizon + 1 is unfinished.
+
+    efforts: contributor-periods until the last item, of shape (C, n), or (0, n) where nobody asks for them.
+    """
     pool, walks, count = pool_of(pace), cases.walks, cases.leaders.size
     values = np.empty((walks.size, LAWS))
     goals, done = np.empty((count, 2)), np.full((count, horizon + 1), _HALF)
@@ -165,6 +186,8 @@ def finish(pace: UrnTables, cases: CaseTables, seed: np.uint64, horizon: int, fi
             reached = _reached(done, walks[case], ends[walks[case]], values[case, 0], values[case, 2], period)
             period = max(reached, 0)
             last = period + np.int64(values[case, 4])
+            if efforts.shape[0]:
+                efforts[case, index] = _effort(cases, done, values, case, period)
             periods[case, index] = last if reached >= 0 and last <= horizon else horizon + 1
 
 
@@ -205,10 +228,7 @@ def apart(base: Counts, other: Counts, sums: Counts) -> None:
 
 
 @njit(nogil=True)
-def meet(base: Counts, other: Counts, due: Counts, counts: Counts) -> None:
-    """Add trials to counts[0 .. 3]: neither meets its deadline, the other alone, the base alone, both.
-
-    due: (2,), the last period that meets the deadline, for the base and for the other.
-    """
+def meet(base: Flags, other: Flags, counts: Counts) -> None:
+    """Add trials to counts[0 .. 3]: neither holds what was hoped for, the other alone, the base alone, both."""
     for index in range(base.size):
-        counts[2 * (base[index] <= due[0]) + (other[index] <= due[1])] += 1
+        counts[2 * base[index] + other[index]] += 1
