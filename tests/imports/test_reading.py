@@ -216,7 +216,7 @@ def test_of_columns_with_one_name_none_is_dropped_in_silence() -> None:
     assert [one.size for one in items if isinstance(one, WorkItem)] == [3, 5, 2]
     assert isinstance(half, Skipped)
     assert file.columns.names(file.rows.header)["size"] == "Custom field (Story Points)"
-    with pytest.raises(InvalidInput, match=r"Row 3 has .* both 'Custom field \(Story Points\)'; rename") as caught:
+    with pytest.raises(InvalidInput, match=r"Row 3 has .* columns 'Custom field \(Story Points\)'; rename") as caught:
         read(header + "First,PAY-1,3,2026-01-14,\nSecond,PAY-2,3,2026-01-15,5\n")
     assert (caught.value.path, caught.value.code) == (("column",), "column_twice")
     assert refused("date,completed,date\n2026-01-05,1,2026-01-12\n") == (("column",), "column_twice")

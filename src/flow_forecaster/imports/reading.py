@@ -234,14 +234,14 @@ def _united(rows: Rows, columns: Columns) -> Iterator[Row]:
 
 def _uniting(rows: Rows, doubled: tuple[tuple[int, ...], ...]) -> Iterator[Row]:
     for number, cells in rows.rows():
-        for places in doubled if cells is not None else ():
-            told = {text for place in places if (text := _text(cells[place]))}
-            if len(told) > 1:
-                detail = (
-                    f"Row {number} has different things in two columns that are both {rows.header[places[0]][:100]!r}"
-                )
-                raise InvalidInput("column", code="column_twice", detail=f"{detail}; rename one of them.")
-            cells[places[0]] = told.pop() if told else ""
+        if cells is not None:
+            for places in doubled:
+                told = {text for place in places if (text := _text(cells[place]))}
+                if len(told) > 1:
+                    name = rows.header[places[0]][:100]
+                    detail = f"Row {number} has different things in two columns {name!r}; rename one of them."
+                    raise InvalidInput("column", code="column_twice", detail=detail)
+                cells[places[0]] = told.pop() if told else ""
         yield number, cells
 
 
