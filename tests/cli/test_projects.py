@@ -133,6 +133,7 @@ def test_a_work_item_is_written_looked_at_changed_and_deleted(line: Line, team: 
         (["projects", "item", "Checkout", "1", "--size", "nan"], "--size"),
         (["projects", "item", "Checkout", "1", "--tag", ""], "--tag"),
         (["projects", "item", "Checkout", "1", "--title", "x", "--delete"], "either"),
+        (["projects", "item", "Checkout", "1", "--without", "title"], "no work item '1'"),
         (["projects", "item", "Checkout", "1", "--without", "id"], "--without: give one of blocked-days, created"),
         (["projects", "throughput", "none"], "no project 'none'"),
         (["projects", "throughput", "Checkout"], "Nothing"),

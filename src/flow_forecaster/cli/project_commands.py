@@ -33,7 +33,7 @@ def create_project(  # noqa: PLR0913 - the options of a command
     period_start: PeriodStart = None,
     zone: Zone = "UTC",
     team_size: TeamSize = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="May be given several times.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="May be given several times.")] = None,
     weekdays: Weekdays = None,
     day_off: DayOff = None,
     shutdown: Shutdown = None,
@@ -61,7 +61,9 @@ def change_project(  # noqa: PLR0913 - the options of a command
     period_start: PeriodStart = None,
     zone: Annotated[str | None, typer.Option("--time-zone", metavar="ZONE", help="Whose days count.")] = None,
     team_size: TeamSize = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="All its tags from now on; repeat.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="All its tags from now on; repeat.")
+    ] = None,
     weekdays: Weekdays = None,
     day_off: DayOff = None,
     shutdown: Shutdown = None,
@@ -115,9 +117,11 @@ def work_item(  # noqa: PLR0913 - the options of a command
     name: Name,
     item: Annotated[str, typer.Argument(metavar="ID", help="The id that its tracker gave it.")],
     *,
-    title: Annotated[str | None, typer.Option("--title", metavar="TEXT")] = None,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="What it is about.")] = None,
     type_: Annotated[str | None, typer.Option("--type", metavar="NAME", help="Such as bug.")] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="All its tags from now on; repeat.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="All its tags from now on; repeat.")
+    ] = None,
     created: Annotated[str | None, typer.Option("--created", metavar="YYYY-MM-DD", help="When it came.")] = None,
     started: Annotated[str | None, typer.Option("--started", metavar="YYYY-MM-DD", help="When work began.")] = None,
     finished: Annotated[str | None, typer.Option("--finished", metavar="YYYY-MM-DD", help="When it ended.")] = None,

@@ -63,10 +63,16 @@ async def _found(verbs: WorkItems, project_id: UUID, item_id: str) -> WorkItem:
 async def _written(
     verbs: WorkItems, project_id: UUID, item_id: str, fields: Mapping[str, object], gone: Collection[str]
 ) -> WorkItem:
-    """Write what is named on top of what is there."""
+    """Write what is named on top of what is there.
+
+    Raises:
+        WorkItemNotFound: something is taken away from what is not there.
+    """
     try:
         before = (await _found(verbs, project_id, item_id)).model_dump(mode="json", exclude={"id", *gone})
     except WorkItemNotFound:
+        if not fields:
+            raise
         before = {}
     return shown(await verbs.put(ANYBODY, project_id, item_id, parsed(WorkItemFields, {**before, **fields})))
 
