@@ -20,7 +20,9 @@ WITH_MANY_PARAMETERS = {
     "src/flow_forecaster/cli/observing.py:chart",
     "src/flow_forecaster/cli/observing.py:flow_metrics",
     "src/flow_forecaster/cli/project_commands.py:change_project",
+    "src/flow_forecaster/cli/project_commands.py:create_project",
     "src/flow_forecaster/cli/project_commands.py:import_file",
+    "src/flow_forecaster/cli/project_commands.py:work_item",
 }
 KERNELS = "src/flow_forecaster/engine/kernels/"  # numba compiles functions of arrays, not of objects
 VAGUE = {"util", "utils", "helper", "helpers", "common", "misc", "shared", "stuff", "base_utils"}

@@ -193,7 +193,7 @@ def test_a_hint_for_spreadsheets_is_no_header() -> None:
         ("a,b\n1,2\n", "unknown_form"),
         ("id,title\n1,2\n", "unknown_form"),
         ("finished,title\n2026-01-05,2\n", "unknown_form"),
-        ("id,finished,id\n1,2026-01-05,2\n", None),
+        ("id,finished,id\n1,2026-01-05,2\n", "column_twice"),
         ('id,finished\n"1,2026-01-05\n', "malformed_table"),
         ("[1, 2]", "no_table"),
         ("[]", "no_table"),
@@ -205,11 +205,24 @@ def test_a_hint_for_spreadsheets_is_no_header() -> None:
         ('{"items": [{"id": 1, "finished": "2026-01-05"}]', "malformed_document"),
     ],
 )
-def test_what_is_no_export_is_refused_as_a_whole(data: bytes | str, code: str | None) -> None:
-    if code is None:
-        assert len(read(data)[1]) == 1
-    else:
-        assert refused(data)[1] == code
+def test_what_is_no_export_is_refused_as_a_whole(data: bytes | str, code: str) -> None:
+    assert refused(data)[1] == code
+
+
+def test_of_columns_with_one_name_none_is_dropped_in_silence() -> None:
+    header = "Summary,Issue key,Custom field (Story Points),Resolved,custom_field (Story Points)\n"
+    rows = "First,PAY-1,3,2026-01-14,\nSecond,PAY-2,,2026-01-15,5\nThird,PAY-3,2,2026-01-16, 2\nHalf,PAY-4\n"
+    file, (*items, half) = read(header + rows)
+    assert [one.size for one in items if isinstance(one, WorkItem)] == [3, 5, 2]
+    assert isinstance(half, Skipped)
+    assert file.columns.names(file.rows.header)["size"] == "Custom field (Story Points)"
+    with pytest.raises(InvalidInput, match=r"Row 3 has .* columns 'Custom field \(Story Points\)'; rename") as caught:
+        read(header + "First,PAY-1,3,2026-01-14,\nSecond,PAY-2,3,2026-01-15,5\n")
+    assert (caught.value.path, caught.value.code) == (("column",), "column_twice")
+    assert refused("date,completed,date\n2026-01-05,1,2026-01-12\n") == (("column",), "column_twice")
+    assert refused("id,done,done\n1,,01/02/2026\n") == (("date_format",), "ambiguous_dates"), (
+        "all of them are looked at"
+    )
 
 
 def test_a_column_that_is_named_goes_before_what_is_known() -> None:
@@ -265,6 +278,9 @@ def test_the_order_of_days_and_months_is_decided_over_the_whole_file_and_never_g
         ("2026-01-14 - 2026-01-20", None),
         ("2026-01-14, 2026-01-20", None),
         ("2026-01-140", None),
+        ("2026-10-1", None),
+        ("2026-1-14", None),
+        ("2026-10-1 23:30", None),
         ("14/01/2026 soon", None),
         ("2026-02-30", None),
         ("31/04/2026", None),

@@ -38,6 +38,7 @@ _OPTIONS = {
     "phases": "--phase",
     "baseline": "--baseline",
     "form": "--median",
+    "period_start": "--period-start",
     "weekdays": "--weekdays",
     "days_off": "--day-off",
     "shutdowns": "--shutdown",

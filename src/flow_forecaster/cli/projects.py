@@ -2,8 +2,8 @@
 
 import json as jsons
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +12,7 @@ from flow_forecaster.app import SystemClock
 from flow_forecaster.cli.databases import on_database
 from flow_forecaster.cli.histories import lines
 from flow_forecaster.cli.inputs import parse_period
+from flow_forecaster.cli.options import Fields
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.engine.history import Period
 from flow_forecaster.engine.invalid import InvalidInput
@@ -25,38 +26,56 @@ from flow_forecaster.schemas.selections import Selection
 from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.projects import Projects, calendar_of, tag_of
 from flow_forecaster.services.throughputs import Past, Throughputs
+from flow_forecaster.settings import Settings
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 _MANY = {"type": "types", "tag": "tags"}
+_OPTIONAL = {"description", "team_size", "period_start", "calendar", "tags"}
 _ONE = {"first", "last", "periods", "period", "source"}
 
 
-def create(fields: Mapping[str, object], *, period: str, json: bool) -> None:
+def create(fields: Mapping[str, object], *, json: bool) -> None:
     """Make a project."""
-    request = parsed(ProjectRequest, {**fields, "period": as_period(period)})
-    record = run(lambda database: Projects(database=database, clock=SystemClock()).create(ANYBODY, request))
+    request = _request(fields)
+
+    async def work(database: Database, _: Settings) -> ProjectRecord:
+        return await Projects(database=database, clock=SystemClock()).create(ANYBODY, request)
+
+    record = on_database(work)
     _say(f"The project {record.name} is made: {record.id}", _facts(record), json=json)
 
 
-def change(name: str, fields: Mapping[str, object], *, json: bool) -> None:
+def change(name: str, fields: Mapping[str, object], without: Sequence[str], *, json: bool) -> None:
     """Change some fields of a project, unless somebody else changes it meanwhile.
 
     Raises:
         Refused: nothing is named, or one of them is wrong.
     """
-    if not fields:
+    gone = left_out(without, _OPTIONAL)
+    if not fields and not gone:
         raise Refused("name what is to be changed")
-    given = {key: as_period(str(value)) if key == "period" else value for key, value in fields.items()}
 
-    async def work(database: Database) -> ProjectRecord:
+    async def work(database: Database, _: Settings) -> ProjectRecord:
         record = await find(database, name)
-        request = parsed(ProjectRequest, _asked(record) | given)
+        before = {key: value for key, value in _asked(record).items() if key not in gone}
         verbs = Projects(database=database, clock=SystemClock())
-        return await verbs.replace(ANYBODY, record.id, request, if_match=tag_of(record))
+        return await verbs.replace(ANYBODY, record.id, _request(fields, before), if_match=tag_of(record))
 
-    record = run(work)
+    record = on_database(work)
     _say(f"The project {record.name} is changed.", _facts(record), json=json)
+
+
+def left_out(without: Sequence[str], known: Collection[str]) -> set[str]:
+    """Read --without FIELD, as its option writes it.
+
+    Raises:
+        Refused: it is none of the `known` fields.
+    """
+    fields = {text.replace("-", "_") for text in without}
+    if not fields <= set(known):
+        raise Refused(f"--without: give one of {', '.join(sorted(known)).replace('_', '-')}")
+    return fields
 
 
 def show(*, json: bool) -> None:
@@ -152,6 +171,8 @@ def parsed(model: type[M], fields: Mapping[str, object], option: str = "--") -> 
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]).replace("_", "-") if first["loc"] else ""
+        if name == "calendar":
+            raise  # each part of it has an option of its own, as at a forecast
         raise Refused(f"{option}{name}: {field_detail(first)}") from error
 
 
@@ -173,7 +194,17 @@ async def _all(database: Database) -> list[ProjectRecord]:
             return found
 
 
-def _asked(record: ProjectRecord) -> dict[str, object]:
+def _request(fields: Mapping[str, object], before: Mapping[str, object] | None = None) -> ProjectRequest:
+    """Make a request of what is named, on top of what was there; of a calendar each part by itself."""
+    asked = {**(before or {}), **fields}
+    if "period" in fields:
+        asked["period"] = as_period(str(fields["period"]))
+    parts = [each["calendar"] for each in (before or {}, fields) if each.get("calendar")]
+    asked["calendar"] = {key: value for part in parts for key, value in cast("Fields", part).items()} or None
+    return parsed(ProjectRequest, asked)
+
+
+def _asked(record: ProjectRecord) -> Fields:
     """Write a project as the request that makes it what it is."""
     calendar, period = calendar_of(record), period_of(record.period_days)
     return {
@@ -188,15 +219,10 @@ def _asked(record: ProjectRecord) -> dict[str, object]:
     }
 
 
-def _facts(record: ProjectRecord) -> dict[str, object]:
-    return {
-        "id": str(record.id),
-        "name": record.name,
-        "period_days": record.period_days,
-        "time_zone": record.time_zone,
-        "team_size": record.team_size,
-        "tags": list(record.tags),
-    }
+def _facts(record: ProjectRecord) -> Fields:
+    asked = _asked(record)
+    del asked["period"]
+    return {"id": str(record.id), **asked, "period_days": record.period_days}
 
 
 def _say(text: str, facts: Mapping[str, object], *, json: bool) -> None:

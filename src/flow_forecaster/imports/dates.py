@@ -18,7 +18,8 @@ _REST = re.compile(r"(?:[T ,]+\d{1,2}(?:[.h]?\d{2}){0,2}(?: ?[AaPp]\.?[Mm]\.?| ?
 """What may stand behind a date: a clock without colons, and nothing that could be a second date."""
 _AWAY = re.compile(r"[+-]|Z|UTC|GMT", re.ASCII)
 _DIGITS, _BETWEEN = "0123456789", " T,"
-_YEAR_FIRST = re.compile(r"(\d{4})[./-](\d{1,2})[./-](\d{1,2})(?![\d./-])", re.ASCII)
+_YEAR_FIRST = re.compile(r"(\d{4})[./](\d{1,2})[./](\d{1,2})(?![\d./-])", re.ASCII)
+"""No dashes: a month and a day of ISO 8601 have two digits, and 2026-10-1 is 2026-10-14 of a file that was cut off."""
 _NUMBERS = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?![\d./-])", re.ASCII)
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
 _OFFSET = re.compile(r"(?:GMT|UTC)?([+-])(\d{2}):?(\d{2})\s*(?:\(.*\))?$", re.ASCII)

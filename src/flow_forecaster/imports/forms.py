@@ -132,7 +132,7 @@ FORMS: tuple[Form, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Which columns of a file have what, by their place in its header; only tags have several."""
+    """Which columns of a file have what, by their place in its header; several where they have one name."""
 
     form: Form
     places: Mapping[Role, tuple[int, ...]]
@@ -141,18 +141,23 @@ class Columns:
         """Name the column of each role, as the file does."""
         return {role: header[places[0]] for role, places in self.places.items()}
 
+    @property
+    def doubled(self) -> tuple[tuple[int, ...], ...]:
+        """The places of those that have one name and one role; tags are meant to stand in several."""
+        return tuple(places for role, places in self.places.items() if role != "tags" and len(places) > 1)
+
 
 def mapping_of(header: Sequence[str], chosen: Mapping[Role, str]) -> Columns:
     """Find the form of a header, and its columns; those that were `chosen` go before what the form says.
 
     Raises:
-        InvalidInput: a chosen column is not there or is there twice, or nothing says what an item is or when it ended.
+        InvalidInput: a chosen column is not there, or nothing says what an item is or when it ended.
     """
     names = [plain(name) for name in header]
     form = next(each for each in FORMS if set(each.told_by) <= set(names))
     if form.name == "history" and {"id", "finished"} & chosen.keys():
         form = FORMS[-1]
-    places = {role: _places(names, wanted, role) for role, wanted in form.columns.items()}
+    places = {role: _places(names, wanted) for role, wanted in form.columns.items()}
     for role, name in chosen.items():
         places[role] = tuple(at for at, each in enumerate(names) if each == plain(name))
         if not places[role]:
@@ -162,12 +167,9 @@ def mapping_of(header: Sequence[str], chosen: Mapping[Role, str]) -> Columns:
     return Columns(form=form, places=found)
 
 
-def _places(names: Sequence[str], wanted: Sequence[str], role: Role) -> tuple[int, ...]:
-    for name in wanted:
-        if name in names:
-            every = tuple(at for at, each in enumerate(names) if each == name)
-            return every if role == "tags" else every[:1]
-    return ()
+def _places(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
+    name = next((name for name in wanted if name in names), None)
+    return tuple(at for at, each in enumerate(names) if each == name)
 
 
 def _check(form: Form, found: Mapping[Role, tuple[int, ...]]) -> None:
@@ -179,6 +181,3 @@ def _check(form: Form, found: Mapping[Role, tuple[int, ...]]) -> None:
                 "An item has an id and the day it was finished; a plain history has date and completed."
             )
             raise InvalidInput("column", code="unknown_form", detail=detail)
-    several = [role for role, at in found.items() if len(at) > 1 and role != "tags"]
-    if several:
-        raise InvalidInput("column", code="column_twice", detail=f"Several columns have the name of {several[0]}.")

@@ -89,7 +89,7 @@ class File:
         taking = _Taking.of(self)
         take = taking.count if self.is_history else taking.item
         seen: dict[str, int] = {}
-        for number, cells in _breathing(self.rows.rows()):
+        for number, cells in _breathing(_united(self.rows, self.columns)):
             if cells is None:
                 yield Skipped(row=number, code="wrong_width", detail="The row has other columns than the header.")
                 continue
@@ -196,7 +196,7 @@ def file_of(opened: Opened, options: Options) -> File:
     evidence, keys = Evidence(), array("q")
     places = [columns.places[role][0] for role in DATES if role in columns.places]
     key = columns.places["date" if columns.form.name == "history" else "id"][0]
-    for _, cells in _breathing(rows.rows()):
+    for _, cells in _breathing(_united(rows, columns)):
         keys.append(0 if cells is None else hash(_one_line(_text(cells[key]))))
         if len(keys) > MOST_ROWS:
             raise InvalidInput(code="too_many_rows", detail=f"A file has at most {MOST_ROWS:,} rows.")
@@ -221,6 +221,28 @@ def file_of(opened: Opened, options: Options) -> File:
 def delimiter_of(file: File) -> str | None:
     """Tell what stands between the cells of a table; None for JSON."""
     return file.rows.delimiter if isinstance(file.rows, Table) else None
+
+
+def _united(rows: Rows, columns: Columns) -> Iterator[Row]:
+    """Read rows with what stands in columns of one name in the first of them: Jira repeats fields, and fills one.
+
+    Raises:
+        InvalidInput: a row has two different things there; which is meant is not guessed.
+    """
+    return _uniting(rows, columns.doubled) if columns.doubled else rows.rows()
+
+
+def _uniting(rows: Rows, doubled: tuple[tuple[int, ...], ...]) -> Iterator[Row]:
+    for number, cells in rows.rows():
+        if cells is not None:
+            for places in doubled:
+                told = {text for place in places if (text := _text(cells[place]))}
+                if len(told) > 1:
+                    name = rows.header[places[0]][:100]
+                    detail = f"Row {number} has different things in two columns {name!r}; rename one of them."
+                    raise InvalidInput("column", code="column_twice", detail=detail)
+                cells[places[0]] = told.pop() if told else ""
+        yield number, cells
 
 
 def _repeated(keys: "array[int]") -> frozenset[int]:

@@ -10,7 +10,8 @@ from flow_forecaster.routers.access import needs
 from flow_forecaster.routers.dependencies import ApiKeysDep, CallerDep
 from flow_forecaster.routers.documents import DATABASE_DOWN, INVALID, KEY_EXAMPLES, NOT_FOUND, ROTATION_EXAMPLES
 from flow_forecaster.routers.once import OnceRoute
-from flow_forecaster.schemas.api_keys import ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyRequest, NewApiKey, RotationRequest
+from flow_forecaster.schemas.api_keys import ApiKey, ApiKeyPage, ApiKeyRequest, NewApiKey, RotationRequest
+from flow_forecaster.schemas.paging import PageQuery
 from flow_forecaster.services.api_keys import MadeKey
 
 router = APIRouter(prefix="/v1/api-keys", tags=["api keys"], route_class=OnceRoute)
@@ -41,7 +42,7 @@ async def create(caller: CallerDep, request: Asked, api_keys: ApiKeysDep, respon
     responses=INVALID | DATABASE_DOWN,
     openapi_extra=_ADMIN,
 )
-async def page(caller: CallerDep, query: Annotated[ApiKeyQuery, Query()], api_keys: ApiKeysDep) -> ApiKeyPage:
+async def page(caller: CallerDep, query: Annotated[PageQuery, Query()], api_keys: ApiKeysDep) -> ApiKeyPage:
     """List the keys of the tenant, newest first, those that have ended included."""
     found = await api_keys.page(caller, **dict(query))
     return ApiKeyPage(items=[_shown(record) for record in found.items], next_cursor=found.next_cursor)

@@ -18,11 +18,11 @@ from flow_forecaster.routers.documents import (
     ROTATION_EXAMPLES,
 )
 from flow_forecaster.routers.once import OnceRoute
+from flow_forecaster.schemas.paging import PageQuery
 from flow_forecaster.schemas.webhooks import (
     DeliveryAttempt,
     DeliveryQuery,
     EndpointChange,
-    EndpointQuery,
     EndpointRequest,
     SecretRotation,
     WebhookDelivery,
@@ -66,9 +66,7 @@ async def create(
     responses=INVALID | DATABASE_DOWN,
     openapi_extra=_READ,
 )
-async def page(
-    caller: CallerDep, query: Annotated[EndpointQuery, Query()], webhooks: WebhooksDep
-) -> WebhookEndpointPage:
+async def page(caller: CallerDep, query: Annotated[PageQuery, Query()], webhooks: WebhooksDep) -> WebhookEndpointPage:
     """List endpoints, newest first. The one without a URL stands for callbacks, once there was one."""
     found = await webhooks.page(caller, **dict(query))
     return WebhookEndpointPage(items=[_endpoint(record) for record in found.items], next_cursor=found.next_cursor)

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field, field_validator
 
 from flow_forecaster.schemas.base import Request, Response
+from flow_forecaster.schemas.paging import NextCursor
 
 Scope: TypeAlias = Literal[
     "forecasts:read",
@@ -80,15 +81,8 @@ class NewApiKey(ApiKey):
     key: str = Field(description="Send it as `Authorization: Bearer …`. It cannot be shown again.")
 
 
-class ApiKeyQuery(Request):
-    """Which keys to list."""
-
-    limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, max_length=64, description="`next_cursor` of the page before.")
-
-
 class ApiKeyPage(Response):
     """Keys, newest first."""
 
     items: list[ApiKey]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor

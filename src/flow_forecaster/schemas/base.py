@@ -3,12 +3,21 @@
 from datetime import date
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 Confidence = Annotated[
     float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False, description="How sure the answer is to hold.")
 ]
+
+
+def _distinct(confidence: list[float]) -> list[float]:
+    if len(set(confidence)) < len(confidence):
+        raise ValueError("Each confidence is asked for once.")
+    return confidence
+
+
+Confidences = Annotated[list[Confidence], Field(min_length=1, max_length=20), AfterValidator(_distinct)]
 Count = Annotated[int, Field(strict=True)]
 
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from flow_forecaster.engine import capacity as engine_capacity
 from flow_forecaster.engine.calendar import Timeline, WorkingCalendar, working_history
@@ -15,7 +15,7 @@ from flow_forecaster.engine.history import ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.laws import MOST_HORIZON, Basis
 from flow_forecaster.engine.model import Model
-from flow_forecaster.schemas.base import Asking, Confidence, Count, Request
+from flow_forecaster.schemas.base import Asking, Confidences, Count, Request
 from flow_forecaster.schemas.calendars import Calendar
 from flow_forecaster.schemas.capacities import Capacity, LeadTime
 from flow_forecaster.schemas.histories import (
@@ -115,21 +115,12 @@ class AheadFields(Asking):
     """What every kind of forecast is asked with that looks ahead, from whatever histories."""
 
     start: Day | None = Field(default=None, description="First day of the forecast; today (UTC) if absent.")
-    confidence: Annotated[list[Confidence], Field(min_length=1, max_length=20)] = Field(
-        default=list(CONFIDENCES), description="How sure each answer is to hold."
-    )
+    confidence: Confidences = Field(default=list(CONFIDENCES), description="How sure each answer is to hold.")
     sampler: Sampler = Field(default=AdaptiveSampler(kind="adaptive"))
     method: MethodName = "auto"
     trials: Trials = 100_000
     seed: Seed | None = Field(default=None, description="Same seed, same answer; a fresh one if absent.")
     callback_url: CallbackUrl | None = None
-
-    @field_validator("confidence")
-    @classmethod
-    def _distinct(cls, confidence: list[float]) -> list[float]:
-        if len(set(confidence)) < len(confidence):
-            raise ValueError("Each confidence is asked for once.")
-        return confidence
 
 
 class ForecastFields(AheadFields, HistoryFields):

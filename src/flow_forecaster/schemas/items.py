@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from flow_forecaster.engine import items as engine
 from flow_forecaster.engine.calendar import Timeline
@@ -11,7 +11,7 @@ from flow_forecaster.engine.history import DAY
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.lead_time import LONGEST
 from flow_forecaster.engine.version import ENGINE_VERSION
-from flow_forecaster.schemas.base import Asking, Confidence, Count
+from flow_forecaster.schemas.base import Asking, Confidences, Count
 from flow_forecaster.schemas.capacities import MOST_CYCLE_TIMES
 from flow_forecaster.schemas.explanations import Assumption, Explanation
 from flow_forecaster.schemas.fields import CONFIDENCES, Seed
@@ -39,18 +39,9 @@ class ItemRequest(Asking):
     )
     start: Day | None = Field(default=None, description="First day of the forecast; today (UTC) if absent.")
     deadline: Day | None = Field(default=None, description="The last day, inclusive: how sure are we to make it?")
-    confidence: Annotated[list[Confidence], Field(min_length=1, max_length=20)] = Field(
-        default=list(CONFIDENCES), description="How sure each answer is to hold."
-    )
+    confidence: Confidences = Field(default=list(CONFIDENCES), description="How sure each answer is to hold.")
     seed: Seed | None = Field(default=None, description="As for every kind; nothing is drawn here.")
     callback_url: CallbackUrl | None = None
-
-    @field_validator("confidence")
-    @classmethod
-    def _distinct(cls, confidence: list[float]) -> list[float]:
-        if len(set(confidence)) < len(confidence):
-            raise ValueError("Each confidence is asked for once.")
-        return confidence
 
     def settled(self, *, today: dt.date, seed: int) -> Self:
         """Fill in what was left open, the age too.

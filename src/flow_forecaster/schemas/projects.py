@@ -11,6 +11,7 @@ from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.schemas.base import Count, Request, Response
 from flow_forecaster.schemas.calendars import Calendar
 from flow_forecaster.schemas.histories import Day, Iteration, PeriodName, period_value
+from flow_forecaster.schemas.paging import NextCursor, PageQuery
 
 MOST_TAGS, MOST_TEAM = 50, 10_000
 
@@ -100,11 +101,9 @@ class Project(Response):
     updated_at: datetime
 
 
-class ProjectQuery(Request):
+class ProjectQuery(PageQuery):
     """Which projects to list."""
 
-    limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, max_length=64, description="`next_cursor` of the page before.")
     name: str | None = Field(default=None, max_length=100, description="Only the one of this name.")
     tag: str | None = Field(default=None, min_length=1, max_length=100, description="Only those with this tag.")
 
@@ -113,7 +112,7 @@ class ProjectPage(Response):
     """Projects, newest first."""
 
     items: list[Project]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor
 
 
 class DeletedProject(Response):

@@ -7,8 +7,9 @@ from uuid import UUID
 from pydantic import Field
 
 from flow_forecaster.schemas.actuals import Actual
-from flow_forecaster.schemas.base import Request, Response
+from flow_forecaster.schemas.base import Response
 from flow_forecaster.schemas.kinds import ForecastRequest, ForecastResult, KindName
+from flow_forecaster.schemas.paging import NextCursor, PageQuery
 
 Status: TypeAlias = Literal["queued", "running", "succeeded", "failed", "canceled"]
 
@@ -41,11 +42,9 @@ class Forecast(ForecastSummary):
     actual: Actual | None = Field(default=None, description="What really happened, once that has been told.")
 
 
-class ForecastQuery(Request):
+class ForecastQuery(PageQuery):
     """Which forecasts to list."""
 
-    limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, max_length=64, description="`next_cursor` of the page before.")
     kind: KindName | None = Field(default=None, description="Only this kind.")
     status: Status | None = Field(default=None, description="Only this status.")
 
@@ -54,4 +53,4 @@ class ForecastPage(Response):
     """Forecasts, newest first."""
 
     items: list[ForecastSummary]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor

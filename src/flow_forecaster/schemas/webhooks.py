@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field, field_validator
 
 from flow_forecaster.schemas.base import Request, Response
+from flow_forecaster.schemas.paging import NextCursor, PageQuery
 
 ForecastEvent: TypeAlias = Literal["forecast.succeeded", "forecast.failed", "forecast.canceled"]
 EventType: TypeAlias = Literal[
@@ -101,18 +102,11 @@ class WebhookEndpointWithSecret(WebhookEndpoint):
     secret: str = Field(description="`whsec_` and base64, after Standard Webhooks. It cannot be shown again.")
 
 
-class EndpointQuery(Request):
-    """Which endpoints to list."""
-
-    limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, max_length=64, description="`next_cursor` of the page before.")
-
-
 class WebhookEndpointPage(Response):
     """Endpoints, newest first."""
 
     items: list[WebhookEndpoint]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor
 
 
 class WebhookDelivery(Response):
@@ -148,11 +142,9 @@ class WebhookDeliveryWithAttempts(WebhookDelivery):
     attempts: list[DeliveryAttempt]
 
 
-class DeliveryQuery(Request):
+class DeliveryQuery(PageQuery):
     """Which deliveries to list."""
 
-    limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, max_length=64, description="`next_cursor` of the page before.")
     status: DeliveryStatus | None = Field(default=None, description="Only this status.")
 
 
@@ -160,7 +152,7 @@ class WebhookDeliveryPage(Response):
     """Deliveries, newest first."""
 
     items: list[WebhookDelivery]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor
 
 
 class ForecastEnded(Response):

@@ -11,6 +11,7 @@ from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.work_items import date_of, day_of
 from flow_forecaster.schemas.base import Count, Request, Response
 from flow_forecaster.schemas.histories import Day, History, Iteration, PeriodName
+from flow_forecaster.schemas.paging import NextCursor
 from flow_forecaster.schemas.selections import Names, Selection, Source, TakenFrom
 
 State: TypeAlias = Literal["finished", "in_progress", "not_started"]
@@ -79,7 +80,7 @@ class WorkItemPage(Response):
     """Items, in the order of their ids."""
 
     items: list[WorkItem]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor
 
 
 class DeletedWorkItems(Response):
