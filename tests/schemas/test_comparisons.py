@@ -44,12 +44,46 @@ def test_a_result_has_every_part_and_reads_back() -> None:
             assert later.confidence == answer.confidence
             assert later.periods == begun + answer.periods - base.periods
             assert later.days == (answer.date - base.date).days == 7 * later.periods
+            if one.name == "0":
+                assert (later.periods, later.error.low, later.error.high) == (0, 0, 0)
+                continue
             assert answer.error is not None
             assert base.error is not None
             assert answer.error.low is not None
             assert base.error.high is not None
             assert later.error.low == begun + answer.error.low - base.error.high <= later.periods
             assert later.error.high is None or later.error.high >= later.periods
+
+
+def test_what_changes_nothing_differs_by_nothing_and_what_only_begins_later_by_that() -> None:
+    """The errors of both answers together would say from -1 to 1."""
+    paid = {"costs": {"per_contributor_period": 1_000}}
+    begun = {"start": "2026-01-19"}
+    for horizon in (None, 11):  # which half of the trials do not keep
+        result = answered(request({}, begun, **paid, trials=300, horizon=horizon, confidence=[0.4]))
+        assert (result.base.unfinished > 0.3) == (horizon == 11)
+        same, later = result.variations
+        for one, weeks in ((same, 0), (later, 2)):
+            assert [(found.periods, found.error.low, found.error.high) for found in one.answer_differences] == [
+                (weeks, weeks, weeks)
+            ]
+            assert one.cost is not None
+            assert [(found.cost, found.error.low, found.error.high) for found in one.cost.answer_differences] == [
+                (0, 0, 0)
+            ]
+
+
+def test_trials_that_only_the_base_finishes_leave_the_difference_open() -> None:
+    """What both finish is the same, but 4 in 10 trials are lost to a strike: the answer moves, by a few or by more."""
+    strike = {"risks": [{"name": "strike", "probability": 0.4, "delay": 60}]}
+    fields = {"risks": [], "lead_time": None, "capacity": None, "horizon": 50, "confidence": [0.55], "trials": 300}
+    (one,) = answered(request(strike, **fields)).variations
+    assert (one.difference.mean, one.difference.standard_error) == (0, 0)
+    (found,) = one.answer_differences
+    assert found.periods is not None
+    assert found.periods > 0
+    assert found.error.low is not None
+    assert found.error.low < found.periods
 
 
 def test_endlessly_many_trials_answer_within_the_error_of_a_thousand() -> None:

@@ -125,6 +125,10 @@ def test_a_result_has_every_part_in_money_and_reads_back() -> None:
             assert answer.cost is not None
             assert theirs.cost is not None
             assert more.cost == answer.cost - theirs.cost
+            assert more.width == 0
+            if cost.difference.standard_error == 0:
+                assert more.error.low == more.error.high == more.cost
+                continue
             assert answer.error is not None
             assert theirs.error is not None
             assert answer.error.low is not None
@@ -135,6 +139,24 @@ def test_a_result_has_every_part_in_money_and_reads_back() -> None:
         False,
         True,
     ]
+
+
+def test_money_that_is_counted_in_cells_says_how_wide_they_are() -> None:
+    ramp = {"capacity": {"team_size": 2, "ramp": {"size": 0.25, "min_contributors": 1, "max_contributors": 5}}}
+    result = answered(request({"scope": {"items": 40}}, ramp, **PAID, sensitivity=["costs"]))
+    base, fewer = result.base.cost, result.variations[0].cost
+    ramped = result.variations[1].cost
+    assert base is not None
+    assert fewer is not None
+    assert ramped is not None
+    widths = [ramped.width, fewer.width, base.width]
+    assert widths[0] > 0
+    assert {one.width for one in ramped.answer_differences} == {max(widths[0], widths[2])}
+    assert {one.width for one in fewer.answer_differences} == {max(widths[1:])}
+    tornado = answered(request(**PAID | ramp, sensitivity=["costs"], confidence=[0.85])).sensitivity
+    assert tornado is not None
+    assert tornado.cost is not None
+    assert 0 < tornado.cost.width < 1_000
 
 
 def test_the_rows_in_money_have_the_prices_and_those_in_weeks_have_not() -> None:

@@ -1,7 +1,8 @@
 """What compared cases cost: amounts of money on the same trials, their differences, and who keeps within the budget.
 
-All cases are counted in one unit, the fixed cost included, so that they can be subtracted. Where T alone says what a
-case costs, its law is that of T; only the others count amounts in cells, which take up to 1.9 MB each.
+All cases are counted in one unit, so that they can be subtracted, and what is paid once comes on top of what was
+counted. Where T alone says what a case costs, its law is that of T; only the others count amounts in cells, which take
+up to 1.9 MB each.
 """
 
 from collections.abc import Sequence
@@ -41,13 +42,15 @@ class Priced:
 class Bills:
     """How each of C cases is paid, in one unit, and where its costs are counted.
 
-    by_time: what a case costs by T, (H + 1,), None where T does not say it. budgets: (B,), of the base and each
-    variation, B = 0 without one. due: (D,), as Layout has it.
+    fixed: (C,), what is paid once, in money. by_time: what a case costs by T, (H + 1,), None where T does not say it.
+    budgets: (B,), what the fixed cost leaves of those of the base and each variation, B = 0 without one. due: (D,), as
+    Layout has it.
     """
 
     unit: Unit
     most: float
     horizon: int
+    fixed: tuple[float, ...]
     bills: tuple[Bill, ...]
     by_time: tuple[Counts | None, ...]
     budgets: Counts
@@ -67,14 +70,16 @@ class Bills:
             _by_time(bill, effort) if case.model.time_tells_effort else None
             for (case, _), bill, effort in zip(paid, bills, efforts, strict=True)
         ]
-        kept = [floor(unit.count(min(budget, most)) + 0.5) for budget in budgets]
+        fixed = tuple(prices.fixed for _, prices in paid)
+        left = [min(budget - once, most) for budget, once in zip(budgets, fixed, strict=False)]
         return cls(
             unit=unit,
             most=most,
             horizon=horizon,
+            fixed=fixed,
             bills=tuple(bills),
             by_time=tuple(by_time),
-            budgets=np.array(kept, dtype=np.int64),
+            budgets=np.array([max(floor(unit.count(money) + 0.5), -1) for money in left], dtype=np.int64),
             due=due,
         )
 
@@ -118,26 +123,26 @@ class Bills:
         """Read what was counted of one case; `law` is that of its T, and so many trials are not finished."""
         laws, sums, within, both = self.split(counts)
         by_time, scale = self.by_time[place], float(self.unit.amounts(np.ones(1))[0])
+        once, more = self.fixed[place], self.fixed[place] - self.fixed[0]
         if by_time is None:
             counted = laws[self.counted.index(place)].reshape(3, -1)
-            money = Amounts.of_counts(counted, unfinished=unfinished, unit=self.unit)
+            money = Amounts.of_counts(counted, unfinished=unfinished, unit=self.unit, plus=once)
         else:
-            money = Amounts.of_periods(law, self.unit.amounts(by_time))
+            money = Amounts.of_periods(law, once + self.unit.amounts(by_time))
         return Priced(
             money=money,
-            difference=mean_apart(sums[place]).times(scale),
+            difference=mean_apart(sums[place]).times(scale).plus(more),
             within=chance(within[place]) if place < len(within) else None,
             both=chance(both[place]) if place < len(both) else None,
         )
 
 
 def _most(prices: Prices, horizon: int, efforts: Floats) -> float:
-    return prices.fixed + float(prices.variable(np.array([horizon]), efforts[-1:])[0])
+    return float(prices.variable(np.array([horizon]), efforts[-1:])[0])
 
 
 def _bill(prices: Prices, unit: Unit) -> Bill:
     return Bill(
-        fixed=unit.count(prices.fixed),
         rate=unit.count(prices.rate),
         delay=unit.count(prices.delay),
         after=prices.after,
@@ -145,7 +150,7 @@ def _bill(prices: Prices, unit: Unit) -> Bill:
 
 
 def _by_time(bill: Bill, efforts: Floats) -> Counts:
-    """What is paid by T = 0, 1, ..., rounded as trials are."""
+    """What is paid by T = 0, 1, ... on top of what is paid once, rounded as trials are."""
     money = np.empty(efforts.size, dtype=np.int64)
     spend(np.arange(efforts.size), efforts, efforts.size, bill, money)
     return money

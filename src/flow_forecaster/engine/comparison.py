@@ -3,7 +3,7 @@
 Every figure comes from integer histograms, so that it does not depend on the order in which trials were counted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -18,6 +18,15 @@ class Estimate:
 
     value: float | None
     standard_error: float | None
+
+    @property
+    def is_certain(self) -> bool:
+        """Tell whether it is the same in every trial."""
+        return self.standard_error == 0.0
+
+    def plus(self, amount: float) -> "Estimate":
+        """The same with so much on top in every trial."""
+        return replace(self, value=None if self.value is None else self.value + amount)
 
     def times(self, factor: float) -> "Estimate":
         """The same in another unit."""

@@ -35,12 +35,14 @@ class Swing:
 class CostSwing:
     """An input at both of its ends: what it costs at the middle confidence, less what the base costs, in each trial.
 
-    swing: money between the two answers; None if one of them lies beyond the horizon.
+    swing: money between the two answers; None if one of them lies beyond the horizon. width: by how much an answer may
+    be stated too high.
     """
 
     ends: Ends
     answers: tuple[float | None, float | None]
     differences: tuple[Estimate, Estimate]
+    width: float
 
     @property
     def swing(self) -> float | None:

@@ -121,6 +121,11 @@ class Tallies:
         trials = int(self._parts.laws[place].sum())
         return Differences.of(self._parts.differences[place], least=self.plan.least, trials=trials)
 
+    def is_paired(self, place: int) -> bool:
+        """Tell whether each trial is finished by one case and the base, or by neither."""
+        base, case = (int(self._parts.laws[one][:-1].sum()) for one in (0, place))
+        return base == case == int(self._parts.differences[place].sum())
+
     def days(self, place: int) -> Estimate:
         """Read the mean difference of one case to the base in days."""
         return mean_apart(self._parts.days[place])

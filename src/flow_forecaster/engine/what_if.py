@@ -55,14 +55,16 @@ class Varied:
     """What a variation gives, and what it changes.
 
     law: of its own T. same: (H + 1,), the first period of the base that ends when, or after, a period of its own does;
-    0 and below it lie before the base starts. days: mean difference in calendar days, trial by trial.
-    in_time: of the deadline, None without one. priced: None where nothing is paid.
+    0 and below it lie before the base starts. is_paired: whether each trial is finished by both or by neither.
+    days: mean difference in calendar days, trial by trial. in_time: of the deadline, None without one. priced: None
+    where nothing is paid.
     """
 
     name: str
     law: Distribution
     same: Counts
     differences: Differences
+    is_paired: bool
     days: Estimate
     in_time: Chance | None
     priced: Priced | None
@@ -278,6 +280,7 @@ class WhatIf:
             law=law,
             same=tallies.plan.same[place],
             differences=differences,
+            is_paired=tallies.is_paired(place),
             days=tallies.days(place),
             in_time=tallies.in_time(place),
             priced=tallies.priced(place),
@@ -311,8 +314,12 @@ def _cost_swing(ends: Ends, tallies: Tallies, place: int, middle: float) -> Cost
     low, high = tallies.priced(place), tallies.priced(place + 1)
     if low is None or high is None:
         return None
-    answers = low.money.quantile(middle), high.money.quantile(middle)
-    return CostSwing(ends=ends, answers=answers, differences=(low.difference, high.difference))
+    return CostSwing(
+        ends=ends,
+        answers=(low.money.quantile(middle), high.money.quantile(middle)),
+        differences=(low.difference, high.difference),
+        width=max(end.money.width_at([middle]) for end in (low, high)),
+    )
 
 
 def _until(case: Case, deadline: date) -> tuple[int, int]:

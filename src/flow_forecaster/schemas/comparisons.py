@@ -37,6 +37,7 @@ from flow_forecaster.schemas.what_ifs import InputName, WhatIfRequest
 
 _MOST_ROWS = 200
 """Rows of the distribution of one variation: there may be twenty."""
+_UNKNOWN = MonteCarloError(low=None, high=None)
 
 
 class MeanDifference(Response):
@@ -68,7 +69,10 @@ class AnswerDifference(Response):
     confidence: float
     periods: int | None = Field(description="In periods of the base.")
     days: int | None = Field(description="Calendar days between the two dates.")
-    error: MonteCarloError = Field(description="In periods of the base, from the errors of both answers.")
+    error: MonteCarloError = Field(
+        description="In periods of the base, from the errors of both answers together, so wider than what the shared "
+        "trials leave open; both ends are the difference itself where it is the same in every trial."
+    )
 
 
 class WhatIfBase(WhenReading):
@@ -171,25 +175,28 @@ def _variation(request: WhatIfRequest, timeline: Timeline, base: WhatIfBase, var
         name=varied.name,
         difference=_trial_difference(varied.differences),
         day_difference=DayDifference(mean=varied.days.value, standard_error=varied.days.standard_error),
-        answer_differences=[_answer_difference(ours, theirs, varied.same) for ours, theirs in pairs],
+        answer_differences=[_answer_difference(ours, theirs, varied) for ours, theirs in pairs],
         deadline=probability(varied.in_time),
-        cost=varied_cost(request, varied.priced, base.cost),
+        cost=varied_cost(request, varied, base.cost),
         warnings=[Warning(code=one.code, detail=one.detail) for one in varied.caveats + joined(law, _MOST_ROWS)],
     )
 
 
-def _answer_difference(ours: WhenAnswer, theirs: WhenAnswer, same: Counts) -> AnswerDifference:
+def _answer_difference(ours: WhenAnswer, theirs: WhenAnswer, varied: engine.Varied) -> AnswerDifference:
     """Compare two answers. Each lies within its own error, so the difference lies between those of the ends."""
-    unknown = MonteCarloError(low=None, high=None)
-    our_error, their_error = ours.error or unknown, theirs.error or unknown
+    periods = _later(ours.periods, theirs.periods, varied.same)
     return AnswerDifference(
         confidence=ours.confidence,
-        periods=_later(ours.periods, theirs.periods, same),
+        periods=periods,
         days=None if ours.date is None or theirs.date is None else (ours.date - theirs.date).days,
-        error=MonteCarloError(
-            low=_later(our_error.low, their_error.high, same), high=_later(our_error.high, their_error.low, same)
-        ),
+        error=MonteCarloError(low=periods, high=periods)
+        if varied.is_paired and varied.differences.mean.is_certain and periods is not None
+        else _error(ours.error or _UNKNOWN, theirs.error or _UNKNOWN, varied.same),
     )
+
+
+def _error(ours: MonteCarloError, theirs: MonteCarloError, same: Counts) -> MonteCarloError:
+    return MonteCarloError(low=_later(ours.low, theirs.high, same), high=_later(ours.high, theirs.low, same))
 
 
 def _later(ours: int | None, theirs: int | None, same: Counts) -> int | None:

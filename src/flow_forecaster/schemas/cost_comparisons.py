@@ -8,6 +8,7 @@ from flow_forecaster.engine.amounts import Amounts
 from flow_forecaster.engine.bills import Priced
 from flow_forecaster.engine.comparison import Chance, Estimate
 from flow_forecaster.engine.swings import CostSwing
+from flow_forecaster.engine.what_if import Varied
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.schemas.costs import (
     AmountError,
@@ -21,6 +22,7 @@ from flow_forecaster.schemas.what_ifs import InputName, WhatIfRequest
 
 _MOST_ROWS = 100
 """Rows of the distribution of one cost: there may be twenty."""
+_UNKNOWN = AmountError(low=None, high=None)
 
 
 class ProbabilityDifference(Response):
@@ -43,7 +45,11 @@ class CostAnswerDifference(Response):
 
     confidence: float
     cost: float | None
-    error: AmountError = Field(description="From the errors of both answers.")
+    error: AmountError = Field(
+        description="From the errors of both answers together, so wider than what the shared trials leave open; both "
+        "ends are the difference itself where it is the same in every trial."
+    )
+    width: float = Field(description="The difference may be off by up to this either way; 0 where it is exact.")
 
 
 class BaseCost(CostReading):
@@ -90,6 +96,7 @@ class CostSensitivity(Response):
     confidence: float = Field(description="In the middle of those asked for, of two the higher one.")
     cost: float | None = Field(description="The base's answer.")
     rows: list[CostSensitivityRow]
+    width: float = Field(description="Costs may be stated too high by up to this; 0 where they are exact.")
 
 
 def base_cost(request: WhatIfRequest, priced: Priced | None) -> BaseCost | None:
@@ -105,16 +112,20 @@ def base_cost(request: WhatIfRequest, priced: Priced | None) -> BaseCost | None:
     )
 
 
-def varied_cost(request: WhatIfRequest, priced: Priced | None, base: BaseCost | None) -> VariedCost | None:
+def varied_cost(request: WhatIfRequest, varied: Varied, base: BaseCost | None) -> VariedCost | None:
     """Present what a variation costs; None where nothing is paid."""
+    priced = varied.priced
     if priced is None or base is None:
         return None
     reading = cost_reading(request.confidence, priced.money, request.trials, _MOST_ROWS)
     pairs = zip(reading.answers, base.answers, strict=True)
+    width, is_certain = max(reading.width, base.width), varied.is_paired and priced.difference.is_certain
     return VariedCost(
         **dict(reading),
         difference=_mean(priced.difference),
-        answer_differences=[_answer_difference(ours, theirs) for ours, theirs in pairs],
+        answer_differences=[
+            _answer_difference(ours, theirs, width=width, is_certain=is_certain) for ours, theirs in pairs
+        ],
         budget=probability(priced.within),
         both=probability(priced.both),
     )
@@ -122,7 +133,12 @@ def varied_cost(request: WhatIfRequest, priced: Priced | None, base: BaseCost | 
 
 def cost_sensitivity(middle: float, base: Amounts, swings: Sequence[CostSwing]) -> CostSensitivity:
     """Present what each input moves, by a confidence in the middle of those asked for."""
-    return CostSensitivity(confidence=middle, cost=base.quantile(middle), rows=[_row(swing) for swing in swings])
+    return CostSensitivity(
+        confidence=middle,
+        cost=base.quantile(middle),
+        rows=[_row(swing) for swing in swings],
+        width=max([base.width_at([middle]), *(swing.width for swing in swings)]),
+    )
 
 
 def probability(found: Chance | None) -> ProbabilityDifference | None:
@@ -138,18 +154,21 @@ def _mean(found: Estimate) -> MoneyDifference:
     return MoneyDifference(mean=found.value, standard_error=found.standard_error)
 
 
-def _answer_difference(ours: CostOf, theirs: CostOf) -> CostAnswerDifference:
+def _answer_difference(ours: CostOf, theirs: CostOf, *, width: float, is_certain: bool) -> CostAnswerDifference:
     """Compare two answers. Each lies within its own error, so the difference lies between those of the ends."""
-    unknown = AmountError(low=None, high=None)
-    our_error, their_error = ours.error or unknown, theirs.error or unknown
+    more = _more(ours.cost, theirs.cost)
     return CostAnswerDifference(
         confidence=ours.confidence,
-        cost=_more(ours.cost, theirs.cost),
-        error=AmountError(
-            low=_more(our_error.low, their_error.high),
-            high=_more(our_error.high, their_error.low),
-        ),
+        cost=more,
+        error=AmountError(low=more, high=more)
+        if is_certain and more is not None
+        else _error(ours.error or _UNKNOWN, theirs.error or _UNKNOWN),
+        width=width,
     )
+
+
+def _error(ours: AmountError, theirs: AmountError) -> AmountError:
+    return AmountError(low=_more(ours.low, theirs.high), high=_more(ours.high, theirs.low))
 
 
 def _more(ours: float | None, theirs: float | None) -> float | None:

@@ -21,9 +21,8 @@ _HALF = 0.5
 
 
 class Bill(NamedTuple):
-    """What is paid in units of money: once, a contributor-period, and a period after period `after`."""
+    """What is paid in units of money: a contributor-period, and a period after period `after`."""
 
-    fixed: float
     rate: float
     delay: float
     after: int
@@ -88,10 +87,13 @@ def price(
 
 @njit(nogil=True)
 def spend(periods: Counts, efforts: Floats, horizon: int, bill: Bill, money: Counts) -> None:
-    """Fill in what trials cost in units, UNKNOWN for one that is not finished; all of shape (n,)."""
+    """Fill in what trials cost on top of what is paid once, in units, UNKNOWN for one that is not finished.
+
+    All are of shape (n,).
+    """
     for index in range(periods.size):
         late = max(periods[index] - bill.after, 0)
-        paid = bill.fixed + bill.rate * efforts[index] + bill.delay * late
+        paid = bill.rate * efforts[index] + bill.delay * late
         money[index] = np.int64(paid + _HALF) if periods[index] <= horizon else UNKNOWN
 
 
