@@ -143,7 +143,7 @@ def test_a_result_has_every_part_in_money_and_reads_back() -> None:
 
 def test_money_that_is_counted_in_cells_says_how_wide_they_are() -> None:
     ramp = {"capacity": {"team_size": 2, "ramp": {"size": 0.25, "min_contributors": 1, "max_contributors": 5}}}
-    result = answered(request({"scope": {"items": 40}}, ramp, **PAID, sensitivity=["costs"]))
+    result = answered(request({"scope": {"items": 40}}, ramp, **PAID, trials=20_000))
     base, fewer = result.base.cost, result.variations[0].cost
     ramped = result.variations[1].cost
     assert base is not None
@@ -153,7 +153,7 @@ def test_money_that_is_counted_in_cells_says_how_wide_they_are() -> None:
     assert widths[0] > 0
     assert {one.width for one in ramped.answer_differences} == {max(widths[0], widths[2])}
     assert {one.width for one in fewer.answer_differences} == {max(widths[1:])}
-    tornado = answered(request(**PAID | ramp, sensitivity=["costs"], confidence=[0.85])).sensitivity
+    tornado = answered(request(**PAID | ramp, sensitivity=["costs"], trials=20_000)).sensitivity
     assert tornado is not None
     assert tornado.cost is not None
     assert 0 < tornado.cost.width < 1_000
