@@ -1,8 +1,9 @@
 """What compared cases cost: amounts of money on the same trials, their differences, and who keeps within the budget.
 
 All cases are counted in one unit, so that they can be subtracted, and what is paid once comes on top of what was
-counted. Where T alone says what a case costs, its law is that of T; only the others count amounts in cells, which take
-up to 1.9 MB each.
+counted. A case that costs far less than the dearest is counted once more, in a unit of its own, so that neither its
+cost nor its budget is rounded to what matters to another. Where T alone says what a case costs, its law is that of T;
+only the others count amounts in cells, which take up to 1.9 MB each.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from flow_forecaster.engine.kernels.pricing import Bill, note, spend
 from flow_forecaster.engine.kernels.variations import SUMS, UNKNOWN, apart, meet
 from flow_forecaster.engine.prices import Prices
 
+_FAR = 1_000.0
 PRICING_DRAWS = 3.0
 """What it takes to price a trial of a case, in draws of the bootstrap."""
 
@@ -40,18 +42,20 @@ class Priced:
 
 @dataclass(frozen=True, kw_only=True)
 class Bills:
-    """How each of C cases is paid, in one unit, and where its costs are counted.
+    """How each of C cases is paid, in the unit of all and in its own, and where its costs are counted.
 
-    fixed: (C,), what is paid once, in money. by_time: what a case costs by T, (H + 1,), None where T does not say it.
-    budgets: (B,), what the fixed cost leaves of those of the base and each variation, B = 0 without one. due: (D,), as
-    Layout has it.
+    fixed: (C,), what is paid once, in money. bills: in the unit of each case. alike: the same in `unit`, which is that
+    of all. by_time: what a case costs by T, (H + 1,), None where T does not say it. budgets: (B,), what the fixed cost
+    leaves of those of the base and each variation, B = 0 without one. due: (D,), as Layout has it. cells: of each law.
     """
 
     unit: Unit
-    most: float
+    units: tuple[Unit, ...]
+    cells: int
     horizon: int
     fixed: tuple[float, ...]
     bills: tuple[Bill, ...]
+    alike: tuple[Bill, ...]
     by_time: tuple[Counts | None, ...]
     budgets: Counts
     due: Counts
@@ -63,23 +67,26 @@ class Bills:
         if len(paid) < len(cases):
             return None
         efforts = [np.append(0.0, case.model.paid(case.basis.timeline, horizon).cumsum()) for case, _ in paid]
-        most = max(_most(prices, horizon, effort) for (_, prices), effort in zip(paid, efforts, strict=True))
-        unit = Unit.for_amounts_up_to(most)
-        bills = [_bill(prices, unit) for _, prices in paid]
+        most = [_most(prices, horizon, effort) for (_, prices), effort in zip(paid, efforts, strict=True)]
+        unit = Unit.for_amounts_up_to(max(most))
+        units = [unit if not one or one * _FAR >= max(most) else Unit.for_amounts_up_to(one) for one in most]
+        bills = [_bill(prices, own) for (_, prices), own in zip(paid, units, strict=True)]
         by_time = [
             _by_time(bill, effort) if case.model.time_tells_effort else None
             for (case, _), bill, effort in zip(paid, bills, efforts, strict=True)
         ]
         fixed = tuple(prices.fixed for _, prices in paid)
-        left = [min(budget - once, most) for budget, once in zip(budgets, fixed, strict=False)]
+        left = [_left(*known) for known in zip(budgets, fixed, most, units, strict=False)]
         return cls(
             unit=unit,
-            most=most,
+            units=tuple(units),
+            cells=max(map(cells_for, most, units)),
             horizon=horizon,
             fixed=fixed,
             bills=tuple(bills),
+            alike=tuple(_bill(prices, unit) for _, prices in paid),
             by_time=tuple(by_time),
-            budgets=np.array([max(floor(unit.count(money) + 0.5), -1) for money in left], dtype=np.int64),
+            budgets=np.array(left, dtype=np.int64),
             due=due,
         )
 
@@ -91,9 +98,8 @@ class Bills:
     @property
     def parts(self) -> list[int]:
         """Sizes of the parts: laws, differences, budgets, budgets and deadlines together."""
-        cells = 3 * cells_for(self.most, self.unit)
         both = min(self.budgets.size, self.due.size)
-        return [len(self.counted) * cells, SUMS * len(self.bills), 4 * self.budgets.size, 4 * both]
+        return [len(self.counted) * 3 * self.cells, SUMS * len(self.bills), 4 * self.budgets.size, 4 * both]
 
     def split(self, counts: Counts) -> tuple[Counts, Counts, Counts, Counts]:
         """See the parts of the counts: laws (K, 3 x cells), differences (C, 4), budgets (B, 4), both (B or 0, 4)."""
@@ -104,10 +110,10 @@ class Bills:
     def run(self, periods: Counts, efforts: Floats, counts: Counts) -> None:
         """Add trials to the counts, given T and effort, both of shape (C, n)."""
         laws, sums, within, both = self.split(counts)
-        money = np.empty(periods.shape, dtype=np.int64)
-        for place, bill in enumerate(self.bills):
-            spend(periods[place], efforts[place], self.horizon, bill, money[place])
-            apart(money[0], money[place], sums[place])
+        money = self._spent(self.bills, periods, efforts)
+        alike = money if self.bills == self.alike else self._spent(self.alike, periods, efforts)
+        for place, one in enumerate(alike):
+            apart(alike[0], one, sums[place])
         for row, place in enumerate(self.counted):
             note(money[place], laws[row])
         hoped = money[: self.budgets.size]
@@ -119,16 +125,22 @@ class Bills:
             for place, found in enumerate(kept):
                 meet(kept[0], found, both[place])
 
+    def _spent(self, bills: Sequence[Bill], periods: Counts, efforts: Floats) -> Counts:
+        money = np.empty(periods.shape, dtype=np.int64)
+        for place, bill in enumerate(bills):
+            spend(periods[place], efforts[place], self.horizon, bill, money[place])
+        return money
+
     def read(self, place: int, counts: Counts, law: Distribution, unfinished: int) -> Priced:
         """Read what was counted of one case; `law` is that of its T, and so many trials are not finished."""
         laws, sums, within, both = self.split(counts)
-        by_time, once = self.by_time[place], self.fixed[place]
+        by_time, once, unit = self.by_time[place], self.fixed[place], self.units[place]
         more = written(once) - written(self.fixed[0])
         if by_time is None:
             counted = laws[self.counted.index(place)].reshape(3, -1)
-            money = Amounts.of_counts(counted, unfinished=unfinished, unit=self.unit, plus=once)
+            money = Amounts.of_counts(counted, unfinished=unfinished, unit=unit, plus=once)
         else:
-            money = Amounts.of_periods(law, once + self.unit.amounts(by_time))
+            money = Amounts.of_periods(law, once + unit.amounts(by_time))
         return Priced(
             money=money,
             difference=mean_apart(sums[place], self.unit.size, more),
@@ -139,6 +151,11 @@ class Bills:
 
 def _most(prices: Prices, horizon: int, efforts: Floats) -> float:
     return float(prices.variable(np.array([horizon]), efforts[-1:])[0])
+
+
+def _left(budget: float, once: float, most: float, unit: Unit) -> int:
+    """Count what a budget leaves for what is not paid once, up to twice what can be spent; -1 if that is nothing."""
+    return max(floor(unit.count(min(budget - once, 2.0 * most)) + 0.5), -1)
 
 
 def _bill(prices: Prices, unit: Unit) -> Bill:

@@ -167,10 +167,10 @@ class Cost:
 
     @property
     def _budget(self) -> int:
-        """What of the budget the fixed cost leaves, in units, at most all that can be spent."""
+        """What of the budget the fixed cost leaves, in units, up to twice what can be spent."""
         if self.hopes.budget is None:
             return int(self._rounded(np.array([self._most_money]))[0])
-        left = self._unit.count(min(self.hopes.budget - self.prices.fixed, self._most_money))
+        left = self._unit.count(min(self.hopes.budget - self.prices.fixed, 2.0 * self._most_money))
         return max(floor(left + 0.5), -1)
 
     def _rounded(self, amounts: Floats) -> Counts:
