@@ -17,7 +17,7 @@ from engine.naive_costs import Bill
 from flow_forecaster.engine.bills import Bills
 from flow_forecaster.engine.capacity import Capacity, Ramp, TeamChange
 from flow_forecaster.engine.cases import Case
-from flow_forecaster.engine.comparison import Chance, Estimate, mean_apart
+from flow_forecaster.engine.comparison import Chance, Estimate
 from flow_forecaster.engine.cost import Cost, Hopes
 from flow_forecaster.engine.forecasts import When
 from flow_forecaster.engine.invalid import InvalidInput
@@ -70,18 +70,6 @@ def test_a_steady_team_costs_less_by_what_can_be_counted() -> None:
     for (cost, difference), expected in zip(priced(base, *others), others.values(), strict=True):
         assert cost == 20_500 + expected
         assert difference == Estimate(value=expected, standard_error=0.0)
-
-
-def test_a_mean_difference_is_rounded_once() -> None:
-    """Twenty times 0.1, and 0.4 once: no binary number is any of these, and their sums and differences are told."""
-    base = paid(pair(50), Prices(rate=0.1, fixed=0.4))
-    others = [paid(pair(50), Prices(rate=0.2, fixed=0.1)), paid(pair(45), Prices(rate=0.1, fixed=0.1))]
-    assert [difference.value for _, difference in priced(base, *others)] == [1.7, -0.5]
-    (swing,) = [
-        one for one in answered(base, sensitivity=["costs"]).cost_swings if one.ends.name == "per_contributor_period"
-    ]
-    assert (swing.answers, swing.swing) == ((2.2, 2.6), 0.4)
-    assert mean_apart(np.array([2, 6, 0, 18]), Fraction(1, 10)).value == 0.3
 
 
 def test_another_team_of_one_history_is_warned_of() -> None:

@@ -19,6 +19,8 @@ from flow_forecaster.engine.ranges import Range
 from flow_forecaster.engine.scope import check_impact, check_probability, is_uncertain
 
 MOST_FOCUS = 10.0
+LEAST_TEAM, LEAST_RAMP = 1e-6, 1e-6
+"""What is divided by them stays finite: 1 / 5e-324 is not, and no trial could be counted."""
 _NOTHING = Range.exactly(0.0)
 
 
@@ -39,8 +41,9 @@ class Ramp:
     periods: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.size <= 0.5:
-            raise InvalidInput("size", code="out_of_range", detail="A ramp takes more than 0 and at most half the way.")
+        if not LEAST_RAMP <= self.size <= 0.5:
+            detail = f"A ramp takes a share of the way from {LEAST_RAMP:g} to a half."
+            raise InvalidInput("size", code="out_of_range", detail=detail)
         if self.low <= 0:
             detail = "A team that begins with nobody never finishes anything."
             raise InvalidInput("min_contributors", code="ramp_never_finishes", detail=detail)
@@ -108,8 +111,9 @@ class Capacity:
         if self.focus.low < 0 or not 0 < self.focus.high <= MOST_FOCUS:
             detail = f"The focus is a share of the pace, 0.8 for 80 %, above 0 and at most {MOST_FOCUS:g}."
             raise InvalidInput("focus", code="out_of_range", detail=detail)
-        if self.team_size <= 0:
-            raise InvalidInput("team_size", code="out_of_range", detail="A team has more than 0 contributors.")
+        if not self.team_size >= LEAST_TEAM:
+            detail = f"A team has more than 0 contributors, at least {LEAST_TEAM:g}."
+            raise InvalidInput("team_size", code="out_of_range", detail=detail)
         if self.months is not None and not any(self.months):
             raise InvalidInput("months", code="no_capacity", detail="In no month anything is finished.")
         if self.ramp is not None and self.changes:

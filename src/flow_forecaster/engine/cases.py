@@ -150,9 +150,9 @@ def most_periods(cases: Sequence[Case]) -> int:
 
 def mean_length(case: Case, horizon: int) -> int:
     """Round up how many periods the work takes at its typical pace."""
-    if case.typical_pace <= 0:
+    if case.typical_pace * horizon <= case.rough_items:
         return horizon
-    return max(1, min(horizon, ceil(case.rough_items / case.typical_pace)))
+    return max(1, ceil(case.rough_items / case.typical_pace))
 
 
 def _sharing_scopes(cases: Sequence[Case]) -> list[Case]:

@@ -35,7 +35,9 @@ def default_horizon(pace: float, items: float) -> int:
 
     Only trials that are far behind ever get that far, so a long horizon costs next to nothing.
     """
-    return min(MOST_HORIZON, max(104, ceil(30 * items / pace))) if pace > 0 else MOST_HORIZON
+    if pace * MOST_HORIZON <= 30 * items:
+        return MOST_HORIZON
+    return max(104, ceil(30 * items / pace))
 
 
 @dataclass(frozen=True, kw_only=True)

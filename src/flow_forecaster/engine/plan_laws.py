@@ -278,7 +278,7 @@ def _mean_periods(team: Team) -> float:
     if team.basis is None:
         return 1.0
     pace = typical_pace(team.basis.sampler.mean(team.basis.history, team.timeline), team.basis, team.model)
-    return team.mean_items / pace + _most_lost(team) if pace > 0 else MOST_HORIZON
+    return team.mean_items / pace + _most_lost(team) if pace * MOST_HORIZON > team.mean_items else MOST_HORIZON
 
 
 def _most_lost(team: Team) -> int:
