@@ -201,7 +201,7 @@ def test_what_only_a_variation_finishes_is_told_by_its_date(line: Line, tmp_path
 
 @pytest.mark.parametrize("name", ["[red]a[/red]", "ß — ∞"])
 def test_a_name_is_printed_as_it_is(line: Line, tmp_path: Path, name: str) -> None:
-    fields = {"variations": [{"name": name, "change": {}}], "sensitivity": None}
+    fields = {"variations": [{"name": name, "change": {"scope": {"items": 50}}}], "sensitivity": None}
     told = line.here("forecast", asked(tmp_path, **fields)).answer()
     assert name in told
 
@@ -209,5 +209,5 @@ def test_a_name_is_printed_as_it_is(line: Line, tmp_path: Path, name: str) -> No
 def test_a_wrong_variation_is_told_in_one_line_with_its_pointer(line: Line, tmp_path: Path) -> None:
     wrong = [{"name": "x", "change": {"scope": {"items": 0}}}]
     assert "/variations/0/change/scope/items" in line.here("forecast", asked(tmp_path, variations=wrong)).refusal()
-    twice = [{"name": "x", "change": {}}] * 2
+    twice = [{"name": "x", "change": {"scope": {"items": 50}}}] * 2
     assert "/variations/1/name" in line.here("forecast", asked(tmp_path, variations=twice)).refusal()

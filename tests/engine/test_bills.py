@@ -15,9 +15,9 @@ from engine.comparing import UNCERTAIN, answered, case, everything, items, what_
 from engine.modelling import MONDAY, SEVEN, UNSPLIT
 from engine.naive_costs import Bill
 from flow_forecaster.engine.bills import Bills
-from flow_forecaster.engine.capacity import Capacity, Ramp
+from flow_forecaster.engine.capacity import Capacity, Ramp, TeamChange
 from flow_forecaster.engine.cases import Case
-from flow_forecaster.engine.comparison import Chance, Estimate
+from flow_forecaster.engine.comparison import Chance, Estimate, mean_apart
 from flow_forecaster.engine.cost import Cost, Hopes
 from flow_forecaster.engine.forecasts import When
 from flow_forecaster.engine.invalid import InvalidInput
@@ -70,6 +70,39 @@ def test_a_steady_team_costs_less_by_what_can_be_counted() -> None:
     for (cost, difference), expected in zip(priced(base, *others), others.values(), strict=True):
         assert cost == 20_500 + expected
         assert difference == Estimate(value=expected, standard_error=0.0)
+
+
+def test_a_mean_difference_is_rounded_once() -> None:
+    """Twenty times 0.1, and 0.4 once: no binary number is any of these, and their sums and differences are told."""
+    base = paid(pair(50), Prices(rate=0.1, fixed=0.4))
+    others = [paid(pair(50), Prices(rate=0.2, fixed=0.1)), paid(pair(45), Prices(rate=0.1, fixed=0.1))]
+    assert [difference.value for _, difference in priced(base, *others)] == [1.7, -0.5]
+    (swing,) = [
+        one for one in answered(base, sensitivity=["costs"]).cost_swings if one.ends.name == "per_contributor_period"
+    ]
+    assert (swing.answers, swing.swing) == ((2.2, 2.6), 0.4)
+    assert mean_apart(np.array([2, 6, 0, 18]), Fraction(1, 10)).value == 0.3
+
+
+def test_another_team_of_one_history_is_warned_of() -> None:
+    """It would be paid for, and bring nothing: who joins stands under changes."""
+    base = paid(pair(50))
+    three, joins = Capacity(team_size=3.0), TeamChange(day=MONDAY, size=3.0)
+    own_price = replace(PRICES, rate=900)
+    cases = {
+        paid(replace(items(50), capacity=three)): True,
+        paid(replace(items(50), capacity=three), own_price): True,
+        paid(replace(items(50), capacity=replace(three, changes=(joins,)))): True,
+        paid(replace(items(50), capacity=replace(three, changes=(joins,))), own_price): False,
+        paid(replace(items(50), capacity=three), history=[6]): False,
+        paid(replace(items(50), capacity=replace(PAIR, changes=(joins,)))): False,
+    }
+    answer = answered(base, *cases)
+    told = [[caveat.code for caveat in varied.caveats] for varied in answer.variations]
+    assert ["other_team_size" in codes for codes in told] == [*cases.values()]
+    bare = [paid(replace(items(50), capacity=one), None) for one in (three, replace(three, changes=(joins,)))]
+    told = [[caveat.code for caveat in varied.caveats] for varied in answered(paid(pair(50), None), *bare).variations]
+    assert told == [["other_team_size"], []]
 
 
 def test_where_nothing_is_paid_nothing_is_priced() -> None:

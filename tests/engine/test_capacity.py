@@ -51,6 +51,20 @@ def test_a_ramp_gives_contributors_and_the_history_says_what_each_brings() -> No
     assert capacity.shares(WEEKS, 3).tolist() == [0.25] * 3
 
 
+# More than all of the pace
+
+
+@pytest.mark.parametrize(
+    ("focus", "told"), [(Range.exactly(1), None), (Range.exactly(1.25), "125%"), (Range(low=0.5, high=1.1), "110%")]
+)
+def test_a_focus_of_more_than_the_whole_pace_is_used_and_warned_of(focus: Range, told: str | None) -> None:
+    found = Capacity(focus=focus)
+    assert found.focus == focus
+    assert [(caveat.code, str(told) in caveat.detail) for caveat in found.caveats] == (
+        [] if told is None else [("focus_above_one", True)]
+    )
+
+
 # Changes of the team
 
 

@@ -121,6 +121,22 @@ def test_warnings_of_a_variation_are_those_that_the_base_does_not_have() -> None
     assert same.variations[0].caveats == ()
 
 
+def test_what_is_unfinished_as_often_as_in_the_base_is_not_told_twice() -> None:
+    known = case(items(20), trials=1_000)
+    answer = answered(known, known, case(items(21), trials=1_000), horizon=3)
+    assert "unfinished_at_horizon" in {caveat.code for caveat in answer.caveats}
+    same, more = ([caveat.code for caveat in varied.caveats] for varied in answer.variations)
+    assert same == ["unpaired_trials"]
+    assert more == ["unfinished_at_horizon", "unpaired_trials"]
+
+
+def test_a_focus_above_one_is_told_where_it_is() -> None:
+    more = replace(items(20), capacity=Capacity(focus=Range.exactly(1.5)))
+    answer = answered(case(items(20), trials=100), case(more, trials=100))
+    assert "focus_above_one" not in {caveat.code for caveat in answer.caveats}
+    assert [caveat.code for caveat in answer.variations[0].caveats] == ["focus_above_one"]
+
+
 def test_a_single_trial_has_differences_without_an_error() -> None:
     (single,) = answered(
         case(UNCERTAIN, trials=1), case(VARIANTS["fewer items"], trials=1), deadline=MONDAY + 8 * WEEKS

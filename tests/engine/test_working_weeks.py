@@ -144,7 +144,7 @@ def test_what_is_taken_for_granted_is_told() -> None:
 
 def test_few_samples_are_told_at_full_length() -> None:
     history, _ = working_history(weeks(7, 1), off(0, 1))
-    assert "lowest (1) and the highest (11.7)" in basis_caveats(basis(history))[0].detail
+    assert "lowest (1) and the highest (11.7)" in basis_caveats(basis(history), of(5, None))[0].detail
 
 
 # Against a twin

@@ -1,11 +1,14 @@
 """The answer to what if, as a program reads it: differences, deadlines, the rows of a tornado chart."""
 
+from typing import Any
+
 import pytest
 
+from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.schemas.comparisons import WhatIfResult, what_if_result
 from flow_forecaster.schemas.what_ifs import WhatIfRequest
-from schemas.test_what_ifs import CHANGES, DAILY, TODAY, request
+from schemas.test_what_ifs import CHANGES, DAILY, SAME, TODAY, request, varied
 
 
 def answered(asked: WhatIfRequest) -> WhatIfResult:
@@ -60,7 +63,7 @@ def test_what_changes_nothing_differs_by_nothing_and_what_only_begins_later_by_t
     paid = {"costs": {"per_contributor_period": 1_000}}
     begun = {"start": "2026-01-19"}
     for horizon in (None, 16):  # which some of the trials do not keep
-        result = answered(request({}, begun, **paid, trials=300, horizon=horizon, confidence=[0.4]))
+        result = answered(request(SAME, begun, **paid, trials=300, horizon=horizon, confidence=[0.4]))
         assert (result.base.unfinished > 0.05) == (horizon == 16)
         same, later = result.variations
         for one, weeks in ((same, 0), (later, 2)):
@@ -127,7 +130,7 @@ def test_the_sensitivity_is_sorted_around_the_answer_of_the_base() -> None:
 
 
 def test_without_a_deadline_or_a_sensitivity_neither_is_told() -> None:
-    result = answered(request({}))
+    result = answered(request(SAME))
     assert (result.sensitivity, result.base.probability, result.base.periods) == (None, None, None)
     assert result.variations[0].deadline is None
     assert result.variations[0].answer_differences[0].periods == 0
@@ -153,3 +156,17 @@ def test_what_lies_beyond_the_horizon_has_no_difference() -> None:
     assert {(later.periods, later.days) for later in one.answer_differences} == {(None, None)}
     assert {(later.error.low, later.error.high) for later in one.answer_differences} == {(None, None)}
     assert [warning.code for warning in one.warnings] == ["unfinished_at_horizon", "unpaired_trials"]
+
+
+# A change of nothing
+
+
+@pytest.mark.parametrize("change", [{}, {"scope": {}}, {"capacity": {}, "scope": {"items": {}}}])
+def test_a_change_of_nothing_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        request(SAME, change).asked(today=TODAY, seed=1)
+    assert (caught.value.path, caught.value.code) == (("variations", 1, "change"), "nothing_to_vary")
+
+
+def test_an_empty_calendar_is_one_of_workdays_and_changes_something() -> None:
+    assert varied({"calendar": {}}, history=DAILY, start="2026-01-05").basis.timeline.calendar is not None

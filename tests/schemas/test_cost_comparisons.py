@@ -9,7 +9,7 @@ from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.prices import Prices
 from flow_forecaster.schemas.comparisons import WhatIfResult
 from schemas.test_comparisons import answered
-from schemas.test_what_ifs import TODAY, changed, pointers, request
+from schemas.test_what_ifs import SAME, TODAY, changed, pointers, request
 
 COSTS: dict[str, Any] = {"per_contributor_period": 1_000, "fixed": 500, "delay": {"per_period": 70, "after_periods": 8}}
 PAID: dict[str, Any] = {"costs": COSTS, "budget": 12_000.0, "deadline": "2026-06-28"}
@@ -28,7 +28,7 @@ def refused(*changes: dict[str, Any], **fields: Any) -> tuple[tuple[str | int, .
 
 
 def test_a_change_of_one_price_leaves_the_others_as_they_are() -> None:
-    assert prices({}) == Prices(rate=1_000, fixed=500, delay=70, after=8)
+    assert prices(SAME) == Prices(rate=1_000, fixed=500, delay=70, after=8)
     assert prices({"costs": {"fixed": 900}}) == Prices(rate=1_000, fixed=900, delay=70, after=8)
     assert prices({"costs": {"delay": None}}) == Prices(rate=1_000, fixed=500)
     assert prices({"costs": {"delay": {"after_periods": None}}}) == Prices(rate=1_000, fixed=500, delay=70)
@@ -92,8 +92,8 @@ def test_what_costs_nothing_or_has_nothing_to_be_compared_with_is_refused() -> N
     place = ("variations", 0, "change")
     nothing = {"costs": {"per_contributor_period": None, "fixed": None, "delay": None}}
     assert refused(nothing, **PAID) == ((*place, "costs"), "no_cost")
-    assert refused({}, costs={"fixed": 0}) == (("costs",), "no_cost")
-    assert refused({}, budget=5.0) == (("costs",), "no_cost")
+    assert refused(SAME, costs={"fixed": 0}) == (("costs",), "no_cost")
+    assert refused(SAME, budget=5.0) == (("costs",), "no_cost")
     assert refused({"costs": COSTS}) == ((*place, "costs"), "nothing_to_compare")
     assert refused({"budget": 5}, costs=COSTS) == ((*place, "budget"), "nothing_to_compare")
     assert refused(sensitivity=["costs"]) == (("sensitivity", 0), "nothing_to_vary")
@@ -141,6 +141,21 @@ def test_a_result_has_every_part_in_money_and_reads_back() -> None:
     ]
 
 
+def test_a_variation_has_its_own_budget_or_that_of_the_base_and_what_is_missing_of_it() -> None:
+    """Ten weeks at 2,000 and 500 once: 20,500, of which 8,500 are missing; a fifth less work costs 4,000 less."""
+    steady = {"history": {"throughput": [5]}, "scope": {"items": 50}, "capacity": {"team_size": 2}, "trials": 10}
+    plain = {"risks": None, "lead_time": None, "sampler": {"kind": "bootstrap"}, "deadline": None}
+    costs = {"per_contributor_period": 1_000, "fixed": 500}
+    changes = [{"scope": {"items": 40}}, {"budget": 15_000}, {"budget": 20_500}]
+    result = answered(request(*changes, **steady, **plain, costs=costs, budget=12_000.0))
+    found = [one.cost.budget for one in result.variations if one.cost and one.cost.budget]
+    assert [(one.amount, one.expected_overrun, one.probability) for one in found] == [
+        (12_000, 4_500, 0),
+        (15_000, 5_500, 0),
+        (20_500, 0, 1),
+    ]
+
+
 def test_money_that_is_counted_in_cells_says_how_wide_they_are() -> None:
     ramp = {"capacity": {"team_size": 2, "ramp": {"size": 0.25, "min_contributors": 1, "max_contributors": 5}}}
     result = answered(request({"scope": {"items": 40}}, ramp, **PAID, trials=20_000))
@@ -177,7 +192,7 @@ def test_the_rows_in_money_have_the_prices_and_those_in_weeks_have_not() -> None
 
 
 def test_without_costs_nothing_is_told_of_money() -> None:
-    result = answered(request({}, sensitivity=True, start=date(2026, 1, 5).isoformat()))
+    result = answered(request(SAME, sensitivity=True, start=date(2026, 1, 5).isoformat()))
     assert (result.base.cost, result.variations[0].cost) == (None, None)
     assert result.sensitivity is not None
     assert result.sensitivity.cost is None

@@ -31,6 +31,8 @@ BASE: dict[str, Any] = {
     "trials": 1_000,
     "confidence": [0.5, 0.85],
 }
+SAME: dict[str, Any] = {"scope": {"items": {"low": 40}}}
+"""A change that leaves the base as it is."""
 GUESS = {"kind": "triangular", "low": 1, "likely": 2, "high": 3, "block": None}
 DAILY = {"throughput": [1, 2, 3, 0, 1] * 4, "period": "day", "start": "2025-11-03"}
 
@@ -109,7 +111,7 @@ def test_the_base_stays_as_it_is() -> None:
 
 
 def test_no_variation_changes_trials_seed_or_start() -> None:
-    known = varied({}, start="2026-03-02", seed=9)
+    known = varied(SAME, start="2026-03-02", seed=9)
     assert (known.basis.trials, known.basis.seed, known.basis.timeline.start) == (1_000, 9, date(2026, 3, 2))
 
 
@@ -126,7 +128,7 @@ def pointers(**fields: Any) -> list[tuple[str, str]]:
 
 
 def changed(change: Any) -> list[dict[str, Any]]:
-    return [{"name": "a", "change": {}}, {"name": "b", "change": change}]
+    return [{"name": "a", "change": SAME}, {"name": "b", "change": change}]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +218,7 @@ def test_what_the_engine_cannot_compute_is_refused_where_it_stands(
     change: dict[str, Any], path: tuple[str | int, ...], code: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        _ = request({}, change).asked(today=TODAY, seed=1)[0].question().cost
+        _ = request(SAME, change).asked(today=TODAY, seed=1)[0].question().cost
     assert caught.value.path[:3] == ("variations", 1, "change")
     assert caught.value.path[3 : 3 + len(path)] == path
     assert caught.value.code == code
@@ -239,7 +241,7 @@ def test_what_is_wrong_with_the_base_in_view_is_refused_no_deeper_than_the_patch
     change: dict[str, Any], path: tuple[str | int, ...], code: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        request({}, change).asked(today=TODAY, seed=1)[0]
+        request(SAME, change).asked(today=TODAY, seed=1)[0]
     assert (caught.value.path, caught.value.code) == (("variations", 1, "change", *path), code)
 
 
@@ -253,7 +255,7 @@ def test_what_is_wrong_with_the_base_in_view_is_refused_no_deeper_than_the_patch
 )
 def test_a_deadline_before_the_start_is_refused_at_the_date_that_moved(change: dict[str, Any], path: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
-        request({}, change, deadline="2026-04-05").asked(today=TODAY, seed=1)[0]
+        request(SAME, change, deadline="2026-04-05").asked(today=TODAY, seed=1)[0]
     assert (caught.value.path, caught.value.code) == (("variations", 1, "change", *path), "before_start")
 
 
@@ -319,7 +321,7 @@ def test_a_patch_that_is_nested_deeper_than_anything_is_refused() -> None:
 
 
 CHANGES: list[dict[str, Any]] = [
-    {},
+    SAME,
     {"scope": {"items": {"low": 10}}, "lead_time": None},
     {"sampler": {"kind": "bootstrap", "block": None}},
     {"history": {"throughput": [1, 2, 3] * 8}, "risks": [], "start": "2026-01-19"},

@@ -1,5 +1,6 @@
 """Each kind of forecast once: its request, its question and its answer belong together, and can be repeated."""
 
+import json
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 from uuid import uuid4
@@ -105,6 +106,19 @@ def test_a_job_names_its_engine_and_knows_its_cost(kind: str) -> None:
     small, large = a_job(kind, trials=1_000), a_job(kind, trials=1_000_000)
     assert small.engine_version == ENGINE_VERSION
     assert large.cost > 500 * small.cost > 0
+
+
+@pytest.mark.parametrize("kind", [*asking.KINDS, *asking.OF_TEAMS, *asking.SIMULATED])
+def test_a_focus_above_one_is_warned_of_whatever_is_asked(kind: str) -> None:
+    more: dict[str, Any] = {"capacity": {"focus": 1.25}, "sampler": {"kind": "bootstrap"}, "trials": 500}
+    if kind in asking.OF_TEAMS:
+        team = {"name": "p", "history": HISTORY, "features": [{"name": "a", "scope": {"items": 20}}]}
+        more = {"teams": [team, team | {"name": "t", "capacity": more.pop("capacity")}], **more}
+        more["teams"][1]["features"] = [{"name": "b", "scope": {"items": 20}}]
+    warnings = json.loads(answer_of(a_job(kind, **more)))["warnings"]
+    told = [warning for warning in warnings if warning["code"] == "focus_above_one"]
+    assert len(told) == 1
+    assert "125%" in told[0]["detail"]
 
 
 @pytest.mark.parametrize("kind", asking.KINDS)

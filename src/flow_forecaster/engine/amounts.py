@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import floor, fsum, sqrt
 
 import numpy as np
@@ -28,6 +29,11 @@ class Unit:
         while most >= MOST_UNITS * 10.0**exponent:
             exponent += 1
         return cls(exponent=exponent)
+
+    @property
+    def size(self) -> Fraction:
+        """What one of it is, exactly."""
+        return Fraction(10) ** self.exponent
 
     def count(self, amount: float) -> float:
         """How many units an amount has, not rounded."""
@@ -174,6 +180,16 @@ def _listing(law: Distribution, begins: Counts, ends: Counts) -> Distribution:
         mean=None,
         standard_deviation=None,
     )
+
+
+def written(amount: float) -> Fraction:
+    """Read an amount as it is written: 0.1 is a tenth, and not the binary number next to it."""
+    return Fraction(str(amount))
+
+
+def apart(amount: float, base: float) -> float:
+    """Subtract amounts as they are written, so that 0.3 - 0.1 is 0.2."""
+    return float(written(amount) - written(base))
 
 
 def cells_for(most: float, unit: Unit) -> int:

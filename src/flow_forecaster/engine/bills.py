@@ -12,7 +12,7 @@ from math import floor
 
 import numpy as np
 
-from flow_forecaster.engine.amounts import Amounts, Unit, cells_for
+from flow_forecaster.engine.amounts import Amounts, Unit, cells_for, written
 from flow_forecaster.engine.arrays import Counts, Floats
 from flow_forecaster.engine.cases import Case
 from flow_forecaster.engine.comparison import Chance, Estimate, chance, mean_apart
@@ -122,8 +122,8 @@ class Bills:
     def read(self, place: int, counts: Counts, law: Distribution, unfinished: int) -> Priced:
         """Read what was counted of one case; `law` is that of its T, and so many trials are not finished."""
         laws, sums, within, both = self.split(counts)
-        by_time, scale = self.by_time[place], float(self.unit.amounts(np.ones(1))[0])
-        once, more = self.fixed[place], self.fixed[place] - self.fixed[0]
+        by_time, once = self.by_time[place], self.fixed[place]
+        more = written(once) - written(self.fixed[0])
         if by_time is None:
             counted = laws[self.counted.index(place)].reshape(3, -1)
             money = Amounts.of_counts(counted, unfinished=unfinished, unit=self.unit, plus=once)
@@ -131,7 +131,7 @@ class Bills:
             money = Amounts.of_periods(law, once + self.unit.amounts(by_time))
         return Priced(
             money=money,
-            difference=mean_apart(sums[place]).times(scale).plus(more),
+            difference=mean_apart(sums[place], self.unit.size, more),
             within=chance(within[place]) if place < len(within) else None,
             both=chance(both[place]) if place < len(both) else None,
         )

@@ -11,6 +11,7 @@ import numpy as np
 
 from flow_forecaster.engine.arrays import Floats
 from flow_forecaster.engine.calendar import Timeline, WorkingCalendar
+from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.lattice import Lattice, observed, on_lattice, step_for
 from flow_forecaster.engine.laws import MOST_HORIZON
@@ -126,6 +127,17 @@ class Capacity:
         plain = self.focus.is_number and self.focus.low == 1.0
         by_time = self.months is None and self.calendar is None
         return plain and self.ramp is None and not self.changes and by_time and not self.delays
+
+    @property
+    def caveats(self) -> tuple[Caveat, ...]:
+        """Warn of a share of the pace that is more than all of it."""
+        if self.focus.high <= 1.0:
+            return ()
+        detail = (
+            f"A focus of {self.focus.high:g} is more than the whole pace of the history, {self.focus.high:.0%} of it. "
+            "It is used as given, and is right only where other work took a share of that pace and falls away."
+        )
+        return (Caveat(code="focus_above_one", detail=detail),)
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -3,13 +3,16 @@
 Every figure comes from integer histograms, so that it does not depend on the order in which trials were counted.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from fractions import Fraction
 from math import sqrt
 
 import numpy as np
 
 from flow_forecaster.engine.arrays import Counts
 from flow_forecaster.engine.kernels.variations import HIGH_BITS
+
+_ONE, _NOTHING = Fraction(1), Fraction(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,18 +26,6 @@ class Estimate:
     def is_certain(self) -> bool:
         """Tell whether it is the same in every trial."""
         return self.standard_error == 0.0
-
-    def plus(self, amount: float) -> "Estimate":
-        """The same with so much on top in every trial."""
-        return replace(self, value=None if self.value is None else self.value + amount)
-
-    def times(self, factor: float) -> "Estimate":
-        """The same in another unit."""
-        error = self.standard_error
-        return Estimate(
-            value=None if self.value is None else self.value * factor,
-            standard_error=None if error is None else error * factor,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,17 +78,21 @@ def chance(counts: Counts) -> Chance:
     return Chance(probability=(gained + both) / trials, gain=Estimate(value=difference, standard_error=error))
 
 
-def mean_apart(sums: Counts) -> Estimate:
-    """Find the mean of paired differences with its standard error, from the sums of kernels/variations.apart."""
+def mean_apart(sums: Counts, unit: Fraction = _ONE, plus: Fraction = _NOTHING) -> Estimate:
+    """Find the mean of paired differences with its standard error, from the sums of kernels/variations.apart.
+
+    Differences are counted in units; `plus` comes on top of each. Rounded once, so that a mean of 21,972.3 is that.
+    """
     trials, total, high, low = (int(number) for number in sums)
-    return _paired(trials, total, (high << HIGH_BITS) + low)
+    return _paired(trials, total, (high << HIGH_BITS) + low, unit, plus)
 
 
-def _paired(trials: int, total: int, squares: int) -> Estimate:
+def _paired(trials: int, total: int, squares: int, unit: Fraction = _ONE, plus: Fraction = _NOTHING) -> Estimate:
+    mean = float(Fraction(total, trials) * unit + plus) if trials else None
     if trials < 2:
-        return Estimate(value=float(total) if trials else None, standard_error=None)
+        return Estimate(value=mean, standard_error=None)
     error = sqrt((squares * trials - total * total) / (trials - 1)) / trials
-    return Estimate(value=total / trials, standard_error=error)
+    return Estimate(value=mean, standard_error=error * float(unit))
 
 
 def _mean(counts: Counts, least: int) -> Estimate:

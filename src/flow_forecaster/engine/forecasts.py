@@ -93,7 +93,7 @@ class When:
 
     def told(self, when: Distribution, shares: Shares = ()) -> WhenAnswer:
         """Make an answer of the law of T, however its trials were run."""
-        caveats = basis_caveats(self.basis) + horizon_caveats(when, self.horizon)
+        caveats = basis_caveats(self.basis, self.model) + horizon_caveats(when, self.horizon)
         fan = _fan(self.basis, self.model, _nearly_all(when), self.paths)
         return WhenAnswer(when=when, method=self.law.method, caveats=caveats, fan=fan, spread=shares)
 
@@ -124,7 +124,7 @@ class HowMany:
         first, then = machine.parts(self.law.cost, spread_of_items_cost(self.basis, self.model, self.periods))
         how_many = self.law.distribution(first)
         caveats = (
-            *basis_caveats(self.basis),
+            *basis_caveats(self.basis, self.model),
             *_range_caveats(how_many),
             *partial_period(self.basis.timeline, self.periods, self.days_left),
         )
@@ -172,7 +172,7 @@ class Deadline:
         when = finish.distribution(parts[0])
         how_many = production.distribution(parts[1])
         caveats = (
-            *basis_caveats(self.basis),
+            *basis_caveats(self.basis, self.model),
             *horizon_caveats(when, self.horizon),
             *_range_caveats(how_many),
             *deadline_caveats(self.basis, self.model, self.periods, self.days_left),
@@ -245,10 +245,10 @@ def _fan(basis: Basis, model: Model, periods: int, paths: int | None) -> Fan | N
     return None if paths is None else fan(basis, model, periods=periods, paths=paths)
 
 
-def basis_caveats(basis: Basis) -> tuple[Caveat, ...]:
-    """Say what limits a history, and what the sampler could not use of it."""
+def basis_caveats(basis: Basis, model: Model) -> tuple[Caveat, ...]:
+    """Say what limits a history, what the sampler could not use of it, and what is odd about the capacity."""
     readings = () if basis.history is None else read(basis.history, basis.timeline.calendar)
-    return readings + basis.sampler.caveats(basis.history) + basis.caveats
+    return readings + basis.sampler.caveats(basis.history) + basis.caveats + model.capacity.caveats
 
 
 def horizon_caveats(when: Distribution, horizon: int) -> tuple[Caveat, ...]:

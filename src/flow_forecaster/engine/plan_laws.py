@@ -300,7 +300,7 @@ def _caveats(asked: Delivery, found: DeliveryAnswer) -> Iterable[Caveat]:
     plan = asked.plan
     for team in plan.teams:
         name = "" if len(plan.teams) == 1 else f"{team.name}: "
-        for caveat in _lost() if team.basis is None else basis_caveats(team.basis):
+        for caveat in _lost() if team.basis is None else basis_caveats(team.basis, team.model):
             yield replace(caveat, detail=name + caveat.detail)
     known = [law for law in (*found.features, found.whole) if law is not None]
     if known:

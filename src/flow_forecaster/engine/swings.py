@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flow_forecaster.engine.amounts import apart
 from flow_forecaster.engine.comparison import Differences, Estimate
 from flow_forecaster.engine.sensitivity import Ends
 
@@ -48,7 +49,7 @@ class CostSwing:
     def swing(self) -> float | None:
         """How far the answers lie apart."""
         low, high = self.answers
-        return None if low is None or high is None else abs(high - low)
+        return None if low is None or high is None else abs(apart(high, low))
 
     @property
     def rank(self) -> tuple[int, float, float]:

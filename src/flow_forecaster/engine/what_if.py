@@ -208,7 +208,7 @@ class WhatIf:
             middle=middle,
             spread=spread(basis, model, self.periods, machine.part(0.95, 1.0)),
             fan=self._fan(base),
-            caveats=self._caveats(base),
+            caveats=self._caveats(base, self.base, None),
         )
 
     @cached_property
@@ -272,9 +272,9 @@ class WhatIf:
     def _varied(self, place: int, tallies: Tallies, differences: Differences) -> Varied:
         variation = self.variations[place - 1]
         law = tallies.law(place)
-        told = self._caveats(tallies.law(0))
-        found = basis_caveats(variation.case.basis) + self._late_caveats(variation.case, variation.deadline)
-        own = tuple(caveat for caveat in found if caveat not in told)
+        told = self._caveats(tallies.law(0), self.base, None)
+        found = self._caveats(law, variation.case, variation.deadline)
+        own = (caveat for caveat in found if caveat not in told)
         return Varied(
             name=variation.name,
             law=law,
@@ -284,7 +284,7 @@ class WhatIf:
             days=tallies.days(place),
             in_time=tallies.in_time(place),
             priced=tallies.priced(place),
-            caveats=(*own, *horizon_caveats(law, self.periods), *self._unpriced(law), *_unpaired(differences)),
+            caveats=(*own, *_other_team(self.base, variation.case), *_unpaired(differences)),
         )
 
     def _fan(self, when: Distribution) -> Fan | None:
@@ -292,12 +292,10 @@ class WhatIf:
             return None
         return fan(self.base.basis, self.base.model, periods=when.when(0.99) or when.last, paths=self.paths)
 
-    def _caveats(self, when: Distribution) -> tuple[Caveat, ...]:
-        caveats = basis_caveats(self.base.basis) + horizon_caveats(when, self.periods) + self._unpriced(when)
-        return caveats + self._late_caveats(self.base, None)
-
-    def _unpriced(self, when: Distribution) -> tuple[Caveat, ...]:
-        return () if self.base.prices is None else unpriced(when, self.budget)
+    def _caveats(self, law: Distribution, case: Case, deadline: date | None) -> tuple[Caveat, ...]:
+        paid = () if self.base.prices is None else unpriced(law, self.budget)
+        beyond = horizon_caveats(law, self.periods) + paid
+        return basis_caveats(case.basis, case.model) + beyond + self._late_caveats(case, deadline)
 
     def _late_caveats(self, case: Case, deadline: date | None) -> tuple[Caveat, ...]:
         if self.deadline is None:
@@ -329,6 +327,22 @@ def _until(case: Case, deadline: date) -> tuple[int, int]:
         detail = f"It lies more than {MOST_HORIZON} periods after the start."
         raise InvalidInput("deadline", code="beyond_horizon", detail=detail)
     return periods, days_left
+
+
+def _other_team(base: Case, other: Case) -> tuple[Caveat, ...]:
+    """Warn of one history that two teams are said to have made, which moves no date and changes who is paid."""
+    ours, theirs = base.model.capacity, other.model.capacity
+    if ours.team_size == theirs.team_size or base.basis.history != other.basis.history:
+        return ()
+    is_paid_alike = base.prices is not None and other.prices is not None and base.prices.rate == other.prices.rate > 0
+    if (theirs.ramp is not None or theirs.changes) and not is_paid_alike:
+        return ()
+    paid = ", and each of them is paid as one of the others" if is_paid_alike else ""
+    detail = (
+        f"The history is that of {ours.team_size:g} contributors in the base and of {theirs.team_size:g} here: another "
+        f"team_size by itself moves no date{paid}. Who joins or leaves stands under changes."
+    )
+    return (Caveat(code="other_team_size", detail=detail),)
 
 
 def _unpaired(differences: Differences) -> tuple[Caveat, ...]:

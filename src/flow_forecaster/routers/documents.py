@@ -153,7 +153,7 @@ CREATE_EXAMPLES: dict[str, Example] = {
             "risks": [{"name": "audit", "probability": 0.3, "items": {"low": 5, "high": 15}}],
             "variations": [
                 {"name": "ten items less", "change": {"scope": {"items": {"low": 30, "high": 50}}}},
-                {"name": "no audit", "change": {"risks": None}},
+                {"name": "no audit", "change": {"risks": []}},
             ],
             "sensitivity": True,
             "start": "2026-11-23",

@@ -80,7 +80,7 @@ class WhatIfBase(WhenReading):
 
     probability: float | None = Field(description="P(the scope is finished by the deadline); null without one.")
     periods: int | None = Field(description="Whole periods until the deadline; null without one.")
-    cost: BaseCost | None = Field(description="Null unless the request says what is paid.")
+    cost: BaseCost | None = Field(default=None, description="Null unless the request says what is paid.")
 
 
 class VariationResult(WhenReading):
@@ -91,7 +91,7 @@ class VariationResult(WhenReading):
     day_difference: DayDifference = Field(description="In calendar days, whatever the periods and starts of both are.")
     answer_differences: list[AnswerDifference]
     deadline: ProbabilityDifference | None
-    cost: VariedCost | None = Field(description="Null unless the request says what is paid.")
+    cost: VariedCost | None = Field(default=None, description="Null unless the request says what is paid.")
     warnings: list[Warning] = Field(description="Those that the base does not have.")
 
 
@@ -122,7 +122,7 @@ class Sensitivity(Response):
     date: dt.date | None
     rows: list[SensitivityRow]
     cost: CostSensitivity | None = Field(
-        description="The same for the cost; null unless the request says what is paid."
+        default=None, description="The same for the cost; null unless the request says what is paid."
     )
 
 
@@ -147,7 +147,7 @@ def what_if_result(request: WhatIfRequest, question: engine.WhatIf, answer: engi
     )
     explained, prices = explanation(basis, model, answer.spread, answer.fan), question.base.prices
     variations = [
-        _variation(request, varied.case.basis.timeline, base, found)
+        _variation(request, varied, base, found)
         for varied, found in zip(question.variations, answer.variations, strict=True)
     ]
     return WhatIfResult(
@@ -166,9 +166,11 @@ def what_if_result(request: WhatIfRequest, question: engine.WhatIf, answer: engi
     )
 
 
-def _variation(request: WhatIfRequest, timeline: Timeline, base: WhatIfBase, varied: engine.Varied) -> VariationResult:
-    law = varied.law
-    reading = when_reading(request.confidence, law, timeline, request.trials, _MOST_ROWS)
+def _variation(
+    request: WhatIfRequest, asked: engine.Variation, base: WhatIfBase, varied: engine.Varied
+) -> VariationResult:
+    law, budget = varied.law, asked.budget or request.budget
+    reading = when_reading(request.confidence, law, asked.case.basis.timeline, request.trials, _MOST_ROWS)
     pairs = zip(reading.answers, base.answers, strict=True)
     return VariationResult(
         **dict(reading),
@@ -177,7 +179,7 @@ def _variation(request: WhatIfRequest, timeline: Timeline, base: WhatIfBase, var
         day_difference=DayDifference(mean=varied.days.value, standard_error=varied.days.standard_error),
         answer_differences=[_answer_difference(ours, theirs, varied) for ours, theirs in pairs],
         deadline=probability(varied.in_time),
-        cost=varied_cost(request, varied, base.cost),
+        cost=varied_cost(request, varied, budget, base.cost),
         warnings=[Warning(code=one.code, detail=one.detail) for one in varied.caveats + joined(law, _MOST_ROWS)],
     )
 

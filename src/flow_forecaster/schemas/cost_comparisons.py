@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from flow_forecaster.engine.amounts import Amounts
+from flow_forecaster.engine.amounts import Amounts, apart
 from flow_forecaster.engine.bills import Priced
 from flow_forecaster.engine.comparison import Chance, Estimate
 from flow_forecaster.engine.swings import CostSwing
@@ -31,6 +31,15 @@ class ProbabilityDifference(Response):
     probability: float
     difference: float
     standard_error: float | None
+
+
+class BudgetDifference(ProbabilityDifference):
+    """What becomes of the budget of a variation, and of its probability."""
+
+    amount: float | None = Field(default=None, description="The budget of the variation, or else that of the base.")
+    expected_overrun: float | None = Field(
+        default=None, description="Mean of what exceeds it, 0 where nothing does; null when some cases are unfinished."
+    )
 
 
 class MoneyDifference(Response):
@@ -66,7 +75,7 @@ class VariedCost(CostReading):
 
     difference: MoneyDifference
     answer_differences: list[CostAnswerDifference]
-    budget: ProbabilityDifference | None = Field(description="Of staying within it; null without one.")
+    budget: BudgetDifference | None = Field(description="Of staying within it; null without one.")
     both: ProbabilityDifference | None = Field(
         description="Of staying within the budget and making the deadline; null unless both are given."
     )
@@ -112,8 +121,10 @@ def base_cost(request: WhatIfRequest, priced: Priced | None) -> BaseCost | None:
     )
 
 
-def varied_cost(request: WhatIfRequest, varied: Varied, base: BaseCost | None) -> VariedCost | None:
-    """Present what a variation costs; None where nothing is paid."""
+def varied_cost(
+    request: WhatIfRequest, varied: Varied, budget: float | None, base: BaseCost | None
+) -> VariedCost | None:
+    """Present what a variation costs, and what becomes of its budget; None where nothing is paid."""
     priced = varied.priced
     if priced is None or base is None:
         return None
@@ -126,7 +137,7 @@ def varied_cost(request: WhatIfRequest, varied: Varied, base: BaseCost | None) -
         answer_differences=[
             _answer_difference(ours, theirs, width=width, is_certain=is_certain) for ours, theirs in pairs
         ],
-        budget=probability(priced.within),
+        budget=_budget(priced, budget),
         both=probability(priced.both),
     )
 
@@ -148,6 +159,13 @@ def probability(found: Chance | None) -> ProbabilityDifference | None:
     return ProbabilityDifference(
         probability=found.probability, difference=found.gain.value, standard_error=found.gain.standard_error
     )
+
+
+def _budget(priced: Priced, budget: float | None) -> BudgetDifference | None:
+    found = probability(priced.within)
+    if found is None or budget is None:
+        return None
+    return BudgetDifference(**dict(found), amount=budget, expected_overrun=priced.money.over(budget).mean)
 
 
 def _mean(found: Estimate) -> MoneyDifference:
@@ -172,7 +190,7 @@ def _error(ours: AmountError, theirs: AmountError) -> AmountError:
 
 
 def _more(ours: float | None, theirs: float | None) -> float | None:
-    return None if ours is None or theirs is None else ours - theirs
+    return None if ours is None or theirs is None else apart(ours, theirs)
 
 
 def _row(swing: CostSwing) -> CostSensitivityRow:

@@ -187,6 +187,8 @@ class WhatIfRequest(ModelFields):
 
     def _variation(self, place: int) -> engine.Variation:
         with inside("variations", place, "change"):
+            if _says_nothing(self.variations[place].change.model_dump(mode="json")):
+                raise InvalidInput(code="nothing_to_vary", detail="Nothing is changed: name what is different.")
             varied = self.varied(place)
             return engine.Variation(
                 name=self.variations[place].name,
@@ -242,6 +244,11 @@ def _merged(target: Any, patch: Any, depth: int) -> Any:
         else:
             merged[name] = _merged(merged.get(name), value, depth - 1)
     return merged
+
+
+def _says_nothing(patch: Any) -> bool:
+    """Tell a patch that leaves everything as it is, whatever that is."""
+    return isinstance(patch, dict) and all(map(_says_nothing, patch.values()))
 
 
 @contextmanager
