@@ -98,6 +98,11 @@ class Database:
         opened = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
         self.engine, self._lone = opened(url, pool_size, statement_timeout_seconds)
 
+    @property
+    def writes_side_by_side(self) -> bool:
+        """Tell whether several transactions may write at the same time; on SQLite all but one wait."""
+        return self.engine.dialect.name != "sqlite"
+
     @asynccontextmanager
     async def writing(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
         """Open a transaction of a tenant that commits at its end, or leaves no trace.
