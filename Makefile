@@ -23,7 +23,8 @@ step = printf '%-18s' '$(1)'; if said=$$({ $(2); } 2>&1); then echo ok; else ech
 
 VERSIONS = 3.11 3.12 3.13
 
-# make test: half of the time of the tests is waiting. Files stay whole, so that what a module starts is started once.
+# make test: half of the time of the tests is waiting. Files stay whole, so that what a module starts is started once,
+# and keep the order that tests/conftest.py gives them.
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
@@ -41,7 +42,7 @@ demo: environment ## forecast once from examples/team-weekly.csv and print the a
 	@"$(BIN)/flow-forecaster" when examples/team-weekly.csv --items 50 --start 2026-11-16 --seed 42
 
 test: environment-dev ## run all tests, with real servers (ARGS="-k when -x", PROCESSES=0: all in one)
-	@"$(BIN)/python" -m pytest --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)
+	@"$(BIN)/python" -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: environment-dev ## what CI demands before the tests: format, lint, types, imports, locks, OpenAPI, contract tests
 	@$(call step,formatting,"$(BIN)/ruff" format --check .)

@@ -25,7 +25,8 @@ from flow_forecaster.services.catalogue import Job, prepare
 from flow_forecaster.workers.redis import RedisBell
 
 _RANGES = 47
-_LOOK_SECONDS = 0.01
+_LOOK_SECONDS = 0.1
+"""Who looks a hundred times a second takes a fifth of a processor from those who work."""
 _PATIENCE_SECONDS = 60.0
 _READY = b"worker_ready"
 _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")

@@ -24,6 +24,7 @@ async def heard(plan: Plan) -> Verdict:
     async with prepared(plan, inline_draws=0) as ground:
         _, client = await ground.serve()
         worker, bodies = ground.crew.hire(), Questions.of(0).bodies
+        await worker.has_told("worker_ready")  # on a busy machine it is not before the patience ends
         for number in range(plan.size):
             body = bodies[number % len(bodies)] | {"method": "monte_carlo", "trials": _LONG_TRIALS}
             asked = await client.post(FORECASTS, json=body, headers=ASYNC)

@@ -36,17 +36,22 @@ class Asker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """Forecasts whose answers are known beforehand, computed here on one thread."""
+    """Forecasts whose answers are known without the service: computed here on one thread, when they are asked for."""
 
     bodies: list[dict[str, Any]]
-    answers: list[Any]
+    _answers: dict[int, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, trials: int) -> "Questions":
         """Ask for so many trials each; 0 asks for exact answers, which take a millisecond."""
         how = {"method": "exact"} if trials == 0 else {"method": "monte_carlo", "trials": trials}
-        bodies = [_body(number) | how for number in range(DISTINCT)]
-        return cls(bodies=bodies, answers=[_answer(body) for body in bodies])
+        return cls(bodies=[_body(number) | how for number in range(DISTINCT)])
+
+    def answer(self, number: int) -> Any:
+        """Compute the answer to a question, once."""
+        if number not in self._answers:
+            self._answers[number] = _answer(self.bodies[number])
+        return self._answers[number]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,8 +101,8 @@ class Ledger:
         verdict.lost(
             sorted(self.accepted.keys() - {name for name, one in found.items() if one["status"] == "succeeded"})
         )
-        answers = self.questions.answers
-        wrong = [name for name, one in found.items() if one["result"] != answers[self.accepted[name]]]
+        answer = self.questions.answer
+        wrong = [name for name, one in found.items() if one["result"] != answer(self.accepted[name])]
         verdict.nothing("results that differ from their reference", wrong)
 
 

@@ -50,9 +50,9 @@ async def restarted(plan: Plan) -> Verdict:
     verdict = Verdict(fault="rolling-restart")
     async with prepared(plan, inline_draws=1_000_000) as ground:
         balancer, serving = Balancer(), list[ServiceProcess]()
-        for _ in range(2):
+        working = [ground.crew.hire() for _ in range(1 if plan.hurried else 2)]
+        for _ in range(1 if plan.hurried else 2):
             await _add(ground, balancer, serving)
-        working = [ground.crew.hire(), ground.crew.hire()]
         ledgers = [Ledger(questions=Questions.of(trials)) for trials in (0, _LARGE)]
         asking = [
             asyncio.create_task(_ask(ledgers[0], balancer, {}, _PAUSES_SECONDS[0])),

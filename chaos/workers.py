@@ -71,7 +71,7 @@ async def frozen(plan: Plan) -> Verdict:
     brief: dict[str, object] = {"lease_seconds": 2.0, "heartbeat_seconds": 0.3, "max_attempts": 100}
     async with prepared(plan, inline_draws=0, slots=AT_ONCE, **brief) as ground:
         _, client = await ground.serve()
-        ledger = Ledger(questions=Questions.of(_LONG_TRIALS))
+        ledger = Ledger(questions=Questions.of(_LONG_TRIALS // 4 if plan.hurried else _LONG_TRIALS))
         pair = [ground.crew.hire(), ground.crew.hire()]
         while stale < plan.size:
             stale += await _freeze(pair, ledger, client)

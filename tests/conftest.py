@@ -18,8 +18,36 @@ from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.services.tracing import Tracer
 from flow_forecaster.settings import Settings
+from kernels import compiled
 from servers.postgres import DatabaseServer, postgres_for_tests
 from servers.valkey import RedisServer, valkey_for_tests
+
+
+def pytest_configure() -> None:
+    """Let the processes of a run leave bytecode beside the sources, as those of the command line's tests always do.
+
+    A hundred processes are started, and where the environment forbids it each compiles every module anew.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+_FIRST = (
+    "battery/test_faults.py",
+    "persistence/test_claims.py",
+    "contracts/test_benchmarks.py",
+    "contracts/test_docs.py",
+    "contracts/test_environment.py",
+    "engine/test_compilation.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes minutes first: begun last, one process would work at it long after the other is done.
+
+    The second file needs no kernels, which the first one has compiled meanwhile.
+    """
+    order = {Path(__file__).parent / name: rank for rank, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +55,8 @@ def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Kernels compiled once for the whole run, in a folder that processes under test share; or for many runs."""
     kept = os.environ.get("TEST_KERNEL_CACHE")
     folder = Path(kept).resolve() if kept else _of_the_run(tmp_path_factory) / "kernels"
+    if not kept:
+        compiled(folder)
     make_ready(folder)
     return folder
 

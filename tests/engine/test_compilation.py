@@ -1,36 +1,14 @@
 """Kernels are compiled before the first question or loaded from a folder, and never inside a request."""
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-import flow_forecaster
 from flow_forecaster.engine import compilation, kernels
-
-SOURCE = Path(flow_forecaster.__file__).parents[1]
-
-REPORT = """
-import json, sys
-from pathlib import Path
-from flow_forecaster.engine import compilation
-
-def state():
-    return {
-        f"{kernel.py_func.__module__}.{kernel.py_func.__name__}": (
-            len(kernel.signatures), sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values())
-        )
-        for kernel in compilation._kernels()
-    }
-
-compilation.compile_kernels(Path(sys.argv[1]))
-report = {"compiled": state()}
-"""
+from kernels import COMPILE, PRINT, SOURCE, compiled, run
 
 ASK = """
 from datetime import date
@@ -70,8 +48,6 @@ for question, history, (sampler, method), calendar in product(QUESTIONS, HISTORI
 report |= {"asked": state(), "answers": answers}
 """
 
-PRINT = "print(json.dumps(report))"
-
 DIGESTS = """
 import json
 from pathlib import Path
@@ -89,27 +65,21 @@ print(json.dumps(found))
 """
 
 
-def run(code: str, *arguments: str, source: Path = SOURCE) -> dict[str, dict[str, list[int]]]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *arguments],
-        env=environment | {"PYTHONPATH": str(source)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict, Path]:
-    """Compile into an empty folder in one process, and start another one on the same folder."""
+def processes(tmp_path_factory: pytest.TempPathFactory, kernel_cache: Path) -> tuple[dict, dict, Path]:
+    """Compile into an empty folder in one process, and start another one on the same folder.
+
+    Where the kernels of this run were compiled just now, that was the first process. The other one has a copy of the
+    folder, in which nobody else writes.
+    """
     folder = tmp_path_factory.mktemp("kernels")
-    first = run(REPORT + PRINT, str(folder))
+    if "TEST_KERNEL_CACHE" in os.environ:
+        first = run(COMPILE + PRINT, str(folder))
+    else:
+        first, shared = compiled(kernel_cache)
+        shutil.copytree(shared, folder, dirs_exist_ok=True)
     written = sorted(path.name for path in folder.rglob("*") if path.is_file())
-    second = run(REPORT + ASK + PRINT, str(folder))
+    second = run(COMPILE + ASK + PRINT, str(folder))
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == written
     return first, second, folder
 

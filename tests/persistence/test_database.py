@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -303,3 +304,17 @@ async def _look_and_add(database: Database) -> None:
         await transaction.forecasts.page(limit=1, before=None, kind=None, status=None)
         await asyncio.sleep(0)
         await transaction.forecasts.add_queued(a_forecast())
+
+
+async def test_whoever_opens_a_new_file_waits_for_one_who_writes_to_it(tmp_path: Path) -> None:
+    """Several processes that start on a new file meet like this: the switch to the log fails at once."""
+    file = tmp_path / "new.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as writing:
+        writing.execute("BEGIN IMMEDIATE")
+        database = Database(f"sqlite+aiosqlite:///{file}")
+        opening = asyncio.create_task(database.revision())
+        await asyncio.wait({opening}, timeout=0.2)
+        writing.execute("ROLLBACK")
+        assert await opening is None
+        assert writing.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+    await database.close()

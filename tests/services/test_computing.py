@@ -12,7 +12,7 @@ import pytest
 from flow_forecaster.engine.simulation import Stopped
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.services.catalogue import Job
-from flow_forecaster.services.computing import TINY_DRAWS, Computer, TookTooLong, Vigil
+from flow_forecaster.services.computing import SLIGHT_DRAWS, TINY_DRAWS, Computer, TookTooLong, Vigil
 from persistence.rows import until
 from services.asking import BRIEF, ENDLESS, a_job, answer_of
 
@@ -86,9 +86,16 @@ async def test_small_computations_wait_for_no_large_one() -> None:
 
 async def test_tiny_computations_go_together_and_each_gets_its_own_answer(computer: Computer) -> None:
     jobs = [a_tiny_job(seed=seed) for seed in range(20)]
-    assert max(job.cost for job in jobs) <= TINY_DRAWS
+    assert all(SLIGHT_DRAWS < job.cost <= TINY_DRAWS for job in jobs)
     assert await asyncio.gather(*map(computer.small, jobs)) == [answer_of(job) for job in jobs]
     assert await computer.small(jobs[0]) == answer_of(jobs[0])
+
+
+async def test_a_slight_computation_wakes_no_thread(computer: Computer) -> None:
+    job, before = a_job(trials=10), set(threading.enumerate())
+    assert job.cost <= SLIGHT_DRAWS
+    assert await computer.small(job) == answer_of(job)
+    assert set(threading.enumerate()) == before
 
 
 async def test_a_tiny_computation_that_fails_leaves_those_beside_it_alone(computer: Computer) -> None:

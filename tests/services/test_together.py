@@ -11,8 +11,8 @@ from flow_forecaster.services.together import Together
 class Workshop:
     """Squares numbers once it is let; refuses negative ones; breaks at 13."""
 
-    def __init__(self, *, most: int = 100) -> None:
-        self.together = Together(self._work, most=most)
+    def __init__(self, *, most: int = 100, lanes: int = 1) -> None:
+        self.together = Together(self._work, most=most, lanes=lanes)
         self.lots: list[tuple[str, list[int]]] = []
         self.may = asyncio.Event()
 
@@ -51,6 +51,23 @@ async def test_no_lot_is_larger_than_it_may_be() -> None:
     workshop.may.set()
     assert await asyncio.gather(*asked) == [1, 4, 9, 16, 25, 36]
     assert [len(lot) for _, lot in workshop.lots] == [1, 2, 2, 1]
+
+
+async def test_as_many_lots_are_under_way_as_there_are_lanes() -> None:
+    workshop = Workshop(lanes=2)
+    asked = await workshop.begin(1) + await workshop.begin(2) + await workshop.begin(3, 4)
+    assert workshop.lots == [("a", [1]), ("a", [2])]
+    workshop.may.set()
+    assert await asyncio.gather(*asked) == [1, 4, 9, 16]
+    assert workshop.lots[2:] == [("a", [3, 4])]
+
+
+async def test_a_lane_that_ends_leaves_the_other_at_work() -> None:
+    workshop = Workshop(lanes=2)
+    breaking, lasting = await workshop.begin(13), await workshop.begin(2)
+    workshop.may.set()
+    assert await asyncio.gather(*breaking, *lasting, return_exceptions=True) == [breaking[0].exception(), 4]
+    assert await asyncio.gather(*await workshop.begin(3)) == [9]
 
 
 async def test_keys_do_not_wait_for_each_other(workshop: Workshop) -> None:

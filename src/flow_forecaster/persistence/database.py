@@ -1,5 +1,6 @@
 """One engine for SQLite and PostgreSQL, and the transactions on it."""
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from copy import copy
@@ -39,6 +40,7 @@ from flow_forecaster.persistence.work_items import WorkItemRepository
 
 _PASSES = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
 _READ_ONLY = "flow_forecaster_read_only"
+_SWITCHES = 100
 _TEXTS: dict[str, Any] = {"json_serializer": str, "json_deserializer": str}
 
 
@@ -95,6 +97,11 @@ class Database:
         self._outer: Transaction | None = None
         opened = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
         self.engine, self._lone = opened(url, pool_size, statement_timeout_seconds)
+
+    @property
+    def writes_side_by_side(self) -> bool:
+        """Tell whether several transactions may write at the same time; on SQLite all but one wait."""
+        return self.engine.dialect.name != "sqlite"
 
     @asynccontextmanager
     async def writing(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
@@ -331,9 +338,28 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver must not open transactions of its own: BEGIN is ours, see _begin_sqlite.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _use_log(cursor)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _use_log(cursor: Any) -> None:
+    """Give a file its write-ahead log, once and for all.
+
+    The switch does not wait for one who writes, as a transaction does, but fails at once. So whoever meets one, because
+    several processes start on a new file, waits for its turn to write and tries again.
+    """
+    for _ in range(_SWITCHES):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY":
+                raise
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute("ROLLBACK")
+        else:
+            break
 
 
 def _begin_sqlite(connection: Any) -> None:

@@ -1,4 +1,4 @@
-"""Computations off the event loop: kernels hold no interpreter lock, so plain threads do."""
+"""Computations off the event loop, but for the slightest: kernels hold no interpreter lock, so plain threads do."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -19,6 +19,8 @@ from flow_forecaster.services.tracing import UNTRACED, Attributes, Span, Tracer
 T = TypeVar("T")
 TINY_DRAWS = 50_000
 """A job that costs no more takes about a millisecond, little beside what it costs to wake a thread for it."""
+SLIGHT_DRAWS = 2_000
+"""A job that costs no more takes less time than it costs to wake a thread for it, and about what its JSON does."""
 _MOST_TOGETHER = 64
 _Asked: TypeAlias = tuple[Job, Machine]
 
@@ -48,7 +50,8 @@ class TookTooLong(Stopped):
 class Computer:
     """Computes jobs on its own threads, so that the event loop is never blocked.
 
-    Small jobs and large ones have threads of their own: neither waits for the other. Tiny ones go together.
+    Small jobs and large ones have threads of their own: neither waits for the other. Tiny ones go together, and slight
+    ones are done where they are asked for.
     """
 
     def __init__(
@@ -67,15 +70,13 @@ class Computer:
         self._tiny = Together(self._compute_together, most=_MOST_TOGETHER)
 
     async def small(self, job: Job) -> str:
-        """Compute a small job on one thread; return its result as JSON text.
+        """Compute a small job, on one thread unless it is slight; return its result as JSON text.
 
         Raises:
             TookTooLong: it is not done after `patience_seconds`.
         """
         machine, cost = Machine(watch=_Patience(self._patience).watch), job.cost
-        tiny = cost <= TINY_DRAWS
-        computing = self._tiny.ask(None, (job, machine)) if tiny else self._run(self._small, job, machine)
-        return await self._counted(computing, job, "small", cost)
+        return await self._counted(self._in_its_place(job, machine), job, "small", cost)
 
     async def large(self, job: Job, vigil: Vigil, divider: Divider | None = None, draws: float | None = None) -> str:
         """Compute a large job on all threads, in chunks, under a vigil; return its result as JSON text.
@@ -109,6 +110,13 @@ class Computer:
             raise result
         self._metrics.computed(job.kind.name, size, draws=draws, seconds=monotonic() - started)
         return result
+
+    async def _in_its_place(self, job: Job, machine: Machine) -> str:
+        if job.cost <= SLIGHT_DRAWS:
+            return _result(job, machine)
+        if job.cost <= TINY_DRAWS:
+            return await self._tiny.ask(None, (job, machine))
+        return await self._run(self._small, job, machine)
 
     async def _compute_together(self, _: None, asked: list[_Asked]) -> list[str | Exception]:
         return await asyncio.get_running_loop().run_in_executor(self._small, _outcomes, asked)

@@ -10,6 +10,8 @@ from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast
 from flow_forecaster.services.together import Together
 
 MOST_AT_ONCE = 64
+LANES = 2
+"""Where writers do not wait for each other: while one lot is under way to the database, the next is made ready."""
 Done: TypeAlias = tuple[NewForecast, str]
 """A forecast and its result, as JSON text."""
 
@@ -19,7 +21,8 @@ class Filing:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._together = Together(self._store, most=MOST_AT_ONCE)
+        lanes = LANES if database.writes_side_by_side else 1
+        self._together = Together(self._store, most=MOST_AT_ONCE, lanes=lanes)
 
     async def store(self, tenant_id: UUID, new: NewForecast, result: str) -> ForecastRecord:
         """Store a forecast of a tenant.
