@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from flow_forecaster.engine.distribution import Distribution
 from flow_forecaster.engine.lattice import Lattice
-from flow_forecaster.engine.scaling import scale_to_reach
+from flow_forecaster.engine.scaling import _by_items, _by_scope, scale_to_reach
 
 MASSES = st.lists(st.integers(0, 9), min_size=1, max_size=8).filter(any)
 
@@ -40,6 +40,21 @@ def test_an_uncertain_scope_needs_more_than_its_mean() -> None:
     wide = scope(10, [1] + [0] * 79 + [1])
     assert scale_to_reach(wide, law([0] * 10 + [1]), 0.85) == pytest.approx(9.0)
     assert scale_to_reach(wide, law([0] * 10 + [1]), 0.5) == pytest.approx(1.0)
+
+
+@given(st.integers(1, 20), MASSES, MASSES, st.floats(0.01, 30) | st.just(2.0**40), st.sampled_from([0.0, 0.25]))
+def test_the_sum_over_what_is_done_is_that_over_what_is_needed(
+    first: int, need: list[int], got: list[int], scale: float, beyond: float
+) -> None:
+    needs, likely = scope(first, need), law(got)
+    done = Distribution.from_mass(likely.mass * (1 - beyond), beyond=beyond)
+    assert _by_items(needs, done)(scale) == pytest.approx(_by_scope(needs, done)(scale), abs=1e-12)
+
+
+def test_a_scope_of_a_million_points_needs_no_longer_than_its_end() -> None:
+    """From 1 to 1,000,000 items evenly, 10 are done for sure: for 85 % it takes 85,000 times the pace."""
+    wide = Lattice(first=1, step=1.0, mass=np.full(1_000_000, 1e-6))
+    assert scale_to_reach(wide, law([0] * 10 + [1]), 0.85) == pytest.approx(85_000)
 
 
 def test_no_pace_helps_where_nothing_is_done() -> None:

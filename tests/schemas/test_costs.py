@@ -119,6 +119,16 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str | int, ...], str]] = {
         ("costs",),
         "no_cost",
     ),
+    "a rate that is told as nothing": (
+        COST | {"costs": {"per_contributor_period": 9e-7, "fixed": 1}},
+        ("costs", "per_contributor_period"),
+        "out_of_range",
+    ),
+    "a delay that is told as nothing": (
+        COST | {"costs": {"fixed": 1, "delay": {"per_period": 5e-324}}},
+        ("costs", "delay", "per_period"),
+        "out_of_range",
+    ),
     "delay after a day and after periods": (
         COST | {"costs": {"delay": {"per_period": 1, "after": "2027-01-01", "after_periods": 3}}},
         ("costs", "delay", "after_periods"),

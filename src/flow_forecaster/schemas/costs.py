@@ -32,6 +32,8 @@ from flow_forecaster.schemas.results import (
 from flow_forecaster.schemas.scopes import Scope
 
 MOST_ROWS = 200
+LEAST_PRICE = 1e-6
+"""A thousand times what money is counted in at the finest."""
 
 Money = Annotated[float, Field(strict=True, ge=0, le=MOST_MONEY, allow_inf_nan=False)]
 Budget = Annotated[float, Field(strict=True, gt=0, le=MOST_MONEY, allow_inf_nan=False)]
@@ -79,11 +81,20 @@ class Costs(Request):
     def value(self, timeline: Timeline, since: date | None = None) -> Prices:
         """Map to the engine's prices; delay costs from `since` on, or else from the start."""
         with inside("costs"):
+            _check_price(self.per_contributor_period, "per_contributor_period")
             if self.delay is None:
                 return Prices(rate=self.per_contributor_period, fixed=self.fixed)
             with inside("delay"):
+                _check_price(self.delay.per_period, "per_period")
                 first = self.delay.first(timeline, timeline.start if since is None else since)
             return Prices(rate=self.per_contributor_period, fixed=self.fixed, delay=self.delay.per_period, after=first)
+
+
+def _check_price(amount: float, field: str) -> None:
+    """Refuse what is paid again and again and is too little to be counted: it would be told as nothing."""
+    if 0.0 < amount < LEAST_PRICE:
+        detail = f"A price that is paid for each period is 0 or at least {LEAST_PRICE:g}; take a smaller unit of money."
+        raise InvalidInput(field, code="out_of_range", detail=detail)
 
 
 class CostEstimate(Request):
