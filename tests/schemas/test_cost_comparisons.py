@@ -1,5 +1,6 @@
 """What would cost something else, as a request writes it and a program reads the answer."""
 
+import json
 from datetime import date
 from typing import Any
 
@@ -154,6 +155,17 @@ def test_a_variation_has_its_own_budget_or_that_of_the_base_and_what_is_missing_
         (15_000, 5_500, 0),
         (20_500, 0, 1),
     ]
+
+
+def test_a_result_of_before_is_still_read() -> None:
+    """Of before money was answered, and of before a variation's budget said how much it was."""
+    paid = json.loads(answered(request(SAME, **PAID)).model_dump_json())
+    for name in ("amount", "expected_overrun"):
+        del paid["variations"][0]["cost"]["budget"][name]
+    assert WhatIfResult.model_validate(paid).variations[0].cost is not None
+    for part in (paid["base"], paid["variations"][0]):
+        del part["cost"]
+    assert WhatIfResult.model_validate(paid).variations[0].cost is None
 
 
 def test_money_that_is_counted_in_cells_says_how_wide_they_are() -> None:
