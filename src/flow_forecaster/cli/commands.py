@@ -1,6 +1,5 @@
 """The commands and their options; each hands over to the room that does the work."""
 
-import gc
 import inspect
 import sys
 from collections.abc import Callable
@@ -10,15 +9,13 @@ from typing import Annotated
 
 import typer
 
-from flow_forecaster import __version__
+from flow_forecaster import __version__, garbage
 from flow_forecaster.cli.endings import USAGE, leave, settled
 from flow_forecaster.cli.helping import Commands
 from flow_forecaster.cli.moving_commands import export_all, restore_all
 from flow_forecaster.cli.options import AROUND, Fields, calendar
 from flow_forecaster.cli.project_commands import import_file, projects
 
-# Python looks for garbage after 700 new objects; while 300,000 are being imported, that takes a quarter of the time.
-MANY_OBJECTS = 100_000
 # Named here once more, because the schemas that know them take a second to be imported; a test compares.
 SAMPLERS = "adaptive, bootstrap, block_bootstrap, weekday, weibull, negative_binomial"
 
@@ -373,7 +370,7 @@ def openapi(
 
 def main() -> None:
     """Run the command line; a command that cannot be read is told in one line, like everything else."""
-    gc.set_threshold(MANY_OBJECTS)
+    garbage.while_starting()
     try:
         sys.exit(app(standalone_mode=False))  # an interruption is returned as its exit code
     except typer.TyperException as error:

@@ -1,7 +1,6 @@
 """serve, worker, migrate, kernels and openapi: commands that run or describe the service."""
 
 import asyncio
-import gc
 import json as jsons
 import signal
 import sys
@@ -14,7 +13,7 @@ from typing import NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
-from flow_forecaster import app, logging
+from flow_forecaster import app, garbage, logging
 from flow_forecaster.cli.connections import BoundedProtocol
 from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.cli.texts import Refused
@@ -140,8 +139,7 @@ class _Announcement:
         self._say()
 
     def ready(self) -> None:
-        # What was built until now, 300,000 objects, stays: no collection need walk it while requests wait.
-        gc.freeze()
+        garbage.once_ready()
         self._ready = True
         self._say()
 
