@@ -14,7 +14,9 @@ from flow_forecaster.engine.kernels.trials import LawTable, TrialTables
 from flow_forecaster.engine.lattice import on_lattice, step_for
 from flow_forecaster.engine.plan import Plan, Team
 
-HALF = Fraction(1, 2)
+HALF, NEAR = Fraction(1, 2), Fraction(1, 10**9)
+EVEN = 2**20
+"""Shares with such a denominator are added up without rounding by whoever computes in floating point."""
 
 
 def stream(seed: int, index: int) -> int:
@@ -74,6 +76,7 @@ class Trial:
         self.ahead = {team.name: HALF for team in plan.teams}
         self.periods = {team.name: 0 for team in plan.teams}
         self.begun: set[str] = set()
+        self.in_doubt = False  # whether all that is needed is done was a matter of rounding
 
     def waits_for(self, team: Team, name: str, begin: int) -> bool:
         """Whether a feature of a team waits for anything at the step in which the team's period began."""
@@ -113,6 +116,9 @@ class Trial:
                 self.ahead[team.name] = HALF
                 return
             least = min(self.need(team, name) - self.worked[name] for name in ready)
+            left = available / len(ready) - least
+            is_even = all(EVEN % each.denominator == 0 for each in (available / len(ready), least))
+            self.in_doubt |= abs(left) < NEAR and not (left == 0 and is_even)
             share = min(least, available / len(ready))
             available -= share * len(ready)
             for name in ready:
@@ -147,16 +153,20 @@ def steps(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, h
         yield run
 
 
-def ends(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, horizon: int) -> list[int]:
-    """After how many steps each feature is finished; horizon + 1 if it is not."""
+def ends(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, horizon: int) -> list[int] | None:
+    """After how many steps each feature is finished; horizon + 1 if it is not. None if that is in doubt."""
     (run,) = deque(steps(plan, tables, seed, trial, horizon), maxlen=1)
+    if run.in_doubt:
+        return None
     return [min(run.finished.get(feature.name, horizon + 1), horizon + 1) for feature in plan.features]
 
 
 def ways(plan: Plan, tables: list[TrialTables | None], seed: int, trial: int, horizon: int) -> list[list[Fraction]]:
-    """What is done by the end of each step: of each feature, and of each team."""
+    """What is done by the end of each step: of each feature, and of each team; up to the step that leaves a doubt."""
     found = []
     for run in steps(plan, tables, seed, trial, horizon):
+        if run.in_doubt:
+            break
         features = [run.worked[feature.name] for feature in plan.features]
         teams = [sum((run.worked[each.name] for each in team.features), Fraction(0)) for team in plan.teams]
         found.append([*features, *teams])
