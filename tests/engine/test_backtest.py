@@ -287,6 +287,11 @@ def test_the_watch_sees_every_law_and_can_stop() -> None:
         backtest.answer(Machine(watch=stop))
 
 
+def test_a_history_that_ends_idle_costs_what_its_busy_part_does() -> None:
+    busy = a_backtest(weeks(COUNTS), window=13, minimum=20)
+    assert replace(busy, history=weeks((*COUNTS, *(0,) * 13))).cost > busy.cost / 2
+
+
 def test_the_cost_grows_with_origins_and_trials() -> None:
     small = a_backtest(forecasters=named([Adaptive()]), trials=20_000)
     assert replace(small, trials=2_000_000).cost > 10 * small.cost

@@ -88,6 +88,8 @@ def test_another_team_of_one_history_is_warned_of() -> None:
     answer = answered(base, *cases)
     told = [[caveat.code for caveat in varied.caveats] for varied in answer.variations]
     assert ["other_team_size" in codes for codes in told] == [*cases.values()]
+    said = [answer.variations[number].caveats[-1].detail for number in (0, 2)]
+    assert ["moves no date" in said[0], "divides what ramps and changes bring" in said[1]] == [True, True]
     bare = [paid(replace(items(50), capacity=one), None) for one in (three, replace(three, changes=(joins,)))]
     told = [[caveat.code for caveat in varied.caveats] for varied in answered(paid(pair(50), None), *bare).variations]
     assert told == [["other_team_size"], []]

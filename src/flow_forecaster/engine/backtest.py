@@ -121,8 +121,8 @@ class Backtest:
 
     @cached_property
     def cost(self) -> float:
-        """Estimated cost in draws: at each origin, that of a forecast from the whole history."""
-        fold = self.fold(len(self.history))
+        """Estimated cost in draws: at each origin, that of one at the end; from all before, if its window is idle."""
+        fold = self.fold(len(self.history)) or replace(self, window=None).fold(len(self.history))
         if fold is None:
             return 1.0
         at_one = sum(_cost(forecaster, fold, horizon) for forecaster in self.forecasters for horizon in self.horizons)

@@ -335,12 +335,14 @@ def _other_team(base: Case, other: Case) -> tuple[Caveat, ...]:
     if ours.team_size == theirs.team_size or base.basis.history != other.basis.history:
         return ()
     is_paid_alike = base.prices is not None and other.prices is not None and base.prices.rate == other.prices.rate > 0
-    if (theirs.ramp is not None or theirs.changes) and not is_paid_alike:
+    moves = theirs.ramp is not None or bool(theirs.changes)
+    if moves and not is_paid_alike:
         return ()
     paid = ", and each of them is paid as one of the others" if is_paid_alike else ""
+    effect = "divides what ramps and changes bring" if moves else "by itself moves no date"
     detail = (
         f"The history is that of {ours.team_size:g} contributors in the base and of {theirs.team_size:g} here: another "
-        f"team_size by itself moves no date{paid}. Who joins or leaves stands under changes."
+        f"team_size {effect}{paid}. Who joins or leaves stands under changes."
     )
     return (Caveat(code="other_team_size", detail=detail),)
 

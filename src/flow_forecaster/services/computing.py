@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar
 from flow_forecaster.engine.division import Counted, Divided, Part, pack
 from flow_forecaster.engine.simulation import Divider, Machine, Stopped
 from flow_forecaster.schemas.base import Response
+from flow_forecaster.schemas.kinds import is_plain
 from flow_forecaster.services.catalogue import Job
 from flow_forecaster.services.metrics import Metrics, Size
 from flow_forecaster.services.together import Together
@@ -19,8 +20,8 @@ from flow_forecaster.services.tracing import UNTRACED, Attributes, Span, Tracer
 T = TypeVar("T")
 TINY_DRAWS = 50_000
 """A job that costs no more takes about a millisecond, little beside what it costs to wake a thread for it."""
-SLIGHT_DRAWS = 2_000
-"""A job that costs no more takes less time than it costs to wake a thread for it, and about what its JSON does."""
+SLIGHT_DRAWS = 1_000
+"""A plain job that costs no more takes less time than to wake a thread for it, and about as much as its JSON."""
 _MOST_TOGETHER = 64
 _Asked: TypeAlias = tuple[Job, Machine]
 
@@ -112,7 +113,7 @@ class Computer:
         return result
 
     async def _in_its_place(self, job: Job, machine: Machine) -> str:
-        if job.cost <= SLIGHT_DRAWS:
+        if job.cost <= SLIGHT_DRAWS and is_plain(job.request):  # what else there is to do is in no estimate of draws
             return _result(job, machine)
         if job.cost <= TINY_DRAWS:
             return await self._tiny.ask(None, (job, machine))
