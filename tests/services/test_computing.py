@@ -95,7 +95,7 @@ async def test_a_slight_computation_wakes_no_thread(computer: Computer) -> None:
     job, before = a_job(trials=10), set(threading.enumerate())
     assert job.cost <= SLIGHT_DRAWS
     assert await computer.small(job) == answer_of(job)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 async def test_what_is_not_plain_goes_to_a_thread_however_few_its_draws(computer: Computer) -> None:
@@ -103,7 +103,7 @@ async def test_what_is_not_plain_goes_to_a_thread_however_few_its_draws(computer
     job, before = a_job(trials=1, scope=scope), set(threading.enumerate())
     assert job.cost <= SLIGHT_DRAWS
     assert await computer.small(job) == answer_of(job)
-    assert set(threading.enumerate()) > before
+    assert set(threading.enumerate()) - before
 
 
 async def test_a_tiny_computation_that_fails_leaves_those_beside_it_alone(computer: Computer) -> None:
