@@ -191,8 +191,9 @@ class WhatIf:
         tallies = self._tallied(ends, machine.part(0.02, 0.95))
         count = len(self.variations)
         base = tallies.law(0)
+        told = self._caveats(base, self.base, None)
         compared = [tallies.differences(place) for place in range(1 + count + 2 * len(ends))]
-        varied = tuple(self._varied(place, tallies, compared[place]) for place in range(1, count + 1))
+        varied = tuple(self._varied(place, tallies, compared[place], told) for place in range(1, count + 1))
         middle = sorted(self.confidences)[len(self.confidences) // 2]
         places = [(known, 1 + count + 2 * index) for index, known in enumerate(ends)]
         swings = [_swing(known, tallies, compared, place, middle) for known, place in places if known.field != COSTS]
@@ -208,7 +209,7 @@ class WhatIf:
             middle=middle,
             spread=spread(basis, model, self.periods, machine.part(0.95, 1.0)),
             fan=self._fan(base),
-            caveats=self._caveats(base, self.base, None),
+            caveats=told,
         )
 
     @cached_property
@@ -269,10 +270,9 @@ class WhatIf:
         count = self.base.basis.trials
         return Tallies(plan=plan, counts=histogram(plan.run, count=count, bins=plan.size, machine=machine))
 
-    def _varied(self, place: int, tallies: Tallies, differences: Differences) -> Varied:
+    def _varied(self, place: int, tallies: Tallies, differences: Differences, told: tuple[Caveat, ...]) -> Varied:
         variation = self.variations[place - 1]
         law = tallies.law(place)
-        told = self._caveats(tallies.law(0), self.base, None)
         found = self._caveats(law, variation.case, variation.deadline)
         own = (caveat for caveat in found if caveat not in told)
         return Varied(

@@ -350,11 +350,11 @@ def _use_log(cursor: Any) -> None:
     The switch does not wait for one who writes, as a transaction does, but fails at once. So whoever meets one, because
     several processes start on a new file, waits for its turn to write and tries again.
     """
-    for _ in range(_SWITCHES):
+    for left in reversed(range(_SWITCHES)):
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_BUSY":
+            if error.sqlite_errorname != "SQLITE_BUSY" or not left:
                 raise
             cursor.execute("BEGIN IMMEDIATE")
             cursor.execute("ROLLBACK")
