@@ -58,29 +58,35 @@ def _has_room(folder: Path) -> bool:
     return found.f_bavail * found.f_frsize >= _ROOM and not found.f_flag & os.ST_NOEXEC
 
 
-_FIRST = (
-    "battery/test_ended_processes.py",
-    "persistence/test_claims.py",
-    "contracts/test_environment.py",
-    "contracts/test_benchmarks.py",
+_COMPILING = "battery/test_ended_processes.py"
+_LONG = (
     "battery/test_attacks.py",
     "battery/test_lost_servers.py",
     "workers/test_worker_process.py",
     "contracts/test_docs.py",
-    "cli/test_keys.py",
+    "contracts/test_benchmarks.py",
     "cli/test_processes.py",
+    "cli/test_keys.py",
     "routers/test_access.py",
     "engine/test_compilation.py",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes longest first: begun last, one process would work at it long after the others are done.
+    """Begin with one file that has the kernels compiled, and beside it with those that need none.
 
-    The second and the third file need no kernels, which are compiled for the first one meanwhile.
+    Then comes what takes longest: begun last, one process would work at it long after the others are done.
     """
-    order = {Path(__file__).parent / name: rank for rank, name in enumerate(_FIRST)}
-    items.sort(key=lambda item: order.get(item.path, len(order)))
+    tests = Path(__file__).parent
+    compiling = {item.path for item in items if "kernel_cache" in getattr(item, "fixturenames", ())}
+    long = {tests / name: rank for rank, name in enumerate(_LONG, start=2)}
+
+    def turn(item: pytest.Item) -> int:
+        if item.path == tests / _COMPILING:
+            return 0
+        return long.get(item.path, 2 + len(_LONG)) if item.path in compiling else 1
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session")

@@ -84,6 +84,10 @@ async def test_a_courier_that_sends_nothing_is_seen(database: Database, planned:
     assert failed == {"events that never arrived", "arrived, without those sent twice"}
 
 
+async def test_ten_times_the_peak_loses_nothing(planned: Planned) -> None:
+    await borne(load.offered, planned(3))
+
+
 def test_goodput_that_breaks_down_under_load_is_seen() -> None:
     pressed = load.Offered(seconds=100.0, answers=Counter({201: 8_000, 503: 50, 429: 50}), unsent=100)
     verdict = Verdict(fault="load")

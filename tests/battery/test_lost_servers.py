@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis that are lost or only read, and migrations, in small; and what is seen when a guard is broken.
+"""Servers that are lost or only read, a full disk, and migrations, in small; and what is seen when a guard is broken.
 
 Processes that migrate at once are in tests/persistence.
 """
@@ -7,6 +7,12 @@ from chaos import disks, migrations, outages
 
 from battery.bearing import borne, seen
 from battery.breaking import BLIND, Broken, Planned
+
+BLIND_TO_OUTAGES = Broken(
+    module="flow_forecaster.persistence.database",
+    old="except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:",
+    new=BLIND,
+)
 
 
 async def test_nothing_is_lost_with_redis(planned: Planned) -> None:
@@ -24,9 +30,16 @@ async def test_nothing_acknowledged_is_lost_with_postgresql(planned: Planned) ->
 
 
 async def test_an_outage_that_is_taken_for_a_defect_is_seen(planned: Planned) -> None:
-    caught = "except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:"
-    blind = Broken(module="flow_forecaster.persistence.database", old=caught, new=BLIND)
-    await seen(outages.postgres_lost, planned(1, blind), "other answers than 201, 202 and 503 with Retry-After")
+    what = "other answers than 201, 202 and 503 with Retry-After"
+    await seen(outages.postgres_lost, planned(1, BLIND_TO_OUTAGES), what)
+
+
+async def test_a_full_disk_is_an_outage_that_heals(planned: Planned) -> None:
+    await borne(disks.full, planned(2))
+
+
+async def test_a_full_disk_that_is_taken_for_a_defect_is_seen(planned: Planned) -> None:
+    await seen(disks.full, planned(1, BLIND_TO_OUTAGES), "other answers than 201 and 503 with Retry-After")
 
 
 async def test_a_database_that_only_reads_is_an_outage_that_heals(planned: Planned) -> None:
