@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from flow_forecaster.errors import DatabaseUnavailable
+from flow_forecaster.errors import DatabaseUnavailable, TextNotStorable
 from flow_forecaster.persistence.actuals import ActualRepository
 from flow_forecaster.persistence.api_keys import KeyDirectory, KeyRepository
 from flow_forecaster.persistence.backlog import BacklogRepository
@@ -39,6 +39,7 @@ from flow_forecaster.persistence.webhooks import WebhookRepository
 from flow_forecaster.persistence.work_items import WorkItemRepository
 
 _PASSES = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+_NO_SUCH_CHARACTER = "22021"
 _READ_ONLY = "flow_forecaster_read_only"
 _SWITCHES = 100
 _TEXTS: dict[str, Any] = {"json_serializer": str, "json_deserializer": str}
@@ -284,6 +285,8 @@ async def _translated() -> AsyncIterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated or _is_outage(error.orig):
             raise DatabaseUnavailable from error
+        if getattr(error.orig, "sqlstate", None) == _NO_SUCH_CHARACTER:
+            raise TextNotStorable from error
         raise
 
 

@@ -30,6 +30,7 @@ _CODES: Mapping[str, str] = {
     "uuid_parsing": "invalid_id",
     "value_error": "invalid_value",
     "invalid_date": "invalid_date",
+    "control_characters": "control_characters",
     "date_from_datetime_parsing": "invalid_date",
     "date_parsing": "invalid_date",
 }
