@@ -91,8 +91,8 @@ def test_serve_starts_there_without_keys_if_it_is_told_so_in_so_many_words(line:
 
 def test_serve_lets_webhooks_reach_its_own_machine_only_where_no_other_reaches_it(line: Line) -> None:
     told = Line(environment={**line.environment, "FLOW_FORECASTER_OPEN_TO_EVERYONE": "true"})
-    for host, status in (("0.0.0.0", 422), ("127.0.0.1", 201)):  # noqa: S104
-        with serving(told, "--host", host, "--port", "0") as service:
+    for by, host, status in ((told, "0.0.0.0", 422), (told, "127.0.0.1", 422), (line, "127.0.0.1", 201)):  # noqa: S104
+        with serving(by, "--host", host, "--port", "0") as service:
             address = shlex.split(service.wait_for("curl "))[2].replace("0.0.0.0", "127.0.0.1")  # noqa: S104
             inwards = {"url": "http://127.0.0.1:9/hook"}
             made = httpx2.post(address.replace("forecasts", "webhook-endpoints"), json=inwards)

@@ -8,7 +8,7 @@ carries: who wants to be reached over IPv4 has an IPv4 address. Where an operato
 way to IPv4, the IPv4 address inside is judged by the table of IPv4.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
@@ -82,6 +82,12 @@ class AddressPolicy:
     plain_http: bool = False
     loopback: bool = False
     """Whether http and https may reach loopback, on any port."""
+    loopback_without_keys: bool = False
+    """Whether they may while the service has no keys: whoever calls it then is on this machine already."""
+
+    def among(self, *, keys: bool) -> "AddressPolicy":
+        """Give the policy as it is while the service has keys, or has none."""
+        return replace(self, loopback=self.loopback or (self.loopback_without_keys and not keys))
 
     def refusal(self, scheme: str, address: str, port: int) -> str | None:
         """Say why nothing is sent there, or None if it may be. `address` is what a socket would connect to."""
