@@ -23,9 +23,9 @@ step = printf '%-18s' '$(1)'; if said=$$({ $(2); } 2>&1); then echo ok; else ech
 
 VERSIONS = 3.11 3.12 3.13
 
-# make test: half of the time of the tests is waiting. Files stay whole, so that what a module starts is started once,
-# and keep the order that tests/conftest.py gives them.
-PROCESSES ?= 2
+# make test: much of the time of the tests is waiting, so that two cores bear three processes. Files stay whole, so that
+# what a module starts is started once, and keep the order that tests/conftest.py gives them.
+PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

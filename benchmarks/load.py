@@ -8,7 +8,7 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
@@ -82,15 +82,21 @@ def _request(port: int, method: str, path: str, body: bytes) -> bytes:
 
 async def _ask(port: int, message: bytes) -> Answer:
     transport, connection = await _open(port)
-    return await connection.exchange(transport, message)
+    try:
+        return await connection.exchange(transport, message)
+    finally:
+        await _close([transport])
 
 
 async def _rate(port: int, messages: Sequence[bytes], seconds: float, connections: int) -> float:
     opened = [await _open(port) for _ in range(connections)]
     started = time.perf_counter()
     turns = cycle(messages)  # shared: what one connection sent, the next one does not send again
-    counts = await asyncio.gather(*(_post(*one, turns, started + seconds) for one in opened))
-    return sum(counts) / (time.perf_counter() - started)
+    try:
+        counts = await asyncio.gather(*(_post(*one, turns, started + seconds) for one in opened))
+        return sum(counts) / (time.perf_counter() - started)
+    finally:
+        await _close(transport for transport, _ in opened)
 
 
 async def _post(
@@ -107,6 +113,12 @@ async def _post(
 
 async def _open(port: int) -> tuple[asyncio.Transport, "_Connection"]:
     return await asyncio.get_running_loop().create_connection(_Connection, "127.0.0.1", port)
+
+
+async def _close(transports: Iterable[asyncio.Transport]) -> None:
+    for transport in transports:
+        transport.abort()
+    await asyncio.sleep(0)  # at the next turn of the loop they are closed
 
 
 class _Offering:
@@ -136,9 +148,7 @@ class _Offering:
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
-        for transport in self._opened:
-            transport.abort()
-        await asyncio.sleep(0)  # at the next turn of the loop they are closed
+        await _close(self._opened)
         return self._offered
 
     async def _send(self, message: bytes) -> None:

@@ -1,6 +1,7 @@
 """A disk that is full under the service on SQLite, and a PostgreSQL that may only be read."""
 
 import asyncio
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,16 +24,20 @@ _MOUNTED = 'mount -t tmpfs -o size="$1" none "$2" && shift 2 && exec "$@"'
 
 
 async def full(plan: Plan) -> Verdict:
-    """Fill the disk that the SQLite file is on and make room again, `size` times; needs Linux and its namespaces."""
+    """Fill the disk that the SQLite file is on and make room again, `size` times; needs Linux and its namespaces.
+
+    In a hurry the process may not write to any file instead, which needs no namespaces.
+    """
     verdict, seconds, ledger = Verdict(fault="full-disk"), list[float](), Ledger(questions=Questions.of(0))
     disk = plan.folder / "disk"
     disk.mkdir()
     alone = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _MOUNTED, "sh", _DISK, str(disk))
-    with embedded(plan, wrapper=alone, database_url=f"sqlite:///{disk / 'forecasts.db'}") as service:
+    wrapper = () if plan.hurried else alone
+    with embedded(plan, wrapper=wrapper, database_url=f"sqlite:///{disk / 'forecasts.db'}") as service:
         async with client_of(await service.address()) as client:
             for number in range(plan.size):
                 await ledger.post(client)
-                with _filled(service, disk):
+                with _forbidden(service) if plan.hurried else _filled(service, disk):
                     await _refused(ledger, client, verdict)
                 seconds.append(await _healed(ledger, client))
                 plan.say(f"{verdict.fault}: {number + 1} of {plan.size}, healed after {seconds[-1]:.1f} s")
@@ -106,3 +111,14 @@ def _filled(service: ServiceProcess, disk: Path) -> Iterator[None]:
         yield
     finally:
         filler.unlink()
+
+
+@contextmanager
+def _forbidden(service: ServiceProcess) -> Iterator[None]:
+    """Let a process write to no file, not even to its log, for the length of a block."""
+    before = resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, before)

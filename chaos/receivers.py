@@ -40,6 +40,7 @@ SHIFT_SECONDS = 0.7
 MOST_KEPT = 4_096
 """So much of an answer is kept."""
 _PATIENCE_SECONDS, _LEASE_SECONDS = 0.5, 2.0
+_GZIP_HEAD = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 
 
 async def _status(line: bytes, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -84,9 +85,12 @@ async def _bomb(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 @cache
 def gzip_bomb() -> bytes:
-    """Make a megabyte that unpacks to a gigabyte."""
-    packer = zlib.compressobj(9, wbits=31)
-    return b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(1 << 10)), packer.flush()])
+    """Make a megabyte that unpacks to a gigabyte: zeros packed once, and put down a thousand times."""
+    packer, zeros, checksum = zlib.compressobj(9, wbits=-zlib.MAX_WBITS), bytes(1 << 20), 0
+    piece = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)  # which needs nothing of what comes before it
+    for _ in range(1 << 10):
+        checksum = zlib.crc32(zeros, checksum)
+    return _GZIP_HEAD + piece * (1 << 10) + packer.flush() + struct.pack("<II", checksum, 1 << 30)
 
 
 def _answering(line: bytes) -> Callable[..., Awaitable[None]]:

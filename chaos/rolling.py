@@ -53,7 +53,8 @@ async def restarted(plan: Plan) -> Verdict:
         working = [ground.crew.hire() for _ in range(1 if plan.hurried else 2)]
         for _ in range(1 if plan.hurried else 2):
             await _add(ground, balancer, serving)
-        ledgers = [Ledger(questions=Questions.of(trials)) for trials in (0, _LARGE)]
+        large = _LARGE // 4 if plan.hurried else _LARGE
+        ledgers = [Ledger(questions=Questions.of(trials)) for trials in (0, large)]
         asking = [
             asyncio.create_task(_ask(ledgers[0], balancer, {}, _PAUSES_SECONDS[0])),
             asyncio.create_task(_ask(ledgers[1], balancer, ASYNC, _PAUSES_SECONDS[1])),

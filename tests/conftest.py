@@ -3,8 +3,11 @@
 import asyncio
 import os
 import shutil
+import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,32 +25,68 @@ from kernels import compiled
 from servers.postgres import DatabaseServer, postgres_for_tests
 from servers.valkey import RedisServer, valkey_for_tests
 
+_MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108 - what is made in it is private
+_OURS, _A_DAY = "flow-forecaster-tests-", 86_400
 
-def pytest_configure() -> None:
-    """Let the processes of a run leave bytecode beside the sources, as those of the command line's tests always do.
 
-    A hundred processes are started, and where the environment forbids it each compiles every module anew.
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the processes of a run share bytecode, and keep what they write in memory; TMPDIR names another place.
+
+    Many processes are started, and where the environment forbids bytecode each compiles every module anew. And a disk
+    takes a hundred times as long as memory over a commit to SQLite, and ten times over a database of PostgreSQL.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if "TMPDIR" not in os.environ and _has_room(_MEMORY):
+        for folder in filter(_is_abandoned, _MEMORY.glob(f"{_OURS}*")):
+            shutil.rmtree(folder, ignore_errors=True)
+        made = tempfile.mkdtemp(prefix=_OURS, dir=_MEMORY)
+        Path(made).chmod(0o1777)  # as /tmp: PostgreSQL may run as somebody else, who takes away what is theirs
+        os.environ["TMPDIR"], tempfile.tempdir = made, None
+        config.add_cleanup(partial(shutil.rmtree, made, ignore_errors=True))
 
 
-_FIRST = (
-    "battery/test_faults.py",
-    "persistence/test_claims.py",
-    "contracts/test_benchmarks.py",
+def _is_abandoned(folder: Path) -> bool:
+    """Tell whether a run that was killed has left it."""
+    return folder.stat().st_mtime < time.time() - _A_DAY
+
+
+def _has_room(folder: Path) -> bool:
+    """Tell whether there is memory to write to, and to run programs from; not everywhere it is a folder."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize >= _ROOM and not found.f_flag & os.ST_NOEXEC
+
+
+_COMPILING = "battery/test_ended_processes.py"
+_LONG = (
+    "battery/test_attacks.py",
+    "battery/test_lost_servers.py",
+    "workers/test_worker_process.py",
     "contracts/test_docs.py",
-    "contracts/test_environment.py",
+    "contracts/test_benchmarks.py",
+    "cli/test_processes.py",
+    "cli/test_keys.py",
+    "routers/test_access.py",
     "engine/test_compilation.py",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes minutes first: begun last, one process would work at it long after the other is done.
+    """Begin with one file that has the kernels compiled, and beside it with those that need none.
 
-    The second file needs no kernels, which the first one has compiled meanwhile.
+    Then comes what takes longest: begun last, one process would work at it long after the others are done.
     """
-    order = {Path(__file__).parent / name: rank for rank, name in enumerate(_FIRST)}
-    items.sort(key=lambda item: order.get(item.path, len(order)))
+    tests = Path(__file__).parent
+    compiling = {item.path for item in items if "kernel_cache" in getattr(item, "fixturenames", ())}
+    long = {tests / name: rank for rank, name in enumerate(_LONG, start=2)}
+
+    def turn(item: pytest.Item) -> int:
+        if item.path == tests / _COMPILING:
+            return 0
+        return long.get(item.path, 2 + len(_LONG)) if item.path in compiling else 1
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,8 @@
 import logging
 import re
 import sys
-from typing import Literal, TypeAlias
+from contextlib import suppress
+from typing import Literal, TextIO, TypeAlias, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -23,15 +24,15 @@ def set_up_logging(*, level: Level, form: Form) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderers = _rendering(form)
+    renderers, log = _rendering(form), cast("TextIO", _Log(sys.stderr))
     structlog.configure(
         processors=[*shared, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(log),
         cache_logger_on_first_use=True,
     )
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(log)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name], processors=[strip, *renderers]
@@ -42,6 +43,23 @@ def set_up_logging(*, level: Level, form: Form) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Log:
+    """A file of which what cannot be written is lost: no request fails because a disk is full or nobody reads on."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        """Write what can be written."""
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        """Write out what can be."""
+        with suppress(OSError):
+            self._file.flush()
 
 
 def _rendering(form: Form) -> list[Processor]:

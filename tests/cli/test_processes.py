@@ -114,6 +114,21 @@ def test_serve_says_where_it_is_and_the_line_to_paste_gives_dated_answers(line: 
     assert "route=/v1/forecasts status=201" in log
 
 
+def test_a_log_that_nobody_reads_fails_nothing(line: Line) -> None:
+    with serving(line, "--port", "0") as service:
+        address = shlex.split(service.wait_for("curl "))[2].removesuffix("/v1/forecasts")
+        assert service.process.stderr is not None
+        service.process.stderr.close()
+        small = {"kind": "when", "history": {"throughput": [5, 6, 7]}, "scope": {"items": 50}}
+        for _ in range(2):
+            asked = httpx2.post(f"{address}/v1/forecasts", json=small, headers={"Prefer": "respond-async"})
+            assert asked.status_code == 202
+            location = address + asked.headers["Location"]
+            waiting = {"Prefer": f"wait={ENDS_WITHIN_SECONDS:.0f}"}
+            done = httpx2.get(location, headers=waiting, timeout=2 * ENDS_WITHIN_SECONDS)
+            assert done.json()["status"] == "succeeded"
+
+
 def test_serve_ends_in_good_order_while_it_computes(line: Line) -> None:
     with serving(line, "--port", "0", "--json") as service:
         address = shlex.split(service.wait_for("curl "))[2].removesuffix("/v1/forecasts")

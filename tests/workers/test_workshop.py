@@ -27,12 +27,19 @@ from servers.postgres import PostgresServer, running_postgres
 PATIENCE_SECONDS = 30.0
 
 
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """A PostgreSQL of our own, with an empty database named later."""
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL of our own."""
     with running_postgres() as server:
-        server.create_database("later")
         yield server
+
+
+@pytest.fixture
+def server(own_server: PostgresServer) -> Iterator[PostgresServer]:
+    """A PostgreSQL of our own, with an empty database named later."""
+    own_server.create_database("later")
+    yield own_server
+    own_server.drop_database("later")
 
 
 async def test_a_workshop_on_an_empty_database_makes_itself_ready(tmp_path: Path, kernel_cache: Path) -> None:

@@ -1,0 +1,56 @@
+"""Processes of the service that are killed, stopped and renewed, in small; and what is seen when a guard is broken.
+
+Processes that are told to end once are in tests/workers and tests/cli.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from chaos import cancels, embedded, rolling, workers
+
+from battery.bearing import borne, seen
+from battery.breaking import CLAIMS, Broken, Planned
+
+NO_SWEEP = Broken(module=CLAIMS, old="again = (await self._connection.execute(requeued)).rowcount", new="again = 0")
+
+
+async def test_forecasts_outlive_killed_workers(planned: Planned) -> None:
+    verdict = await borne(workers.killed, planned(5))
+    assert verdict.jobs_lost == 0
+    assert verdict.recovery_seconds
+
+
+async def test_without_a_sweep_a_killed_worker_takes_its_forecast_along(planned: Planned) -> None:
+    await seen(workers.killed, planned(5, NO_SWEEP), "accepted forecasts lost")
+
+
+async def test_a_worker_that_slept_past_its_lease_changes_nothing(planned: Planned) -> None:
+    await borne(workers.frozen, planned(2))
+
+
+async def test_processes_are_renewed_unnoticed(planned: Planned) -> None:
+    await borne(rolling.restarted, planned(2))
+
+
+async def test_what_was_acknowledged_outlives_the_embedded_process(planned: Planned) -> None:
+    await borne(embedded.killed, planned(1))
+
+
+def test_a_damaged_file_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "some.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE some (text TEXT UNIQUE)")
+        connection.executemany("INSERT INTO some VALUES (?)", [(f"{number:0200}",) for number in range(200)])
+        connection.commit()
+    assert embedded.integrity(file) == []
+    whole = file.read_bytes()
+    file.write_bytes(whole[:8192] + bytes(4096) + whole[12288:])
+    assert embedded.integrity(file) != []
+
+
+async def test_a_cancel_that_is_not_heard_is_seen(planned: Planned) -> None:
+    deaf = Broken(
+        module="flow_forecaster.services.holding", old='return "canceled" if cancel else None', new="return None"
+    )
+    await seen(cancels.heard, planned(1, deaf), "forecasts that were computed on")
