@@ -102,7 +102,7 @@ async def sent(plan: Plan) -> Verdict:
     verdict, found = Verdict(fault="hostile-input"), Found()
     with embedded(plan) as service:
         async with client_of(await service.address()) as client:
-            key = await key_for_all(plan)
+            key = await key_for_all(f"sqlite+aiosqlite:///{file_of(plan)}")
             ids = await _furnished(client, key)
             tried = list(cases(ids))[:: 9 if plan.hurried else 1]
             await _send(client, key, tried[0], Found())
@@ -180,9 +180,9 @@ async def _send(client: httpx2.AsyncClient, key: str, case: Case, found: Found) 
         found.long.append(f"{case.name}: {len(response.content)}")
 
 
-async def key_for_all(plan: Plan) -> str:
-    """Make a key that may do everything, in the file of the embedded service."""
-    async with keyring(f"sqlite+aiosqlite:///{file_of(plan)}") as keys:
+async def key_for_all(url: str) -> str:
+    """Make a key that may do everything, in a database of the service."""
+    async with keyring(url) as keys:
         return (await a_key(keys)).text
 
 
