@@ -66,8 +66,15 @@ async def test_what_schemathesis_makes_of_the_document_is_borne(planned: Planned
     await borne(fuzzing.tried, planned(100))
 
 
-async def test_a_defect_that_schemathesis_meets_is_seen(planned: Planned) -> None:
-    await seen(fuzzing.tried, planned(100, BLIND_TO_CURSORS), "failures of its checks")
+async def test_a_defect_and_a_leak_that_schemathesis_meets_are_seen(planned: Planned) -> None:
+    seen_so_far = "seen = _Seen(send, request_id)"
+    hoarding = Broken(
+        module="flow_forecaster.routers.observing",
+        old=seen_so_far,
+        new=f'self.hoard = [*getattr(self, "hoard", ()), b"x" * (1 << 20)]; {seen_so_far}',
+    )
+    what = "failures of its checks", "mebibytes that it grew by"
+    await seen(fuzzing.tried, planned(100, BLIND_TO_CURSORS, hoarding), *what)
 
 
 async def test_misbehaving_receivers_are_told_of_everything(planned: Planned) -> None:
