@@ -126,9 +126,11 @@ async def _soaked(processes: list[ServiceProcess], plan: Plan, port: int, bodies
     started = time.monotonic()
     for number in range(pieces):
         answered += length * await asyncio.to_thread(rate, port, FORECASTS, bodies, seconds=length)
-        seen.append(((time.monotonic() - started) / 3600, sum(map(resident, processes))))
+        held = [resident(process) for process in processes]
+        seen.append(((time.monotonic() - started) / 3600, sum(held)))
         if number % 10 == 0:
-            plan.say(f"load: soaked for {time.monotonic() - started:.0f} of {plan.size} s, {seen[-1][1]:.0f} MiB")
+            told = " and ".join(f"{mebibytes:.1f}" for mebibytes in held)
+            plan.say(f"load: soaked for {time.monotonic() - started:.0f} of {plan.size} s, {told} MiB")
     return slope_of(seen[len(seen) // 2 :]), answered
 
 

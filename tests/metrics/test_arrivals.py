@@ -11,6 +11,8 @@ from flow_forecaster.engine.history import WEEK, ThroughputHistory
 from flow_forecaster.engine.samplers import Adaptive, Bootstrap, Sampler
 from flow_forecaster.metrics.arrivals import TRIALS, Backlog, Outlook
 
+pytestmark = pytest.mark.usefixtures("kernel_cache")
+
 MONDAYS = Timeline(start=date(2026, 11, 23), period=WEEK)
 
 

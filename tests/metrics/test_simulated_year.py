@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
+import pytest
 
 from flow_forecaster.engine.forecasters import BASELINES, Fold, Forecaster, Sampled
 from flow_forecaster.engine.history import WEEK, ThroughputHistory
@@ -11,6 +12,8 @@ from flow_forecaster.engine.rolling import timeline_of
 from flow_forecaster.engine.samplers import Adaptive
 from flow_forecaster.engine.simulation import Machine
 from flow_forecaster.metrics.accuracy import Accuracy, Outcome, Stretch, accuracy, held_against
+
+pytestmark = pytest.mark.usefixtures("kernel_cache")
 
 TEAMS, KNOWN, FORECASTS, AHEAD = 4, 40, 52, 8
 APART = 10_000  # days between teams, so that forecasts of different ones share none

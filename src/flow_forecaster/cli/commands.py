@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flow_forecaster import __version__, garbage
+from flow_forecaster import __version__, memory
 from flow_forecaster.cli.endings import USAGE, leave, settled
 from flow_forecaster.cli.helping import Commands
 from flow_forecaster.cli.moving_commands import export_all, restore_all
@@ -370,7 +370,7 @@ def openapi(
 
 def main() -> None:
     """Run the command line; a command that cannot be read is told in one line, like everything else."""
-    garbage.while_starting()
+    memory.while_starting()
     try:
         sys.exit(app(standalone_mode=False))  # an interruption is returned as its exit code
     except typer.TyperException as error:

@@ -13,7 +13,7 @@ from typing import NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
-from flow_forecaster import app, garbage, logging
+from flow_forecaster import app, logging, memory
 from flow_forecaster.cli.connections import BoundedProtocol
 from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.cli.texts import Refused
@@ -139,7 +139,7 @@ class _Announcement:
         self._say()
 
     def ready(self) -> None:
-        garbage.once_ready()
+        memory.once_ready()
         self._ready = True
         self._say()
 

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from structlog import get_logger
 
-from flow_forecaster import garbage
+from flow_forecaster import memory
 from flow_forecaster.services.jobs import Jobs
 from flow_forecaster.services.metrics import Metrics
 from flow_forecaster.settings import Settings
@@ -201,7 +201,7 @@ def run_worker(settings: Settings, url: str) -> None:
         await stack.enter_async_context(running(sweep_forever(workshop.jobs, steadfast)))
         await stack.enter_async_context(running(forget_forever(workshop.retention)))
         await stack.enter_async_context(delivering(settings, workshop.database, metrics, tracer))
-        garbage.once_ready()
+        memory.once_ready()
         get_logger().info("worker_ready", slots=settings.slots, threads=settings.threads)
 
     async def stop(ctx: dict[Any, Any]) -> None:  # noqa: ARG001
