@@ -179,12 +179,13 @@ class RangeRepository:
 
         A forecast that was divided by another engine, on which nobody works, is queued to be divided anew.
         """
-        spent = select(RangeRow.forecast_id).where(_IS_LATE, RangeRow.attempt >= most_attempts).distinct()
-        exhausted = set((await self._connection.execute(spent)).scalars())
+        spent = select(RangeRow.forecast_id).where(_IS_LATE, RangeRow.attempt >= most_attempts)
+        unlocked = select(ForecastRow.id).where(ForecastRow.id.in_(spent)).with_for_update(skip_locked=True)
+        exhausted = set((await self._connection.execute(unlocked)).scalars())
         failed = await self._fail(exhausted, exhausted_error) if exhausted else 0
         await self._start_anew(engine_version)
         # Last, as it locks ranges without their forecasts.
-        late = select(*_KEY).where(_IS_LATE).with_for_update(skip_locked=True)
+        late = select(*_KEY).where(_IS_LATE, RangeRow.attempt < most_attempts).with_for_update(skip_locked=True)
         freed = update(RangeRow).where(tuple_(*_KEY).in_(late)).values(lease_expires_at=None)
         again = (await self._connection.execute(freed)).rowcount
         waiting = await self._connection.execute(select(RangeRow.number).where(_WAITS).limit(1_000))

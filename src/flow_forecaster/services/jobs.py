@@ -12,6 +12,8 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from uuid import UUID
 
 from structlog import get_logger
 from structlog.contextvars import bound_contextvars
@@ -42,7 +44,6 @@ INTERNAL = {"code": "internal_error", "detail": "The computation failed; the ser
 MOST_WOKEN = 64
 """So many workers are woken for the ranges of a forecast; further ones find them by their sweep."""
 _PARTIALS_AT_ONCE = 16
-_TRIES = 3
 _BEGINNING = (-1, 0)
 
 
@@ -123,10 +124,15 @@ class Jobs:
         return self.tracer.span(f"work on {what}", "consumer", said, parent=held.origin.traceparent)
 
     async def _take(self, hand: _Hand) -> bool:
-        """Claim the oldest work of the tenant whose turn it is; others may be quicker, but not for ever."""
-        for _ in range(_TRIES):
+        """Claim the oldest work of the tenant whose turn it is.
+
+        Whose work others are just claiming is passed over: they may be quick, or frozen amid it.
+        """
+        passed: set[UUID] = set()
+        most = self.terms.most_running
+        while True:
             async with self.database.working() as work:
-                turn = await work.turns.next(engine_version=ENGINE_VERSION, most_running=self.terms.most_running)
+                turn = await work.turns.next(engine_version=ENGINE_VERSION, most_running=most, but=passed)
                 if turn is None:
                     return False
                 hand.turn, hand.held = turn, await self._claim(work, turn)
@@ -134,13 +140,16 @@ class Jobs:
                 get_logger().info(_event(hand.held, "claimed"), **named(hand.held), **hand.held.origin.bound)
                 await self._charge(hand.held, turn)
                 return True
-        return False
+            passed.add(turn.tenant_id)
 
     async def _claim(self, work: Work, turn: Turn) -> Held | None:
-        lease = self.terms.lease_seconds
+        """Claim a range or a forecast, whichever is older; the other if none of that kind is to be had."""
+        lease, tenant_id = self.terms.lease_seconds, turn.tenant_id
+        whole = partial(work.claims.claim, tenant_id, lease_seconds=lease)
+        ranged = partial(work.ranges.claim, tenant_id, lease_seconds=lease, engine_version=ENGINE_VERSION)
         if turn.is_range:
-            return await work.ranges.claim(turn.tenant_id, lease_seconds=lease, engine_version=ENGINE_VERSION)
-        return await work.claims.claim(turn.tenant_id, lease_seconds=lease)
+            return await ranged() or await whole()
+        return await whole() or await ranged()
 
     async def _charge(self, held: Held, turn: Turn) -> None:
         """Charge a tenant for its turn, if it can be had: it is about fairness only.
@@ -224,7 +233,7 @@ class Jobs:
             return known
         after = _BEGINNING
         while partials := await self._some(held, before, after, vigil):
-            if any(partial.engine_version != ENGINE_VERSION for partial in partials):
+            if any(each.engine_version != ENGINE_VERSION for each in partials):
                 return {}
             known = await asyncio.to_thread(_merged, known, partials)
             after = partials[-1].step, partials[-1].number
@@ -298,10 +307,10 @@ def _event(held: Held, verb: str) -> str:
 
 def _merged(known: dict[int, Counts], partials: list[Partial]) -> dict[int, Counts]:
     total = dict(known)
-    for partial in partials:
-        found = merged(total.get(partial.step), [partial.counts])
+    for each in partials:
+        found = merged(total.get(each.step), [each.counts])
         if found is not None:
-            total[partial.step] = found
+            total[each.step] = found
     return total
 
 
