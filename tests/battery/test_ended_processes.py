@@ -25,7 +25,7 @@ _STORES_LATER = """import asyncio
             found = await transaction.forecasts.add_all_succeeded(done)
         asyncio.ensure_future(later())
         return found"""
-NO_SWEEP = Broken(module=CLAIMS, old="again = (await self._connection.execute(requeued)).rowcount", new="again = 0")
+NO_SWEEP = Broken(module=CLAIMS, old="ForecastRow.lease_expires_at < now()", new="ForecastRow.id.is_(None)")
 
 
 async def test_forecasts_outlive_killed_workers(planned: Planned) -> None:
