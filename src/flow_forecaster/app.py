@@ -150,6 +150,7 @@ def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = U
         summary="When will it be done, how many by then, will we make the date, and how sure are you?",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would send whoever asks to the host that the request names
         lifespan=lifespan,
         openapi_tags=TAGS,
     )

@@ -21,7 +21,7 @@ from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import Moment
-from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, EndpointRow, EventRow
+from flow_forecaster.persistence.webhook_tables import IS_HEARD, AttemptRow, DeliveryRow, EndpointRow, EventRow
 from flow_forecaster.persistence.webhooks import Salt, Turn
 
 SPREAD_AT_ONCE = 200
@@ -228,8 +228,7 @@ class DeliveryRepository:
 
 def _due() -> tuple[ColumnElement[bool], ...]:
     free = or_(DeliveryRow.lease_expires_at.is_(None), DeliveryRow.lease_expires_at < now())
-    endpoint = select(EndpointRow.id).where(EndpointRow.id == DeliveryRow.endpoint_id, EndpointRow.enabled).exists()
-    return DeliveryRow.status == "pending", DeliveryRow.due_at <= now(), free, endpoint
+    return DeliveryRow.status == "pending", DeliveryRow.due_at <= now(), free, IS_HEARD
 
 
 def _fair(limit: int, share: Share) -> Any:
