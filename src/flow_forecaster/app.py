@@ -224,7 +224,7 @@ def _team_data(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, clock: S
     api.state.actuals = Actuals(database=database, clock=clock)
     turnstile = Turnstile(TooManyExports)
     api.state.exports = Exports(database=database, turnstile=turnstile, service_version=__version__)
-    api.state.tables = Tables(database=database, turnstile=turnstile)
+    api.state.tables = Tables(database=database, turnstile=Turnstile(TooManyExports))
     api.state.restoring = Restoring(
         database=database,
         clock=clock,

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from flow_forecaster import app, logging, memory
 from flow_forecaster.cli.connections import BoundedProtocol
 from flow_forecaster.cli.kernels import kernels_ready
+from flow_forecaster.cli.open_files import raise_limit
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence import migrations
@@ -45,6 +46,7 @@ curl -s {base}/v1/forecasts -H 'Content-Type: application/json' -d '{example}' |
 
 def serve(*, host: str | None, port: int | None, json: bool) -> None:
     """Serve until told to stop."""
+    raise_limit()
     settings = _served_at(_settings(json=json), host, port)
     if not (is_here(settings.host) or settings.open_to_everyone or asyncio.run(_has_keys(settings))):
         raise Refused(CLOSED.format(address=settings.host, setting=f"{PREFIX}OPEN_TO_EVERYONE"))
@@ -91,6 +93,7 @@ def _app(settings: Settings, start: app.Start) -> ASGIApp:
 
 def worker(*, json: bool) -> None:
     """Work until told to stop."""
+    raise_limit()
     settings = _settings(json=json)
     if settings.redis_url is None:
         raise Refused(f"a worker waits on Redis; set {PREFIX}REDIS_URL (without it, serve computes by itself)")

@@ -137,12 +137,17 @@ class ClaimRepository:
         values = {"status": "queued", "attempt": claim.attempt - 1, "lease_expires_at": None, "progress": _RESUMED}
         return (await self._connection.execute(_held(claim).values(**values))).rowcount > 0
 
-    async def sweep(self, *, most_attempts: int, exhausted_error: str) -> Swept:
-        """Queue forecasts again whose lease ran out, and fail those that used up their attempts.
+    async def sweep(self, *, most_attempts: int, exhausted_error: str, sparing: bool = False) -> Swept:
+        """Queue forecasts again whose lease ran out, and fail those that used up their attempts; count what waits.
 
-        What a worker is just writing to is left to the next sweep: that worker may be frozen. One statement decides, so
-        that no cancel and no further lease's end comes between.
+        None is touched while they are to be spared. What a worker is just writing to is left to the next sweep: that
+        worker may be frozen.
         """
+        count: Counter[str] = Counter() if sparing else await self._take_back(most_attempts, exhausted_error)
+        return Swept(requeued=count["queued"], exhausted=count["failed"], waiting=await self._waiting())
+
+    async def _take_back(self, most_attempts: int, exhausted_error: str) -> Counter[str]:
+        """Decide what becomes of them in one statement, so that no cancel and no further lease's end comes between."""
         late = select(ForecastRow.id).where(IS_RUNNING, ForecastRow.lease_expires_at < now())
         is_canceled, is_exhausted = ForecastRow.cancel_requested, ForecastRow.attempt >= most_attempts
         error = literal(exhausted_error, ForecastRow.error.type)
@@ -160,8 +165,7 @@ class ClaimRepository:
         )
         became = {row.id: row.status for row in await self._connection.execute(swept)}
         await forget_ranges(self._connection, {each for each, status in became.items() if status != "queued"})
-        count = Counter(became.values())
-        return Swept(requeued=count["queued"], exhausted=count["failed"], waiting=await self._waiting())
+        return Counter(became.values())
 
     async def _waiting(self) -> int:
         queued = select(ForecastRow.id).where(IS_QUEUED).limit(1_000)

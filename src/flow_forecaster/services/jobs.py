@@ -10,7 +10,7 @@ claimed like forecasts, by any number of workers, and whoever stores the last on
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
@@ -32,7 +32,7 @@ from flow_forecaster.persistence.tables import IMPORT
 from flow_forecaster.persistence.turns import Turn
 from flow_forecaster.services.catalogue import Job, restore
 from flow_forecaster.services.computing import Computer, Vigil
-from flow_forecaster.services.holding import Held, Holder, Reason, Terms, named
+from flow_forecaster.services.holding import Held, Holder, Reason, Terms, Truce, named
 from flow_forecaster.services.import_jobs import Importing
 from flow_forecaster.services.importing import Importer
 from flow_forecaster.services.metrics import Metrics, Outcome
@@ -77,12 +77,42 @@ class Jobs:
     doorbell: Doorbell = field(default_factory=NoDoorbell)
     metrics: Metrics = field(default_factory=Metrics)
     tracer: Tracer = UNTRACED
+    places: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
+    """What whoever works here takes first, so that nobody claims what there is no slot for to compute it."""
+    truce: Truce = field(default_factory=Truce)
 
     async def work(self) -> bool:
         """Claim what waits, a forecast or a range, and bring it to its end; False if nothing waits.
 
         When it is cancelled, what is held is given back and the attempt is not counted.
         """
+        async with self.places:
+            return await self._work()
+
+    async def sweep(self) -> Swept:
+        """Queue again what lost its worker, fail what has used up its attempts, count what waits; forget old keys."""
+        async with self.truce.observing(self.database.working(), self.terms) as work:
+            await work.old_keys.forget()
+            await work.imported_files.sweep()
+            swept = await self._swept(work)
+        self.metrics.expired(requeued=swept.requeued, exhausted=swept.exhausted)
+        if swept.requeued or swept.exhausted:
+            get_logger().warning("leases_expired", requeued=swept.requeued, exhausted=swept.exhausted)
+        return swept
+
+    async def _swept(self, work: Work) -> Swept:
+        most, error, sparing = self.terms.most_attempts, json.dumps(EXHAUSTED), self.truce.holds
+        wholes = await work.claims.sweep(most_attempts=most, exhausted_error=error, sparing=sparing)
+        ranges = await work.ranges.sweep(
+            most_attempts=most, exhausted_error=error, engine_version=ENGINE_VERSION, sparing=sparing
+        )
+        return Swept(
+            requeued=wholes.requeued + ranges.requeued,
+            exhausted=wholes.exhausted + ranges.exhausted,
+            waiting=wholes.waiting + ranges.waiting,
+        )
+
+    async def _work(self) -> bool:
         hand = _Hand()
         try:
             if not await self._take(hand):
@@ -95,24 +125,6 @@ class Jobs:
                 await self._release(hand.held)
             raise
         return True
-
-    async def sweep(self) -> Swept:
-        """Queue again what lost its worker, fail what has used up its attempts, count what waits; forget old keys."""
-        most, error = self.terms.most_attempts, json.dumps(EXHAUSTED)
-        async with self.database.working() as work:
-            await work.old_keys.forget()
-            await work.imported_files.sweep()
-            wholes = await work.claims.sweep(most_attempts=most, exhausted_error=error)
-            ranges = await work.ranges.sweep(most_attempts=most, exhausted_error=error, engine_version=ENGINE_VERSION)
-        swept = Swept(
-            requeued=wholes.requeued + ranges.requeued,
-            exhausted=wholes.exhausted + ranges.exhausted,
-            waiting=wholes.waiting + ranges.waiting,
-        )
-        self.metrics.expired(requeued=swept.requeued, exhausted=swept.exhausted)
-        if swept.requeued or swept.exhausted:
-            get_logger().warning("leases_expired", requeued=swept.requeued, exhausted=swept.exhausted)
-        return swept
 
     @property
     def _holder(self) -> Holder:

@@ -64,7 +64,7 @@ class Restoring:
             TooManyWorkItems: a project would have more than any may have.
             IdTaken: an id that was to be kept is another tenant's.
         """
-        async with self.turnstile.turn():
+        async with self.turnstile.turn(caller.tenant_id):
             async with self.database.admitting() as admission:
                 keep = keep_ids or await admission.tenants.is_alone(caller.tenant_id)
             opened = self.database.rehearsing if query.dry_run else self.database.writing
