@@ -139,7 +139,7 @@ async def _attack(plan: Plan, database: str, url: str, share: slice, verdict: Ve
     """Send a share of the cases to a process on a database."""
     with embedded(plan, database_url=url) as service:
         async with client_of(await service.address()) as client:
-            key = await _key(url)
+            key = await key_for_all(url)
             tried = list(cases(await _furnished(client, key)))[share]
             await _send(client, key, tried[0], Found())
             before = resident(service)
@@ -242,12 +242,8 @@ async def _send(client: httpx2.AsyncClient, key: str, case: Case, found: Found) 
         found.long.append(f"{case.name}: {len(response.content)}")
 
 
-async def key_for_all(plan: Plan) -> str:
-    """Make a key that may do everything, in the file of the embedded service."""
-    return await _key(_on_sqlite(plan))
-
-
-async def _key(url: str) -> str:
+async def key_for_all(url: str) -> str:
+    """Make a key that may do everything, in a database of the service."""
     async with keyring(url) as keys:
         return (await a_key(keys)).text
 
