@@ -70,7 +70,10 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "full-disk": Fault(what="no room on the disk of SQLite", run=disks.full, full=20, counts="times"),
         "read-only": Fault(what="PostgreSQL may only be read", run=disks.read_only, full=20, counts="times"),
         "migration-race": Fault(
-            what="8 processes migrate at once, 3 of them killed", run=migrations.raced, full=20, counts="databases"
+            what="8 processes migrate at once, the first 3 killed in the midst of it",
+            run=migrations.raced,
+            full=20,
+            counts="databases",
         ),
         "bad-receivers": Fault(
             what="receivers that answer 500, 429, 410, redirect, reset, drip, hang, fail at TLS, send 1 GB or a bomb",

@@ -15,6 +15,7 @@ from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
 from servers.postgres import PostgresServer, running_postgres
 from servers.valkey import ValkeyServer, running_valkey
+from workers.breaking import Broken
 from workers.processes import ServiceProcess, api_process, worker_process
 
 ENDS = frozenset(
@@ -39,9 +40,9 @@ class Crew:
     stack: ExitStack
     workers: list[ServiceProcess] = field(default_factory=list)
 
-    def hire(self, **settings: object) -> ServiceProcess:
-        """Start one more."""
-        started = worker_process(self.plan.folder, launcher=self.plan.launcher, **(self.settings | settings))
+    def hire(self, *, broken: tuple[Broken, ...] = ()) -> ServiceProcess:
+        """Start one more, which may be broken in ways in which the others are not."""
+        started = worker_process(self.plan.folder, launcher=self.plan.breaking(*broken).launcher, **self.settings)
         worker = self.stack.enter_context(started)
         self.workers.append(worker)
         return worker

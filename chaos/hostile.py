@@ -1,4 +1,4 @@
-"""Bodies, queries, headers and ids written by hand to hurt, each sent to every operation of openapi.json."""
+"""Bodies, queries, headers and ids written by hand to hurt, each sent to every operation on either database."""
 
 import gzip
 import json
@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import httpx2
 
-from chaos.ground import client_of, embedded, file_of
+from chaos.ground import client_of, embedded, file_of, prepared
 from chaos.planning import Plan
 from chaos.sockets import resident
 from chaos.verdicts import Verdict
-from routers.asking import FORECASTS, JSON, MOST_PROBLEM_BYTES, UNKNOWN_ID
+from routers.asking import FORECASTS, JSON, MOST_PROBLEM_BYTES, UNKNOWN_ID, body, without
 from routers.keys import a_key, bearing, keyring
 from routers.operations import ENDPOINTS, KEYS, OPERATIONS, PROJECTS, PUBLIC, REQUESTS, Known
 
@@ -53,6 +53,10 @@ QUERIES: Sequence[str] = (
     "limit=1&limit=2&limit=%00",
     "cursor=" + "A" * 4_000,
     "cursor=%00%ff%fe",
+    "name=%00",
+    "tag=%00",
+    "tag=a%00b%ed%a0%80",
+    "type=%00",
     "status='%20OR%201=1--&kind=%3Cscript%3E",
     "with=../../etc/passwd&status=%F0%9F%98%80",
     "from=9999-99-99&to=-1&period=%E2%80%AE&start=0000-00-00",
@@ -72,6 +76,20 @@ HEADERS: Sequence[Mapping[str, str]] = (
     {"X-Request-Id": "\xff" * 500, "traceparent": "00-" + "f" * 500, "tracestate": "=" * 2_000},
     {"Last-Event-ID": "9" * 4_000},
     {"Cookie": "a=b;" * 3_000, "X-HTTP-Method-Override": "TRACE", "Origin": "null", "Expect": "the unexpected"},
+)
+ODD = ("\0", "a\0b", "\ud800")
+"""What PostgreSQL holds in no text."""
+FULL: Mapping[str, Sequence[Mapping[str, Any]]] = MappingProxyType(
+    {
+        f"POST {FORECASTS}": (
+            without("history", project_id="{project_id}", selection={"types": ["Story"], "tags": ["red"]}),
+            body(calendar={"country": "DE", "subdivision": "BY"}, callback_url="https://receiver.example/x"),
+            body(risks=[{"name": "risk", "probability": 0.5, "items": 5}], trials=100),
+        ),
+        f"POST {PROJECTS}": ({"name": "full", "description": "text", "time_zone": "UTC", "tags": ["red"]},),
+        f"PUT {PROJECTS}/{{project_id}}/work-items/{{item_id}}": ({"title": "text", "type": "Story", "tags": ["red"]},),
+        f"POST {ENDPOINTS}": ({"url": "https://receiver.example/full", "description": "text"},),
+    }
 )
 IDS = ("..%2f..%2fetc%2fpasswd", "%00", "%ff%fe", "x" * 4_000, quote("١٢٣\N{RIGHT-TO-LEFT OVERRIDE}"), "{0[0]}", "%")
 
@@ -94,32 +112,42 @@ class Found:
     statuses: Counter[int] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
     long: list[str] = field(default_factory=list)
+    unanswered: int = 0
     seconds: list[float] = field(default_factory=list)
 
 
 async def sent(plan: Plan) -> Verdict:
-    """Send every case to a process on SQLite; `size` is the least number of them, and all there are are sent."""
+    """Send every case to a process on SQLite and to one on PostgreSQL; `size` is the least number of cases."""
     verdict, found = Verdict(fault="hostile-input"), Found()
-    with embedded(plan) as service:
+    async with prepared(plan) as ground:
+        urls = {"SQLite": _on_sqlite(plan), "PostgreSQL": str(ground.settings["database_url"])}
+        for number, (database, url) in enumerate(urls.items()):
+            share = slice(9 * number, None, 18) if plan.hurried else slice(None)
+            await _attack(plan, database, url, share, verdict, found)
+    each = f"{len(BODIES)} bodies, {len(QUERIES)} queries, {len(HEADERS)} sets of headers and {len(IDS)} ids at each"
+    verdict.did = f"{len(OPERATIONS)} operations, {each} that has them; {dict(sorted(found.statuses.items()))}"
+    tried = found.statuses.total() + found.unanswered
+    verdict.check("requests", tried, holds=tried >= plan.size)
+    verdict.nothing("answers of 500 and above, or none", found.failed)
+    verdict.nothing("refusals longer than 16 KiB", found.long)
+    verdict.recovered("answers", found.seconds, within=LONGEST_SECONDS)
+    verdict.recovery_seconds = []
+    return verdict
+
+
+async def _attack(plan: Plan, database: str, url: str, share: slice, verdict: Verdict, found: Found) -> None:
+    """Send a share of the cases to a process on a database."""
+    with embedded(plan, database_url=url) as service:
         async with client_of(await service.address()) as client:
-            key = await key_for_all(plan)
-            ids = await _furnished(client, key)
-            tried = list(cases(ids))[:: 9 if plan.hurried else 1]
+            key = await key_for_all(url)
+            tried = list(cases(await _furnished(client, key)))[share]
             await _send(client, key, tried[0], Found())
             before = resident(service)
             for case in tried:
                 await _send(client, key, case, found)
             grown = resident(service) - before
-        verdict.check("it lives", service.lives, holds=service.lives)
-    each = f"{len(BODIES)} bodies, {len(QUERIES)} queries, {len(HEADERS)} sets of headers and {len(IDS)} ids at each"
-    verdict.did = f"{len(OPERATIONS)} operations, {each} that has them; {dict(sorted(found.statuses.items()))}"
-    verdict.check("requests", len(tried), holds=len(tried) >= plan.size)
-    verdict.nothing("answers of 500 and above, or none", found.failed)
-    verdict.nothing("refusals longer than 16 KiB", found.long)
-    verdict.recovered("answers", found.seconds, within=LONGEST_SECONDS)
-    verdict.check("mebibytes that it grew by", f"{grown:.0f}", holds=grown <= MOST_MEBIBYTES)
-    verdict.recovery_seconds = []
-    return verdict
+        verdict.check(f"it lives on {database}", service.lives, holds=service.lives)
+        verdict.check(f"mebibytes that it grew by on {database}", f"{grown:.0f}", holds=grown <= MOST_MEBIBYTES)
 
 
 def cases(ids: Mapping[str, str]) -> Iterator[Case]:
@@ -137,10 +165,43 @@ def cases(ids: Mapping[str, str]) -> Iterator[Case]:
                 name=f"{name} {[*odd]}", method=method, target=target, headers=dict(headers) | odd, content=content
             )
         for one in IDS if "{" in path else ():
-            odd_ids = path.format(form=one if "{form}" in path else "csv", **dict.fromkeys(ids, one))
-            yield Case(name=f"{name} {one[:30]}", method=method, target=odd_ids, headers=headers, content=content)
+            for odd_ids in _targets(path, ids, one):
+                yield Case(name=f"{name} {one[:30]}", method=method, target=odd_ids, headers=headers, content=content)
         if "requestBody" in OPERATIONS[name]:
             yield from _bodies(name, target)
+            yield from _texts(name, target, ids, known)
+
+
+def _targets(path: str, ids: Mapping[str, str], one: str) -> set[str]:
+    """Put an odd id in the place of all ids of an address, and in the place of the last one alone."""
+    form = one if "{form}" in path else "csv"
+    last = path[path.rindex("{") + 1 : path.rindex("}")]
+    return {path.format(form=form, **dict.fromkeys(ids, one)), path.format(**{"form": form} | dict(ids) | {last: one})}
+
+
+def _texts(name: str, target: str, ids: Mapping[str, str], known: Known) -> Iterator[Case]:
+    """Put what no database holds in the place of each text of a good body."""
+    own = [known.sends] if isinstance(known.sends, dict) else []
+    for whole in (*own, *FULL.get(name, ())):
+        written = json.dumps(whole).replace("{project_id}", ids["project_id"])
+        for text in sorted(set(_leaves(json.loads(written)))):
+            for odd in ODD:
+                content = written.replace(json.dumps(text), json.dumps(odd)).encode()
+                yield Case(
+                    name=f"{name}: {odd!a} for {text[:20]}",
+                    method=name.partition(" ")[0],
+                    target=target,
+                    headers=JSON | known.carries,
+                    content=content,
+                )
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """List the texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _leaves(inner)
 
 
 def _bodies(name: str, target: str) -> Iterator[Case]:
@@ -170,6 +231,7 @@ async def _send(client: httpx2.AsyncClient, key: str, case: Case, found: Found) 
     try:
         response = await client.request(case.method, case.target, headers=encoded, content=case.content or None)
     except httpx2.TransportError as error:
+        found.unanswered += 1
         found.failed.append(f"{case.name}: {type(error).__name__} {error}")
         return
     found.seconds.append(time.monotonic() - started)
@@ -180,10 +242,14 @@ async def _send(client: httpx2.AsyncClient, key: str, case: Case, found: Found) 
         found.long.append(f"{case.name}: {len(response.content)}")
 
 
-async def key_for_all(plan: Plan) -> str:
-    """Make a key that may do everything, in the file of the embedded service."""
-    async with keyring(f"sqlite+aiosqlite:///{file_of(plan)}") as keys:
+async def key_for_all(url: str) -> str:
+    """Make a key that may do everything, in a database of the service."""
+    async with keyring(url) as keys:
         return (await a_key(keys)).text
+
+
+def _on_sqlite(plan: Plan) -> str:
+    return f"sqlite+aiosqlite:///{file_of(plan)}"
 
 
 async def _furnished(client: httpx2.AsyncClient, text: str) -> dict[str, str]:

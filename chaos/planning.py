@@ -2,11 +2,11 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from servers.postgres import PostgresServer
-from workers.processes import MODULE
+from workers.breaking import Broken, launcher
 
 SEED = 20_261_123
 
@@ -15,15 +15,15 @@ SEED = 20_261_123
 class Plan:
     """One run of a fault.
 
-    `size` is of what the fault counts in. `hurried` shortens the leases and the pauses, for tests; `launcher` is how
-    Python is told to run the service, so that a test can run one whose guard is broken.
+    `size` is of what the fault counts in. `hurried` shortens the leases and the pauses, for tests; `broken` is what
+    is replaced in the service, so that a test can run one whose guard is broken.
     """
 
     size: int
     folder: Path
     kernels: Path
     hurried: bool = False
-    launcher: Sequence[str] = MODULE
+    broken: tuple[Broken, ...] = ()
     seed: int = SEED
     say: Callable[[str], None] = print
     patience_seconds: float = 300.0
@@ -34,6 +34,15 @@ class Plan:
     def dice(self) -> random.Random:
         """Throw the same dice at every run."""
         return random.Random(self.seed)  # noqa: S311 - a repeatable run, no secret
+
+    @property
+    def launcher(self) -> Sequence[str]:
+        """How Python is told to run the service."""
+        return launcher(*self.broken)
+
+    def breaking(self, *broken: Broken) -> "Plan":
+        """Break the service in further ways."""
+        return replace(self, broken=(*self.broken, *broken))
 
     @property
     def settings(self) -> dict[str, object]:

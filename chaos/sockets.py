@@ -11,11 +11,17 @@ from chaos.ground import client_of, embedded
 from chaos.ledger import Asker, Ledger, Questions
 from chaos.planning import Plan
 from chaos.verdicts import Verdict
+from flow_forecaster.cli.connections import HEAD_SECONDS
+from workers.breaking import Broken
 from workers.processes import ServiceProcess
 
 LONGEST_SECONDS, MOST_MEBIBYTES = 1.0, 64.0
 HEADER_BYTES = 64 << 20
 _LOOKS = 20
+_GRACE_SECONDS = 8.0
+_SHORT_SECONDS = 2.0
+SHORT = Broken(module="flow_forecaster.cli.connections", old="= 10.0, 30.0", new=f"= {_SHORT_SECONDS}, 30.0")
+"""A deadline for heads that a test can wait for."""
 _INNER = b"GET /v1/forecasts/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 _POST = b"POST /v1/forecasts HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 _CLEAR = (
@@ -58,6 +64,7 @@ _CHUNKS = (
 async def sent(plan: Plan) -> Verdict:
     """Attack a process with raw bytes while others ask; `size` counts the connections that dawdle."""
     verdict = Verdict(fault="raw-sockets")
+    plan, deadline = (plan.breaking(SHORT), _SHORT_SECONDS) if plan.hurried else (plan, HEAD_SECONDS)
     with embedded(plan) as service:
         address = await service.address()
         async with client_of(address) as client:
@@ -72,7 +79,9 @@ async def sent(plan: Plan) -> Verdict:
             async with _dawdling(address, plan.size) as opened:
                 seconds = [await _asked(ledger, client) for _ in range(_LOOKS)]
                 grown = resident(service) - before
-        verdict.check("connections that dawdled", opened, holds=opened == plan.size)
+                staying = await _staying(opened, within=deadline + _GRACE_SECONDS)
+        verdict.check("connections that dawdled", len(opened), holds=len(opened) == plan.size)
+        verdict.check("dawdlers that were not cut off", staying, holds=not staying)
         verdict.check("mebibytes that it grew by", f"{grown:.0f}", holds=grown <= MOST_MEBIBYTES)
         verdict.nothing("others' requests that failed meanwhile", ledger.odd)
         verdict.recovered("others' requests meanwhile", seconds, within=LONGEST_SECONDS)
@@ -133,7 +142,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 @asynccontextmanager
-async def _dawdling(address: str, number: int) -> AsyncIterator[int]:
+async def _dawdling(address: str, number: int) -> AsyncIterator[Sequence[asyncio.StreamReader]]:
     """Hold connections open that send a byte of their header now and then."""
     opened = [await _connected(address) for _ in range(number)]
 
@@ -147,12 +156,27 @@ async def _dawdling(address: str, number: int) -> AsyncIterator[int]:
         writer.write(b"GET /healthz HTTP/1.1\r\n")
     task = asyncio.create_task(dawdle())
     try:
-        yield len(opened)
+        yield [reader for reader, _ in opened]
     finally:
         task.cancel()
         for _, writer in opened:
             writer.transport.abort()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def _staying(opened: Sequence[asyncio.StreamReader], *, within: float) -> int:
+    """Wait for the service to end connections that still dawdle; return how many it has not ended."""
+
+    async def ended(reader: asyncio.StreamReader) -> None:
+        with suppress(OSError):
+            while await reader.read(65_536):
+                pass
+
+    done, waiting = await asyncio.wait([asyncio.create_task(ended(one)) for one in opened], timeout=within)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*done, *waiting, return_exceptions=True)
+    return len(waiting)
 
 
 async def _asked(ledger: Ledger, client: Asker) -> float:

@@ -16,6 +16,7 @@ from chaos.ledger import ASYNC, Ledger, Questions
 from chaos.planning import Plan
 from chaos.verdicts import Verdict
 from persistence.rows import until
+from workers.breaking import Broken
 from workers.processes import ServiceProcess
 
 WORKERS = 4
@@ -24,6 +25,10 @@ LONGEST_SECONDS = 15.0
 _TRIALS, _LONG_TRIALS = 8_000_000, 80_000_000
 AT_ONCE = 4
 """Forecasts that a worker holds when it is made to sleep."""
+UNSEEING = Broken(
+    module="flow_forecaster.services.holding", old="if reason is not None:", new='if reason == "canceled":'
+)
+"""A worker that does not notice when a claim of its is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,22 +70,26 @@ async def killed(plan: Plan) -> Verdict:
 async def frozen(plan: Plan) -> Verdict:
     """SIGSTOP a worker past its lease, let others take its work, SIGCONT it; `size` counts the claims it held.
 
-    Forecasts last for seconds: the sleeper, who is ahead, comes to its end while the other still computes.
+    A sleeper that wakes finds its claim lost before it writes anything. So in one form of the run workers do not look,
+    and with their results come to the guard of the write, which alone must hold; in the other, in full, they do look.
     """
-    verdict, stale = Verdict(fault="worker-freeze"), 0
+    verdict = Verdict(fault="worker-freeze")
     brief: dict[str, object] = {"lease_seconds": 2.0, "heartbeat_seconds": 0.3, "max_attempts": 100}
     async with prepared(plan, inline_draws=0, slots=AT_ONCE, **brief) as ground:
         _, client = await ground.serve()
         ledger = Ledger(questions=Questions.of(_LONG_TRIALS // 4 if plan.hurried else _LONG_TRIALS))
-        pair = [ground.crew.hire(), ground.crew.hire()]
-        while stale < plan.size:
-            stale += await _freeze(pair, ledger, client)
-            plan.say(f"{verdict.fault}: {stale} of {plan.size} claims slept through")
+        stale = await _sleep_through(ground, ledger, client, UNSEEING)
+        if not plan.hurried:
+            for worker in ground.crew.living:
+                worker.process.kill()
+            stale += await _sleep_through(ground, ledger, client)
         ledger.audit(verdict, await ledger.settle(client, patience_seconds=plan.patience_seconds))
         events = ground.crew.events()
     verdict.did = f"{stale:,} claims slept through, {len(ledger.accepted):,} forecasts"
     told = [event for event in events if event["event"] == "forecast_lost" or event.get("reason") == "lost"]
     verdict.check("stale claims that were told so", len(told), holds=len(told) >= stale)
+    tried = _tried(events)
+    verdict.check("stale writes that were tried", len(tried), holds=len(tried) >= plan.size)
     verdict.nothing("stale writes that were accepted", _stale(events))
     return verdict
 
@@ -120,6 +129,15 @@ async def _victim(crew: Crew, dice: Random, *, patient: bool) -> ServiceProcess:
 
     await until(two_ready, seconds=300)
     return dice.choice(await until(busy, seconds=120) if patient else crew.busy() or crew.living)
+
+
+async def _sleep_through(ground: Ground, ledger: Ledger, client: httpx2.AsyncClient, *broken: Broken) -> int:
+    """Let one of two workers sleep until it was so for as many claims as the plan says; return how many they were."""
+    pair, stale = [ground.crew.hire(broken=broken) for _ in range(2)], 0
+    while stale < ground.plan.size:
+        stale += await _freeze(pair, ledger, client)
+        ground.plan.say(f"worker-freeze: {stale} of {ground.plan.size} claims slept through")
+    return stale
 
 
 async def _freeze(pair: list[ServiceProcess], ledger: Ledger, client: httpx2.AsyncClient) -> int:
@@ -169,6 +187,11 @@ def _until_claimed(one: Interruption, events: list[dict[str, Any]], found: dict[
 def _twice(events: list[dict[str, Any]]) -> list[str]:
     stored = [event["forecast_id"] for event in events if event["event"] == "forecast_succeeded"]
     return sorted({name for name in stored if stored.count(name) > 1})
+
+
+def _tried(events: list[dict[str, Any]]) -> list[str]:
+    """Find results that came to be written under a claim that another had followed, whatever became of them."""
+    return [event["forecast_id"] for event in events if event["event"] == "forecast_lost"] + _stale(events)
 
 
 def _stale(events: list[dict[str, Any]]) -> list[str]:

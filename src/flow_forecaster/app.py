@@ -150,6 +150,7 @@ def build_api(settings: Settings, start: Start | None = None, tracer: Tracer = U
         summary="When will it be done, how many by then, will we make the date, and how sure are you?",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would send whoever asks to the host that the request names
         lifespan=lifespan,
         openapi_tags=TAGS,
     )
@@ -223,7 +224,7 @@ def _team_data(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, clock: S
     api.state.actuals = Actuals(database=database, clock=clock)
     turnstile = Turnstile(TooManyExports)
     api.state.exports = Exports(database=database, turnstile=turnstile, service_version=__version__)
-    api.state.tables = Tables(database=database, turnstile=turnstile)
+    api.state.tables = Tables(database=database, turnstile=Turnstile(TooManyExports))
     api.state.restoring = Restoring(
         database=database,
         clock=clock,

@@ -33,6 +33,7 @@ ServiceError
 ├── PreconditionRequired
 ├── PreconditionFailed
 ├── InvalidCursor
+├── TextNotStorable
 ├── NotReady
 ├── DatabaseUnavailable
 └── MediaTypeNotSupported
@@ -281,6 +282,13 @@ class InvalidCursor(ServiceError):
 
     code = "invalid_cursor"
     detail = "The cursor was not given out by this list."
+
+
+class TextNotStorable(ServiceError):
+    """The database takes no such text; where it is known which one, that is told instead."""
+
+    code = "text_not_storable"
+    detail = "A text of the request has a character that the database cannot hold, such as NUL."
 
 
 class NotReady(ServiceError):

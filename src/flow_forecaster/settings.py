@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     webhook_http: Annotated[bool, Field(description="Whether webhooks may be sent unencrypted.")] = False
     webhook_loopback: Annotated[
         bool | None,
-        Field(description="Whether webhooks may be sent to this machine; if absent, without Redis and served there."),
+        Field(description="Whether webhooks may be sent to this machine; if absent, while it alone is served."),
     ] = None
     webhook_key: Annotated[
         SecretStr | None,

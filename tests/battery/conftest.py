@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from chaos.planning import Plan
 
-from battery.breaking import Broken, Planned
+from battery.breaking import Planned
 from servers.postgres import PostgresServer, running_postgres
+from workers.breaking import Broken
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +23,10 @@ def victim() -> Iterator[PostgresServer]:
 def planned(victim: PostgresServer, kernel_cache: Path, tmp_path: Path) -> Planned:
     """Make a hurried plan; `broken` is what is replaced in the service."""
 
-    def made(size: int, broken: Broken | None = None) -> Plan:
+    def made(size: int, *broken: Broken) -> Plan:
         plan = Plan(
             size=size, folder=tmp_path, kernels=kernel_cache, postgres=victim, hurried=True, patience_seconds=30.0
         )
-        return plan if broken is None else replace(plan, patience_seconds=8.0, launcher=broken.launcher())
+        return replace(plan, patience_seconds=8.0, broken=broken) if broken else plan
 
     return made

@@ -13,9 +13,10 @@ from chaos.ground import embedded
 from chaos.verdicts import Verdict
 
 from battery.bearing import borne, seen
-from battery.breaking import BLIND, Broken, Planned
+from battery.breaking import BLIND, Planned
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.services.sending import Answer, Message
+from workers.breaking import Broken
 
 _READ = 'return UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))\n    '
 BLIND_TO_CURSORS = Broken(
@@ -61,8 +62,19 @@ def test_what_schemathesis_finds_is_seen() -> None:
         assert verdict.holds == holds, verdict.summary()
 
 
-async def test_a_defect_that_schemathesis_meets_is_seen(planned: Planned) -> None:
-    await seen(fuzzing.tried, planned(100, BLIND_TO_CURSORS), "failures of its checks")
+async def test_what_schemathesis_makes_of_the_document_is_borne(planned: Planned) -> None:
+    await borne(fuzzing.tried, planned(100))
+
+
+async def test_a_defect_and_a_leak_that_schemathesis_meets_are_seen(planned: Planned) -> None:
+    seen_so_far = "seen = _Seen(send, request_id)"
+    hoarding = Broken(
+        module="flow_forecaster.routers.observing",
+        old=seen_so_far,
+        new=f'self.hoard = [*getattr(self, "hoard", ()), b"x" * (1 << 20)]; {seen_so_far}',
+    )
+    what = "failures of its checks", "mebibytes that it grew by"
+    await seen(fuzzing.tried, planned(100, BLIND_TO_CURSORS, hoarding), *what)
 
 
 async def test_misbehaving_receivers_are_told_of_everything(planned: Planned) -> None:
@@ -118,6 +130,15 @@ def test_the_slope_of_what_grows_is_found() -> None:
 
 async def test_raw_bytes_are_borne(planned: Planned) -> None:
     await borne(sockets.sent, planned(100))
+
+
+async def test_a_service_that_waits_for_dawdlers_is_seen(planned: Planned) -> None:
+    patient = Broken(
+        module="flow_forecaster.cli.connections",
+        old="self.loop.call_later(seconds, self._expire)",
+        new="self.loop.call_later(3_600.0, self._expire)",
+    )
+    await seen(sockets.sent, planned(20, patient), "dawdlers that were not cut off")
 
 
 async def test_a_request_that_is_taken_from_within_another_is_seen(planned: Planned) -> None:

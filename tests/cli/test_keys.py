@@ -89,6 +89,18 @@ def test_serve_starts_there_without_keys_if_it_is_told_so_in_so_many_words(line:
         assert httpx2.get(address, headers={"Host": "elsewhere.example"}).status_code == 200
 
 
+def test_serve_lets_webhooks_reach_its_own_machine_only_where_no_other_reaches_it(line: Line) -> None:
+    told = Line(environment={**line.environment, "FLOW_FORECASTER_OPEN_TO_EVERYONE": "true"})
+    for by, host, status in ((told, "0.0.0.0", 422), (told, "127.0.0.1", 422), (line, "127.0.0.1", 201)):  # noqa: S104
+        with serving(by, "--host", host, "--port", "0") as service:
+            address = shlex.split(service.wait_for("curl "))[2].replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+            inwards = {"url": "http://127.0.0.1:9/hook"}
+            made = httpx2.post(address.replace("forecasts", "webhook-endpoints"), json=inwards)
+            assert made.status_code == status, made.text
+            _, log = service.end(signal.SIGTERM)
+        assert ("webhooks_reach_loopback" in log) is (status == 201)
+
+
 def test_a_service_that_is_open_closes_when_the_first_key_is_made(line: Line) -> None:
     with serving(line, "--port", "0") as service:
         address = shlex.split(service.wait_for("curl "))[2]

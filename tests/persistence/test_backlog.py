@@ -9,7 +9,7 @@ from flow_forecaster.persistence.clock import Later
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.tables import ForecastRow
 from flow_forecaster.persistence.webhook_tables import DeliveryRow
-from flow_forecaster.schemas.webhooks import EndpointRequest
+from flow_forecaster.schemas.webhooks import EndpointChange, EndpointRequest
 from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.webhooks import Webhooks
@@ -62,7 +62,9 @@ async def test_what_runs_is_told_of_those_tenants_that_have_most(database: Datab
     assert found.tenants[-1] == (OTHERS, 3)
 
 
-async def test_deliveries_that_are_due_are_counted_and_dated(database: Database) -> None:
+async def test_deliveries_that_are_due_are_counted_and_dated_unless_their_endpoint_is_disabled(
+    database: Database,
+) -> None:
     verbs = Webhooks(database=database, keyring=Keyring(), policy=TO_LOOPBACK)
     made = await verbs.create(ANYBODY, EndpointRequest(url="http://127.0.0.1:9/hook"))
     for seconds in (-60.0, -10.0, 60.0):
@@ -74,3 +76,6 @@ async def test_deliveries_that_are_due_are_counted_and_dated(database: Database)
     found = await standing(database)
     assert found.due == 2
     assert 60 <= found.due_seconds < 90
+    await verbs.change(ANYBODY, made.record.id, EndpointChange(enabled=False))
+    found = await standing(database)
+    assert (found.due, found.due_seconds) == (0, 0.0)

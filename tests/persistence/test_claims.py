@@ -209,8 +209,10 @@ async def test_a_sweep_gives_up_after_the_last_attempt(database: Database) -> No
 
 async def test_a_sweep_cancels_what_was_to_be_canceled_when_its_worker_died(database: Database) -> None:
     stored = await queue(database)
-    await claim(database, LONG_AGO)
+    claimed = await claim(database)
     await _cancel(database, stored.id)
+    async with database.working() as work:
+        await work.claims.keep(claimed, progress=0.5, lease_seconds=LONG_AGO)
     assert await _sweep(database, most_attempts=1) == Swept(requeued=0, exhausted=0, waiting=0)
     row = await row_of(database, stored.id)
     assert (row["status"], row["error"], row["lease_expires_at"]) == ("canceled", None, None)
@@ -241,6 +243,15 @@ async def test_cancel_asks_the_worker_of_what_is_running(database: Database) -> 
     assert (asked.status, asked.is_finished) == ("running", False)
     async with database.working() as work:
         assert await work.claims.keep(claimed, progress=0.5, lease_seconds=AN_HOUR) is True
+
+
+async def test_cancel_ends_at_once_what_a_worker_has_left_alone(database: Database) -> None:
+    await queue(database)
+    lost = await claim(database, LONG_AGO)
+    assert (await _cancel(database, lost.id)).status == "canceled"
+    assert (await row_of(database, lost.id))["lease_expires_at"] is None
+    async with database.working() as work:
+        assert await work.claims.keep(lost, progress=0.5, lease_seconds=AN_HOUR) is None
 
 
 async def test_a_row_names_the_engine_that_computed_it_and_not_the_one_that_accepted_it(database: Database) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import sqlite3
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -15,6 +17,7 @@ from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import NewForecast
 from flow_forecaster.persistence.migrations import migrate, newest_revision
 from flow_forecaster.persistence.tenants import OPEN_TENANT
+from flow_forecaster.persistence.webhooks import NewEndpoint, Salt
 from persistence.rows import a_forecast, count, queue, store, unreachable
 
 
@@ -245,6 +248,19 @@ async def test_an_outage_tells_nothing_of_the_database(tmp_path: Path) -> None:
         with pytest.raises(DatabaseUnavailable) as caught:
             await database.revision()
     assert "nowhere" not in str(caught.value)
+
+
+async def test_what_is_told_of_a_statement_that_fails_holds_nothing_of_its_row(database: Database) -> None:
+    nothing: Any = None
+    secret = Salt(key_name="k" * 8, salt="c0ffee" * 8)
+    new = NewEndpoint(url="https://secret.example/", events=("webhook.test",), description=nothing, salt=secret)
+    with pytest.raises(IntegrityError) as caught:
+        async with database.writing(OPEN_TENANT) as transaction:
+            await transaction.webhooks.add(new)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "description" in told
+    assert "secret.example" not in told
+    assert secret.salt not in told
 
 
 async def test_a_defect_of_ours_is_not_an_outage(database: Database) -> None:

@@ -263,6 +263,21 @@ async def test_a_worker_that_holds_its_range_extends_fails_and_gives_back(databa
     assert await rows(database) == []
 
 
+async def test_one_that_divides_again_when_others_have_merged_changes_nothing(database: Database) -> None:
+    """It has not heard of its commit; whoever merges holds the forecast under the same number of attempts."""
+    await queue(database)
+    divided = await claim(database)
+    async with database.working() as work:
+        assert await work.ranges.lay_out(divided, layout(1))
+    home = await put(database, await taken(database))
+    assert isinstance(home, Claim)
+    assert home.attempt == divided.attempt
+    async with database.working() as work:
+        assert not await work.ranges.lay_out(divided, layout(1))
+        assert await work.claims.keep(divided, progress=0.5, lease_seconds=AN_HOUR) is None
+        assert await work.claims.succeed(home, "{}", engine_version="1")
+
+
 async def test_a_sweep_frees_what_ran_out_and_gives_up_after_the_last_attempt(database: Database) -> None:
     forecast_id = await divide(database)
     kept = await divide(database)

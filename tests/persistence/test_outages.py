@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url, text
 
-from flow_forecaster.errors import DatabaseUnavailable
+from flow_forecaster.errors import DatabaseUnavailable, TextNotStorable
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.tenants import OPEN_TENANT
 from persistence.rows import a_forecast, count, queue
@@ -172,3 +172,13 @@ async def is_out(database: Database) -> None:
             await transaction.forecasts.get(a_forecast().id)
     with pytest.raises(DatabaseUnavailable):
         await database.revision()
+
+
+async def test_a_text_that_the_database_cannot_hold_is_no_defect(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    try:
+        with pytest.raises(TextNotStorable):
+            async with database.single(OPEN_TENANT) as transaction:
+                await transaction.projects.named("a\0b")
+    finally:
+        await database.close()

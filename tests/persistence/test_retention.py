@@ -99,6 +99,13 @@ async def test_what_is_still_to_be_told_is_kept(database: Database, status: str,
     assert len(await ids(database, EndpointRow)) == 1
 
 
+async def test_what_waits_for_a_disabled_endpoint_is_forgotten_by_its_age(database: Database) -> None:
+    await told(database, await ended(database, 100), "pending")
+    await write(database, update(EndpointRow).values(enabled=False))
+    assert await forget(database) == Forgotten(forecasts=1, events=1)
+    assert await ids(database, DeliveryRow) == set()
+
+
 async def test_an_event_that_nobody_was_told_of_yet_is_kept(database: Database) -> None:
     await told(database, await ended(database, 100), "delivered", spread=False)
     assert await forget(database) == Forgotten(forecasts=0, events=0)

@@ -113,6 +113,21 @@ async def test_a_header_does_not_come_back(service: httpx2.AsyncClient) -> None:
         assert CANARY not in response.text + str(response.headers)
 
 
+@pytest.mark.parametrize("path", [FORECASTS, "/v1/projects", "/docs", "/docs/assets", "/healthz"])
+async def test_an_address_that_ends_with_a_slash_leads_nowhere(service: httpx2.AsyncClient, path: str) -> None:
+    answer = await service.get(f"{path}/?{CANARY}=1", headers={"Host": f"{CANARY}.example"})
+    problem(answer, 404, "not_found")
+    assert CANARY not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize("name", ["x" * 64, chr(1) * 64, FACE * 64], ids=["letters", "controls", "faces"])
+async def test_a_place_deep_within_is_told_by_its_first_names(service: httpx2.AsyncClient, name: str) -> None:
+    deep, within = json.dumps(name, ensure_ascii=False), 300
+    content = f"{{{deep}: " * within + '{"a": 1, "a": 2}' + "}" * within
+    response = await service.post(FORECASTS, content=content, headers=JSON)
+    invalid(response, (f"/{name}" * 16, "name_twice"))
+
+
 def of(names: list[str]) -> dict[str, Any]:
     return {"kind": "when"} | dict.fromkeys(names, 1)
 

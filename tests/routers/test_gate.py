@@ -26,6 +26,10 @@ KEYS = "/v1/api-keys"
         {"Host": ""},
         {"X-Forwarded-For": "192.0.2.1"},
         {"Forwarded": "for=192.0.2.1"},
+        {"X-Real-IP": "192.0.2.1"},
+        {"X-Forwarded-Host": "forecasts.example"},
+        {"X-Forwarded-Proto": "https"},
+        {"Via": "1.1 proxy.example"},
     ],
 )
 async def test_an_open_service_answers_only_who_means_this_machine(

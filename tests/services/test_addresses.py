@@ -108,3 +108,26 @@ def test_each_range_stands_there_once_and_means_what_it_says() -> None:
     networks = [network for network, _ in (*BLOCKED_V4, *BLOCKED_V6)]
     assert len(set(networks)) == len(networks) == 40
     assert all(ip_address(str(network.network_address)) in network for network in networks)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "public", "metadata", "private"),
+    [
+        ("64:ff9b::/96", "64:ff9b::101:101", "64:ff9b::a9fe:a9fe", "64:ff9b::a01:203"),
+        ("64:ff9b:1:2::/96", "64:ff9b:1:2::101:101", "64:ff9b:1:2::a9fe:a9fe", "64:ff9b:1:2::a01:203"),
+        ("64:ff9b:1::/48", "64:ff9b:1:101:1:100::", "64:ff9b:1:a9fe:a9:fe00::", "64:ff9b:1:a01:2:300::"),
+        ("64:ff9b:1:200::/56", "64:ff9b:1:201:1:101::", "64:ff9b:1:2a9:fe:a9fe::", "64:ff9b:1:20a:1:203::"),
+        ("64:ff9b:1:2::/64", "64:ff9b:1:2:1:101:100:0", "64:ff9b:1:2:a9:fea9:fe00:0", "64:ff9b:1:2:a:102:300:0"),
+    ],
+)
+def test_where_nat64_is_opened_the_address_that_it_leads_to_is_judged(
+    prefix: str, public: str, metadata: str, private: str
+) -> None:
+    opened = AddressPolicy(networks=networks_of(prefix))
+    assert opened.refusal("https", public, 443) is None
+    assert opened.refusal("https", metadata, 443) is not None
+    assert opened.refusal("https", private, 443) is not None
+    with_private = AddressPolicy(networks=networks_of(f"{prefix},10.0.0.0/8"))
+    assert with_private.refusal("https", private, 443) is None
+    assert with_private.refusal("https", metadata, 443) is not None
+    assert AddressPolicy().refusal("https", public, 443) is not None

@@ -10,7 +10,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from flow_forecaster.errors import ApiKeyInvalid, ApiKeyMissing, DatabaseUnavailable, ScopeMissing
+from flow_forecaster.errors import (
+    ApiKeyInvalid,
+    ApiKeyMissing,
+    DatabaseUnavailable,
+    ScopeMissing,
+    TooManyWrongKeys,
+)
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.tenants import OPEN_TENANT
@@ -135,6 +141,28 @@ async def test_a_key_is_looked_up_once_in_a_while(gate: Gate, keys: ApiKeys, wat
         watch.now += REMEMBERED_SECONDS * 0.02
         with pytest.raises(DatabaseUnavailable):
             await asks(gate, made.text)
+
+
+async def test_wrong_keys_from_its_address_do_not_shut_out_a_key_that_is_in_use(
+    gate: Gate, keys: ApiKeys, watch: Watch
+) -> None:
+    gate._guesses.quota = 3.0
+    used, ended = await a_key(keys), await a_key(keys)
+    for made in (used, ended):
+        await asks(gate, made.text)
+    await keys.revoke(ALICE, ended.record.id)
+    for _ in range(3):
+        with pytest.raises(ApiKeyInvalid):
+            await asks(gate, "wrong")
+    watch.now += REMEMBERED_SECONDS
+    with pytest.raises(ApiKeyInvalid):
+        await asks(gate, ended.text)
+    for sent in ("wrong", ended.text):
+        with pytest.raises(TooManyWrongKeys):
+            await asks(gate, sent)
+    for _ in range(3):
+        assert (await asks(gate, used.text)).key_id == used.record.id
+        watch.now += REMEMBERED_SECONDS
 
 
 async def test_a_key_that_expires_does_so_though_it_is_remembered(gate: Gate, keys: ApiKeys, watch: Watch) -> None:

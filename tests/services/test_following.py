@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
 from dataclasses import fields
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -19,8 +20,8 @@ from flow_forecaster.services.filing import Filing
 from flow_forecaster.services.following import Following
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.readiness import Readiness
-from flow_forecaster.services.watching import Watcher
-from persistence.rows import claim, queue, store
+from flow_forecaster.services.watching import Watch, Watcher
+from persistence.rows import claim, queue, store, until
 from services.asking import DICE, UNMETERED, CuriousBell, FixedClock
 
 SOON = 10.0
@@ -118,7 +119,7 @@ async def test_a_key_that_ends_meanwhile_sees_no_end(following: Following) -> No
         await following.wait(ANYBODY, record.id, seconds=0.1, still_in=out)
     with following.watching(ANYBODY, standing(record)) as watch:
         await end(following.watcher.database)
-        assert [change async for change in following.changes(watch, still_in=out)] == []
+        assert [change async for change in following.changes(watch, standing(record), still_in=out)] == []
 
 
 async def test_while_nobody_can_tell_whether_a_key_is_good_a_stream_goes_on(following: Following) -> None:
@@ -128,7 +129,9 @@ async def test_while_nobody_can_tell_whether_a_key_is_good_a_stream_goes_on(foll
     record = await queue(following.watcher.database)
     with following.watching(ANYBODY, standing(record)) as watch:
         await end(following.watcher.database)
-        changes = [change async for change in following.changes(watch, still_in=away) if change is not None]
+        changes = [
+            change async for change in following.changes(watch, standing(record), still_in=away) if change is not None
+        ]
     assert changes[-1].status == "succeeded"
 
 
@@ -136,7 +139,7 @@ async def test_each_change_is_told_once_and_silence_too(following: Following) ->
     database = following.watcher.database
     record = await queue(database)
     with following.watching(ANYBODY, standing(record)) as watch:
-        changes = following.changes(watch, still_in=still_in)
+        changes = following.changes(watch, standing(record), still_in=still_in)
         assert await anext(changes) is None
         claimed = await claim(database)
         running = await anext(changes)
@@ -150,6 +153,25 @@ async def test_each_change_is_told_once_and_silence_too(following: Following) ->
         assert half.progress == 0.5
         async with database.working() as work:
             await work.claims.succeed(claimed, "{}", engine_version="1")
+        rest = [change async for change in changes if change is not None]
+    assert [change.status for change in rest] == ["succeeded"]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+async def test_who_reads_slowly_is_told_of_the_end(following: Following, before: int) -> None:
+    """Though it came while the first event, or a later one, was still on its way to the reader."""
+    database = following.watcher.database
+    record = await queue(database)
+    with following.watching(ANYBODY, standing(record)) as watch:
+        changes = following.changes(watch, standing(record), still_in=still_in)
+        claimed = await claim(database)
+        for _ in range(before):
+            running = await anext(changes)
+            assert running is not None
+            assert running.status == "running"
+        async with database.working() as work:
+            assert await work.claims.succeed(claimed, "{}", engine_version="1")
+        await until(partial(_is_over, watch))
         rest = [change async for change in changes if change is not None]
     assert [change.status for change in rest] == ["succeeded"]
 
@@ -172,7 +194,7 @@ async def test_a_process_that_ends_lets_go_of_all_who_wait(following: Following)
         following.watcher.closing.set()
         async with asyncio.timeout(2.0):
             assert [each.record for each in await asyncio.gather(*waiting)] == [record] * 3
-            assert [change async for change in following.changes(watch, still_in=still_in)] == []
+            assert [change async for change in following.changes(watch, standing(record), still_in=still_in)] == []
             await following.wait(ANYBODY, record.id, seconds=60.0, still_in=still_in)
 
 
@@ -237,3 +259,7 @@ async def test_a_look_that_fails_is_tried_again(following: Following) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def _is_over(watch: Watch) -> bool:
+    return watch.is_over

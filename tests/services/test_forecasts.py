@@ -1,5 +1,6 @@
 """Forecasts as a caller meets them, on both databases, with fakes for the doorbell, the clock and the dice only."""
 
+import asyncio
 import base64
 import threading
 from collections.abc import AsyncIterator
@@ -12,14 +13,22 @@ import pytest
 
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.version import ENGINE_VERSION
-from flow_forecaster.errors import DatabaseUnavailable, ForecastNotFound, InvalidCursor, NotReady
+from flow_forecaster.errors import (
+    DatabaseUnavailable,
+    ForecastNotFound,
+    InvalidCursor,
+    NotReady,
+    QueueFull,
+    RateLimited,
+)
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.tenants import OPEN_TENANT
-from flow_forecaster.services.callers import ANYBODY
+from flow_forecaster.services.callers import ANYBODY, Caller
 from flow_forecaster.services.computing import Computer
 from flow_forecaster.services.filing import Filing
 from flow_forecaster.services.forecasts import Forecasts
+from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
 from flow_forecaster.services.readiness import Readiness
 from persistence.rows import AN_HOUR, claim, count, row_of, unreachable
 from services import asking
@@ -150,6 +159,36 @@ async def test_a_small_forecast_that_takes_too_long_is_left_to_a_worker(
     hasty.close()
     assert (record.status, record.result) == ("queued", None)
     assert bell.seen == [[(record.id, "queued")]]
+
+
+def metered(forecasts: Forecasts, *, draws: float, **changes: Any) -> tuple[Forecasts, Caller]:
+    """Charge for draws, and make a caller who is."""
+    buckets = LocalBuckets(clock=lambda: 0.0)
+    meter = Meter(buckets=buckets, requests=Rate(name="requests", quota=0.0), draws=Rate(name="draws", quota=draws))
+    return replace(forecasts, meter=meter, **changes), replace(ANYBODY, key_id=new_id())
+
+
+async def test_a_forecast_that_finds_the_queue_full_costs_nothing(forecasts: Forecasts) -> None:
+    cost = a_job(**EXACT).cost
+    strict, caller = metered(forecasts, draws=2 * cost, most_unfinished=1)
+    await strict.create(caller, a_request(**EXACT), respond_async=True)
+    for _ in range(3):
+        with pytest.raises(QueueFull):
+            await strict.create(caller, a_request(**EXACT), respond_async=True)
+    await strict.create(caller, a_request(**EXACT), respond_async=False)
+    with pytest.raises(RateLimited):
+        await strict.create(caller, a_request(**EXACT), respond_async=False)
+
+
+@pytest.mark.parametrize("respond_async", [False, True])
+async def test_of_two_at_once_only_the_one_that_is_paid_for_is_taken(
+    forecasts: Forecasts, *, respond_async: bool
+) -> None:
+    strict, caller = metered(forecasts, draws=a_job(**EXACT).cost)
+    asked = [strict.create(caller, a_request(**EXACT), respond_async=respond_async) for _ in range(2)]
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert [isinstance(each, RateLimited) for each in outcomes].count(True) == 1
+    assert await count(forecasts.database) == 1
 
 
 async def test_what_a_worker_finds_is_what_was_asked(forecasts: Forecasts, database: Database) -> None:

@@ -116,7 +116,9 @@ async def courier(
 ) -> AsyncIterator[HttpCourier]:
     """Make a courier as the service does, with the machine's resolver unless another is given."""
     system = SystemResolver(threads=2)
-    dialer = Dialer(policy=policy, resolver=resolver or system, tls=tls or trusting())
+    dialer = Dialer(
+        policy=policy, resolver=resolver or system, tls=tls or trusting(), patience_seconds=patience_seconds
+    )
     try:
         yield HttpCourier(dialer=dialer, agent="flow-forecaster/test", patience_seconds=patience_seconds)
     finally:

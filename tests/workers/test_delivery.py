@@ -134,10 +134,16 @@ async def test_an_outage_of_the_database_does_not_end_the_loop(tmp_path: Path) -
 
 def test_settings_say_where_webhooks_may_go() -> None:
     here = policy_of(Settings())
-    assert (here.loopback, here.plain_http, here.ports, here.networks) == (True, False, {443, 8443}, ())
-    assert not policy_of(Settings(host="0.0.0.0", open_to_everyone=True)).loopback  # noqa: S104
-    assert not policy_of(Settings(redis_url="redis://127.0.0.1:6379")).loopback
-    assert not policy_of(Settings(webhook_loopback=False)).loopback
+    assert (here.loopback, here.plain_http, here.ports, here.networks) == (False, False, {443, 8443}, ())
+    assert (here.among(keys=False).loopback, here.among(keys=True).loopback) == (True, False)
+    assert policy_of(Settings(webhook_loopback=True)).among(keys=True).loopback
+    for closed in (
+        Settings(host="0.0.0.0"),  # noqa: S104
+        Settings(open_to_everyone=True),
+        Settings(redis_url="redis://127.0.0.1:6379"),
+        Settings(webhook_loopback=False),
+    ):
+        assert not policy_of(closed).among(keys=False).loopback
     opened = policy_of(Settings(webhook_ports="443,9000", webhook_networks="10.0.0.0/8, fd00::/8", webhook_http=True))
     assert opened.refusal("http", "10.1.1.1", 9000) is None
     assert opened.refusal("http", "172.16.0.1", 9000) is not None

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -175,6 +177,23 @@ async def test_a_second_address_is_tried_and_a_hundredth_is_not() -> None:
         many = [f"127.0.0.{number + 1}" for number in range(MOST_ADDRESSES + 1)]
         async with courier(resolver=ScriptedResolver(answers=[many])) as sender:
             assert (await post(url, courier=sender)).error == "name_not_resolved"
+
+
+async def test_a_second_address_is_tried_though_the_first_one_drops_packets() -> None:
+    async with receiver(hosts=("127.0.0.1",)) as listening:
+        with socket.socket() as deaf, ExitStack() as full:
+            deaf.bind(("127.0.0.5", listening.port))
+            deaf.listen(0)
+            for _ in range(4):  # who knocks while nobody opens is not answered at all
+                knocking = full.enter_context(socket.socket())
+                knocking.setblocking(False)
+                with suppress(BlockingIOError):
+                    knocking.connect(("127.0.0.5", listening.port))
+            resolver = ScriptedResolver(answers=[["127.0.0.5", "127.0.0.1"]])
+            async with courier(resolver=resolver, patience_seconds=2.0) as sender:
+                answer = await post(f"http://{NAME}:{listening.port}/", courier=sender)
+    assert answer.status == 200
+    assert 0.9 < answer.seconds < 2.0
 
 
 async def test_a_name_server_that_hangs_costs_no_more_than_the_patience() -> None:

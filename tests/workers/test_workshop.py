@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Event, Thread
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from filelock import FileLock
@@ -20,9 +20,11 @@ from flow_forecaster.persistence.migrations import CannotMigrate, migrate, newes
 from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.services.ports import NoDoorbell
 from flow_forecaster.settings import Settings
+from flow_forecaster.workers.loop import drain, running
 from flow_forecaster.workers.workshop import Workshop, open_database
 from persistence.rows import until
 from servers.postgres import PostgresServer, running_postgres
+from services.asking import ENDLESS, a_job, accept, find
 
 PATIENCE_SECONDS = 30.0
 
@@ -117,6 +119,28 @@ async def test_the_folder_of_an_sqlite_file_is_made(tmp_path: Path, kernel_cache
     assert (tmp_path / "a" / "b").is_dir()
     assert await database.revision() is None
     await database.close()
+
+
+async def test_whoever_works_in_a_workshop_claims_no_more_than_it_has_slots_for(
+    database_url: str, kernel_cache: Path
+) -> None:
+    """Rings of two bells may be answered at once; what there is no slot for is left to another process."""
+    async with (
+        _workshop(database_url, kernel_cache, slots=1, range_draws=1e12) as workshop,
+        _workshop(database_url, kernel_cache) as idle,
+    ):
+        long = await accept(workshop.database, a_job(trials=ENDLESS))
+        async with running(drain(workshop.jobs)), running(drain(workshop.jobs)):
+            await until(lambda: _has_begun(workshop.database, long.id))
+            short = await accept(workshop.database, a_job(trials=100))
+            async with running(drain(workshop.jobs)):
+                await asyncio.sleep(0.5)
+            assert await idle.jobs.work() is True
+            assert (await find(idle.database, short.id)).status == "succeeded"
+
+
+async def _has_begun(database: Database, forecast_id: UUID) -> bool:
+    return (await find(database, forecast_id)).status == "running"
 
 
 def _settings(url: str, kernel_cache: Path, **changes: object) -> Settings:

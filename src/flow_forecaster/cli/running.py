@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from flow_forecaster import app, logging, memory
 from flow_forecaster.cli.connections import BoundedProtocol
 from flow_forecaster.cli.kernels import kernels_ready
+from flow_forecaster.cli.open_files import raise_limit
 from flow_forecaster.cli.texts import Refused
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence import migrations
@@ -45,18 +46,16 @@ curl -s {base}/v1/forecasts -H 'Content-Type: application/json' -d '{example}' |
 
 def serve(*, host: str | None, port: int | None, json: bool) -> None:
     """Serve until told to stop."""
-    settings = _settings(json=json)
-    address, door = settings.host if host is None else host, settings.port if port is None else port
-    if not address.strip():
-        raise Refused("--host: name an address such as 127.0.0.1, or 0.0.0.0 for all of this machine")
-    if not (is_here(address) or settings.open_to_everyone or asyncio.run(_has_keys(settings))):
-        raise Refused(CLOSED.format(address=address, setting=f"{PREFIX}OPEN_TO_EVERYONE"))
+    raise_limit()
+    settings = _served_at(_settings(json=json), host, port)
+    if not (is_here(settings.host) or settings.open_to_everyone or asyncio.run(_has_keys(settings))):
+        raise Refused(CLOSED.format(address=settings.host, setting=f"{PREFIX}OPEN_TO_EVERYONE"))
     announcement = _Announcement()
     start = app.Start(on_ready=announcement.ready, on_failure=announcement.failed)
     config = uvicorn.Config(
         _app(settings, start),
-        host=address,
-        port=door,
+        host=settings.host,
+        port=settings.port,
         log_config=None,
         http=BoundedProtocol,
         ws="none",
@@ -72,9 +71,17 @@ def serve(*, host: str | None, port: int | None, json: bool) -> None:
     except SystemExit as end:
         if server.started:
             raise
-        raise Refused(f"could not serve on {address}:{door}; the log above says why") from end
+        raise Refused(f"could not serve on {settings.host}:{settings.port}; the log above says why") from end
     if announcement.failure is not None:
         raise Refused(f"could not get ready: {announcement.failure}") from announcement.failure
+
+
+def _served_at(settings: Settings, host: str | None, port: int | None) -> Settings:
+    """Put what the command line says into the settings: where webhooks may go depends on it."""
+    if host is not None and not host.strip():
+        raise Refused("--host: name an address such as 127.0.0.1, or 0.0.0.0 for all of this machine")
+    given = {"host": host, "port": port}
+    return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
 def _app(settings: Settings, start: app.Start) -> ASGIApp:
@@ -86,6 +93,7 @@ def _app(settings: Settings, start: app.Start) -> ASGIApp:
 
 def worker(*, json: bool) -> None:
     """Work until told to stop."""
+    raise_limit()
     settings = _settings(json=json)
     if settings.redis_url is None:
         raise Refused(f"a worker waits on Redis; set {PREFIX}REDIS_URL (without it, serve computes by itself)")

@@ -85,8 +85,13 @@ def check_line(text: str, name: str, *, most: int) -> None:
     """
     if len(text) > most:
         raise InvalidInput(name, code="too_long", detail=f"At most {most:,} characters are taken here.")
-    if not text.isprintable() and _CONTROL.search(text):  # joiners of emojis are not printable, either
+    if has_control(text):
         raise InvalidInput(name, code="control_characters", detail="One line without control characters is needed.")
+
+
+def has_control(text: str) -> bool:
+    """Tell whether a text has a control character, a line's end or half a surrogate pair."""
+    return not text.isprintable() and _CONTROL.search(text) is not None  # joiners of emojis are not printable, either
 
 
 def day_of(when: date) -> Day:

@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, or_, select, type_coerce, union_all
 from flow_forecaster.persistence.clock import now
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import IS_QUEUED, IS_RUNNING, ForecastRow, Moment, RangeRow
-from flow_forecaster.persistence.webhook_tables import DeliveryRow
+from flow_forecaster.persistence.webhook_tables import IS_HEARD, DeliveryRow
 
 MOST_COUNTED = 100_000
 """What is more is told as so many: the count of a flood must not cost more than the flood."""
@@ -42,7 +42,7 @@ class BacklogRepository:
         oldest = select(func.min(some.c.created_at).label("created_at"))
         ranges = select(RangeRow.number).where(RangeRow.counts.is_(None), RangeRow.lease_expires_at.is_(None))
         free = or_(DeliveryRow.lease_expires_at.is_(None), DeliveryRow.lease_expires_at < now())
-        due = DeliveryRow.status == "pending", DeliveryRow.due_at <= now(), free
+        due = DeliveryRow.status == "pending", DeliveryRow.due_at <= now(), free, IS_HEARD
         longest = select(DeliveryRow.due_at).where(*due).order_by(DeliveryRow.due_at).limit(1)
         tenants = await self._tenants()
         return Standing(

@@ -4,12 +4,13 @@ Every write of a worker names the attempt under which it claimed the row, so tha
 nothing any more. Times are the database's.
 """
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Update, case, delete, select, update
+from sqlalchemy import ColumnElement, Row, Update, case, delete, literal, or_, select, update
 
 from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
@@ -136,23 +137,35 @@ class ClaimRepository:
         values = {"status": "queued", "attempt": claim.attempt - 1, "lease_expires_at": None, "progress": _RESUMED}
         return (await self._connection.execute(_held(claim).values(**values))).rowcount > 0
 
-    async def sweep(self, *, most_attempts: int, exhausted_error: str) -> Swept:
-        """Queue forecasts again whose lease ran out, and fail those that used up their attempts."""
-        expired = update(ForecastRow).where(ForecastRow.status == "running", ForecastRow.lease_expires_at < now())
-        canceled = expired.where(ForecastRow.cancel_requested).values(
-            status="canceled", finished_at=now(), lease_expires_at=None
-        )
-        exhausted = expired.where(ForecastRow.attempt >= most_attempts).values(
-            status="failed", error=exhausted_error, finished_at=now(), lease_expires_at=None
-        )
-        requeued = expired.values(status="queued", lease_expires_at=None, progress=_RESUMED)
-        ended = [await self._end(canceled), await self._end(exhausted)]
-        await forget_ranges(self._connection, set().union(*ended))
-        again = (await self._connection.execute(requeued)).rowcount
-        return Swept(requeued=again, exhausted=len(ended[1]), waiting=await self._waiting())
+    async def sweep(self, *, most_attempts: int, exhausted_error: str, sparing: bool = False) -> Swept:
+        """Queue forecasts again whose lease ran out, and fail those that used up their attempts; count what waits.
 
-    async def _end(self, ending: Update) -> set[UUID]:
-        return set((await self._connection.execute(ending.returning(ForecastRow.id))).scalars())
+        None is touched while they are to be spared. What a worker is just writing to is left to the next sweep: that
+        worker may be frozen.
+        """
+        count: Counter[str] = Counter() if sparing else await self._take_back(most_attempts, exhausted_error)
+        return Swept(requeued=count["queued"], exhausted=count["failed"], waiting=await self._waiting())
+
+    async def _take_back(self, most_attempts: int, exhausted_error: str) -> Counter[str]:
+        """Decide what becomes of them in one statement, so that no cancel and no further lease's end comes between."""
+        late = select(ForecastRow.id).where(IS_RUNNING, ForecastRow.lease_expires_at < now())
+        is_canceled, is_exhausted = ForecastRow.cancel_requested, ForecastRow.attempt >= most_attempts
+        error = literal(exhausted_error, ForecastRow.error.type)
+        swept = (
+            update(ForecastRow)
+            .where(ForecastRow.id.in_(late.with_for_update(skip_locked=True)))
+            .values(
+                status=case((is_canceled, "canceled"), (is_exhausted, "failed"), else_="queued"),
+                error=case((is_canceled, None), (is_exhausted, error), else_=None),
+                finished_at=case((or_(is_canceled, is_exhausted), now()), else_=None),
+                progress=case((or_(is_canceled, is_exhausted), ForecastRow.progress), else_=_RESUMED),
+                lease_expires_at=None,
+            )
+            .returning(ForecastRow.id, ForecastRow.status)
+        )
+        became = {row.id: row.status for row in await self._connection.execute(swept)}
+        await forget_ranges(self._connection, {each for each, status in became.items() if status != "queued"})
+        return Counter(became.values())
 
     async def _waiting(self) -> int:
         queued = select(ForecastRow.id).where(IS_QUEUED).limit(1_000)
@@ -188,9 +201,13 @@ async def forget_ranges(connection: Statements, forecast_ids: Collection[UUID]) 
 
 
 def is_held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
-    """Say that the claim stands. A forecast that is running without a lease is divided, and nobody holds it."""
+    """Say that the claim stands. A forecast that is running without a lease is divided, and nobody holds it.
+
+    Dividing costs no attempt, so that whoever merges has the number of whoever divided, but not its steps.
+    """
     is_leased = ForecastRow.lease_expires_at.is_not(None)
-    return ForecastRow.id == claim.id, IS_RUNNING, is_leased, ForecastRow.attempt == claim.attempt
+    are_same = ForecastRow.attempt == claim.attempt, ForecastRow.steps == claim.steps
+    return ForecastRow.id == claim.id, IS_RUNNING, is_leased, *are_same
 
 
 def _held(claim: Claim) -> Update:

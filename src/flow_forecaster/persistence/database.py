@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from flow_forecaster.errors import DatabaseUnavailable
+from flow_forecaster.errors import DatabaseUnavailable, TextNotStorable
 from flow_forecaster.persistence.actuals import ActualRepository
 from flow_forecaster.persistence.api_keys import KeyDirectory, KeyRepository
 from flow_forecaster.persistence.backlog import BacklogRepository
@@ -39,9 +39,11 @@ from flow_forecaster.persistence.webhooks import WebhookRepository
 from flow_forecaster.persistence.work_items import WorkItemRepository
 
 _PASSES = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+_DETAIL, _NO_SUCH_CHARACTER = "\nDETAIL: ", "22021"
 _READ_ONLY = "flow_forecaster_read_only"
 _SWITCHES = 100
-_TEXTS: dict[str, Any] = {"json_serializer": str, "json_deserializer": str}
+_OPTIONS: dict[str, Any] = {"json_serializer": str, "json_deserializer": str, "hide_parameters": True}
+"""JSON is a text to us, and what a statement was given is for no log."""
 
 
 class _Rehearsed(Exception):
@@ -284,7 +286,19 @@ async def _translated() -> AsyncIterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated or _is_outage(error.orig):
             raise DatabaseUnavailable from error
+        if getattr(error.orig, "sqlstate", None) == _NO_SUCH_CHARACTER:
+            raise TextNotStorable from error
+        _forget_row(error)
         raise
+
+
+def _forget_row(error: BaseException | None) -> None:
+    """Take the row out of an error and its causes: PostgreSQL tells all that was to stand in a row that it refuses."""
+    while error is not None:
+        if isinstance(error, PostgresError):
+            error.detail = None
+        error.args = tuple(each.partition(_DETAIL)[0] if isinstance(each, str) else each for each in error.args)
+        error = error.__cause__ or error.__context__
 
 
 def _is_outage(error: BaseException | None) -> bool:
@@ -301,8 +315,9 @@ def _is_outage(error: BaseException | None) -> bool:
 
 def _sqlite(url: str, pool_size: int, timeout_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:
     """Open a file for transactions, and for statements that are one each: these have nothing to roll back."""
-    texts: dict[str, Any] = _TEXTS | {"pool_size": pool_size, "connect_args": {"timeout": timeout_seconds}}
-    engine, lone = create_async_engine(url, **texts), create_async_engine(url, **texts, skip_autocommit_rollback=True)
+    options: dict[str, Any] = _OPTIONS | {"pool_size": pool_size, "connect_args": {"timeout": timeout_seconds}}
+    engine = create_async_engine(url, **options)
+    lone = create_async_engine(url, **options, skip_autocommit_rollback=True)
     for one in (engine, lone):
         event.listen(one.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
@@ -314,7 +329,7 @@ def _postgresql(url: str, pool_size: int, timeout_seconds: float) -> tuple[Async
     milliseconds = str(int(timeout_seconds * 1000))
     lone = create_async_engine(
         url,
-        **_TEXTS,
+        **_OPTIONS,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,

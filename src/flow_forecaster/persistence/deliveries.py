@@ -21,11 +21,12 @@ from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import Moment
-from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, EndpointRow, EventRow
+from flow_forecaster.persistence.webhook_tables import IS_HEARD, AttemptRow, DeliveryRow, EndpointRow, EventRow
 from flow_forecaster.persistence.webhooks import Salt, Turn
 
 SPREAD_AT_ONCE = 200
 _URL = func.coalesce(EndpointRow.url, DeliveryRow.url).label("url")  # where an endpoint is by now, not where it was
+_COLUMNS = (DeliveryRow.id, DeliveryRow.due_at, DeliveryRow.lane, DeliveryRow.tenant_id)
 _INSERTED_AT_ONCE = 500  # rows of a statement, so that its parameters stay below SQLite's limit
 
 
@@ -119,7 +120,7 @@ class DeliveryRepository:
         return len(events)
 
     async def claim(self, *, limit: int, share: Share, lease_seconds: float) -> list[DeliveryClaim]:
-        """Take deliveries that are due, the longest waiting first, but no more than its share for anyone."""
+        """Take deliveries that are due, first of those with least under way, and no more than its share for anyone."""
         await self._connection.execute(select(Turn()))
         chosen = select(DeliveryRow.id).where(DeliveryRow.id.in_(_fair(limit, share)), *_due())
         free = chosen.with_for_update(skip_locked=True, of=DeliveryRow)
@@ -227,30 +228,30 @@ class DeliveryRepository:
 
 def _due() -> tuple[ColumnElement[bool], ...]:
     free = or_(DeliveryRow.lease_expires_at.is_(None), DeliveryRow.lease_expires_at < now())
-    endpoint = select(EndpointRow.id).where(EndpointRow.id == DeliveryRow.endpoint_id, EndpointRow.enabled).exists()
-    return DeliveryRow.status == "pending", DeliveryRow.due_at <= now(), free, endpoint
+    return DeliveryRow.status == "pending", DeliveryRow.due_at <= now(), free, IS_HEARD
 
 
 def _fair(limit: int, share: Share) -> Any:
     """Choose what is due: first what its lane has room for, and of that what its tenant has room for.
 
-    In this order, because what waits for a lane that is full must not take the room of its tenant.
+    In this order, because what waits for a lane that is full must not take the room of its tenant. Whose tenant has
+    least under way comes first, then whose lane has: so a backlog waits for itself and for nobody else.
     """
-    lanes = _room(select(DeliveryRow).where(*_due()).subquery("due"), DeliveryRow.lane, share.lane).subquery("fitting")
-    chosen = _room(lanes, DeliveryRow.tenant_id, share.tenant).subquery("chosen")
-    return select(chosen.c.id).order_by(chosen.c.due_at, chosen.c.id).limit(limit).scalar_subquery()
+    due = select(*_COLUMNS).where(*_due()).subquery("due")
+    lanes = _room(due, DeliveryRow.lane, share.lane, (due.c.due_at, due.c.id)).subquery("fitting")
+    order = (lanes.c.lane_turn, lanes.c.due_at, lanes.c.id)
+    chosen = _room(lanes, DeliveryRow.tenant_id, share.tenant, order).subquery("chosen")
+    turns = (chosen.c.tenant_id_turn, chosen.c.lane_turn, chosen.c.due_at, chosen.c.id)
+    return select(chosen.c.id).order_by(*turns).limit(limit).scalar_subquery()
 
 
-def _room(waiting: Subquery, column: Any, most: int) -> Select[Any]:
-    """Choose from what waits as many as there is room for in each lane, or tenant, the longest waiting first."""
-    mine = waiting.c[column.key]
-    order = (waiting.c.due_at, waiting.c.id)
-    place = func.row_number().over(partition_by=mine, order_by=order).label("place")
-    ranked = select(waiting.c.id, waiting.c.due_at, waiting.c.lane, waiting.c.tenant_id, place).subquery()
-    busy = _busy(column)
-    chosen = select(ranked.c.id, ranked.c.due_at, ranked.c.lane, ranked.c.tenant_id)
-    chosen = chosen.outerjoin(busy, busy.c.name == ranked.c[column.key])
-    return chosen.where(ranked.c.place + func.coalesce(busy.c.busy, 0) <= most)
+def _room(waiting: Subquery, column: Any, most: int, order: tuple[Any, ...]) -> Select[Any]:
+    """Choose from what waits, in this order, as many as there is room for in each lane, or tenant."""
+    mine, busy = waiting.c[column.key], _busy(column)
+    place = func.row_number().over(partition_by=mine, order_by=order)
+    turn = (place + func.coalesce(busy.c.busy, 0)).label(f"{column.key}_turn")
+    ranked = select(waiting, turn).outerjoin(busy, busy.c.name == mine).subquery()
+    return select(ranked).where(ranked.c[turn.name] <= most)
 
 
 def _busy(column: Any) -> Subquery:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Uuid, and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, Uuid, and_, bindparam, delete, func, insert, or_, select, update
 
 from flow_forecaster.persistence.actual_tables import ActualRow
 from flow_forecaster.persistence.clock import now
@@ -147,20 +147,16 @@ class ForecastRepository:
         return int(counted.scalar_one())
 
     async def cancel(self, forecast_id: UUID) -> ForecastRecord | None:
-        """Cancel at once what is queued or divided, ask the worker of what is held, leave what is finished as it is."""
-        is_held = ForecastRow.lease_expires_at.is_not(None)
-        canceled = (
-            update(ForecastRow)
-            .where(*self._mine(forecast_id), ForecastRow.finished_at.is_(None))
-            .values(
-                status=case((is_held, ForecastRow.status), else_="canceled"),
-                finished_at=case((is_held, None), else_=now()),
-                cancel_requested=True,
-            )
-            .returning(ForecastRow.finished_at, ForecastRow.steps)
-        )
-        row = (await self._connection.execute(canceled)).one_or_none()
-        if row is not None and row.steps and row.finished_at is not None:
+        """Cancel at once what no worker holds, ask the worker of what is held, leave what is finished as it is.
+
+        A worker whose lease ran out will not hear of it.
+        """
+        unfinished = update(ForecastRow).where(*self._mine(forecast_id), ForecastRow.finished_at.is_(None))
+        # First, as it locks the row: what is not held by the second statement's clock must not be held again after it.
+        await self._connection.execute(unfinished.values(cancel_requested=True))
+        is_free = or_(ForecastRow.lease_expires_at.is_(None), ForecastRow.lease_expires_at < now())
+        ended = unfinished.where(is_free).values(status="canceled", finished_at=now(), lease_expires_at=None)
+        if (await self._connection.execute(ended.returning(ForecastRow.steps))).scalar_one_or_none():
             mine = RangeRow.tenant_id == self._tenant_id, RangeRow.forecast_id == forecast_id
             await self._connection.execute(delete(RangeRow).where(*mine))
         return await self.get(forecast_id)

@@ -174,21 +174,31 @@ class RangeRepository:
         rows = await self._connection.execute(found)
         return [Partial(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
-    async def sweep(self, *, most_attempts: int, exhausted_error: str, engine_version: str) -> Swept:
-        """Free ranges whose lease ran out; fail the forecasts of those that used up their attempts.
+    async def sweep(
+        self, *, most_attempts: int, exhausted_error: str, engine_version: str, sparing: bool = False
+    ) -> Swept:
+        """Free ranges whose lease ran out; fail the forecasts of those that used up their attempts; count what waits.
 
-        A forecast that was divided by another engine, on which nobody works, is queued to be divided anew.
+        None is touched while they are to be spared. A forecast that was divided by another engine, on which nobody
+        works, is queued to be divided anew.
         """
-        spent = select(RangeRow.forecast_id).where(_IS_LATE, RangeRow.attempt >= most_attempts).distinct()
-        exhausted = set((await self._connection.execute(spent)).scalars())
-        failed = await self._fail(exhausted, exhausted_error) if exhausted else 0
+        failed = 0 if sparing else await self._give_up(most_attempts, exhausted_error)
         await self._start_anew(engine_version)
         # Last, as it locks ranges without their forecasts.
-        late = select(*_KEY).where(_IS_LATE).with_for_update(skip_locked=True)
-        freed = update(RangeRow).where(tuple_(*_KEY).in_(late)).values(lease_expires_at=None)
-        again = (await self._connection.execute(freed)).rowcount
+        again = 0 if sparing else await self._free(most_attempts)
         waiting = await self._connection.execute(select(RangeRow.number).where(_WAITS).limit(1_000))
         return Swept(requeued=again, exhausted=failed, waiting=len(waiting.all()))
+
+    async def _give_up(self, most_attempts: int, error: str) -> int:
+        spent = select(RangeRow.forecast_id).where(_IS_LATE, RangeRow.attempt >= most_attempts)
+        unlocked = select(ForecastRow.id).where(ForecastRow.id.in_(spent)).with_for_update(skip_locked=True)
+        exhausted = set((await self._connection.execute(unlocked)).scalars())
+        return await self._fail(exhausted, error) if exhausted else 0
+
+    async def _free(self, most_attempts: int) -> int:
+        late = select(*_KEY).where(_IS_LATE, RangeRow.attempt < most_attempts).with_for_update(skip_locked=True)
+        freed = update(RangeRow).where(tuple_(*_KEY).in_(late)).values(lease_expires_at=None)
+        return (await self._connection.execute(freed)).rowcount
 
     async def _start_anew(self, engine_version: str) -> None:
         foreign = select(RangeRow.forecast_id).where(RangeRow.engine_version != engine_version, _WAITS).distinct()

@@ -13,7 +13,7 @@ from flow_forecaster.persistence.clock import Later
 from flow_forecaster.persistence.identifiers import first_id
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import ForecastRow, Moment
-from flow_forecaster.persistence.webhook_tables import DeliveryRow, EventRow
+from flow_forecaster.persistence.webhook_tables import IS_HEARD, DeliveryRow, EventRow
 from flow_forecaster.persistence.webhooks import ForgettingTurn
 
 _DAY = 86_400.0
@@ -36,7 +36,8 @@ class OldForecasts:
     async def forget(self, *, days: float, most: int) -> Forgotten:
         """Forget at most so many forecasts that ended so many days ago or earlier, and as many events.
 
-        What is still to be delivered is kept until it is, or given up. Rows that somebody else is at are left to them.
+        What is still to be delivered is kept until it is, or given up, or its endpoint is disabled. Rows that somebody
+        else is at are left to them.
         """
         cutoff = Later(-days * _DAY)
         oldest = first_id((await self._connection.execute(select(type_coerce(cutoff, Moment)))).scalar_one())
@@ -60,5 +61,5 @@ class OldForecasts:
 def _is_open(event_id: Any) -> ColumnElement[bool]:
     """Tell whether an event, which has the id of its forecast, is still to be told to somebody."""
     unspread = exists().where(EventRow.id == event_id, EventRow.spread.is_(False)).correlate_except(EventRow)
-    pending = exists().where(DeliveryRow.event_id == event_id, DeliveryRow.status == "pending")
+    pending = exists().where(DeliveryRow.event_id == event_id, DeliveryRow.status == "pending", IS_HEARD)
     return unspread | pending.correlate_except(DeliveryRow)

@@ -8,7 +8,7 @@ Goyal, Vin and Cheng, Start-time Fair Queuing: A Scheduling Algorithm for Integr
 SIGCOMM 1996.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
@@ -20,6 +20,7 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     String,
+    Uuid,
     and_,
     bindparam,
     case,
@@ -55,12 +56,12 @@ class Turns:
     def __init__(self, connection: Statements) -> None:
         self._connection = connection
 
-    async def next(self, *, engine_version: str, most_running: int) -> Turn | None:
+    async def next(self, *, engine_version: str, most_running: int, but: Collection[UUID] = ()) -> Turn | None:
         """Find whose turn is next among those that wait and hold fewer than `most_running` workers; None if nobody's.
 
-        Two probes of an index find each tenant that waits, however long the queues are.
+        The tenants of `but` are left out. Two probes of an index find each one that waits, however long the queues are.
         """
-        asked = {"engine_version": engine_version, "most_running": most_running}
+        asked = {"engine_version": engine_version, "most_running": most_running, "but": list(but)}
         row = (await self._connection.execute(_next(), asked)).one_or_none()
         if row is None:
             return None
@@ -95,6 +96,7 @@ def _next() -> Select[Any]:
             _head(RangeRow, RangeRow.forecast_id, _is_waiting, tenant).label("ranged"),
         )
         .select_from(waiting.outerjoin(later, later.tenant_id == tenant))
+        .where(tenant.not_in(bindparam("but", type_=Uuid(), expanding=True)))
         .where(_running(tenant) < bindparam("most_running", type_=Integer()))
         .subquery("ready")
     )

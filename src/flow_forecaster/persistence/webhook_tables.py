@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, String, Text, Uuid, text
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, String, Text, Uuid, exists, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flow_forecaster.persistence.clock import now
@@ -108,3 +108,7 @@ class AttemptRow(Base):
     answer: Mapped[str] = mapped_column(Text)
     seconds: Mapped[float] = mapped_column(Double)
     ended_at: Mapped[datetime] = mapped_column(Moment, default=now())
+
+
+IS_HEARD = exists().where(EndpointRow.id == DeliveryRow.endpoint_id, EndpointRow.enabled).correlate_except(EndpointRow)
+"""A delivery goes to an endpoint that is enabled: others wait for their owner, and nobody waits for them."""

@@ -269,9 +269,11 @@ class WebhookRepository:
         return [AttemptRecord(**row._mapping) for row in reversed(rows)]  # noqa: SLF001 - SQLAlchemy's public name
 
     async def redeliver(self, endpoint_id: UUID, delivery_id: UUID) -> None:
-        """Begin the schedule of a delivery anew, now."""
+        """Begin the schedule of a delivery anew, now; an attempt that is under way counts no more."""
         again = update(DeliveryRow).where(*self._our_delivery(endpoint_id, delivery_id))
-        await self._connection.execute(again.values(status="pending", tries=0, due_at=now(), finished_at=None))
+        values = {"status": "pending", "tries": 0, "due_at": now(), "finished_at": None}
+        anew = {"attempt": DeliveryRow.attempt + 1, "lease_expires_at": None}
+        await self._connection.execute(again.values(**values, **anew))
 
     def _mine(self, endpoint_id: UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return EndpointRow.tenant_id == self._tenant_id, EndpointRow.id == endpoint_id

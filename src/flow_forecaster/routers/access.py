@@ -21,6 +21,10 @@ from flow_forecaster.services.admission import Gate
 from flow_forecaster.services.rates import Meter
 
 SCHEME = "apiKey"
+_FORWARDED = frozenset(
+    {b"forwarded", b"via", b"x-real-ip"} | {b"x-forwarded-" + what for what in (b"for", b"host", b"proto")}
+)
+"""Any of these says that somebody in front passes the request on for another machine."""
 EVERYONE: dict[str, Any] = {"security": []}
 
 
@@ -97,7 +101,7 @@ def _is_nearby(scope: Scope, headers: Headers) -> bool:
     this service calls it so. Whoever is in front of the service and forwards requests says so.
     """
     server = scope.get("server") or ("", None)
-    forwarded = "forwarded" in headers or "x-forwarded-for" in headers
+    forwarded = any(name in _FORWARDED for name, _ in scope["headers"])
     return not forwarded and is_here(str(server[0])) and is_here(_name(headers.get("host", "")))
 
 

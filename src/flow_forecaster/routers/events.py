@@ -58,7 +58,7 @@ class _EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._looking.following.watching(self._caller, self._record) as watch:
-            changes = self._looking.following.changes(watch, still_in=self._looking.still_in)
+            changes = self._looking.following.changes(watch, self._record, still_in=self._looking.still_in)
             told = self._told(changes)
             await StreamingResponse(told, headers=_HEADERS, media_type="text/event-stream")(scope, receive, send)
 

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from itertools import islice
 from typing import Any
 
 from flow_forecaster.schemas.problems import FieldError
 
 MOST_ERRORS = 20
-_MOST_SEGMENT = 64
+_MOST_SEGMENTS, _MOST_SEGMENT = 16, 64
 
 _CODES: Mapping[str, str] = {
     "missing": "missing",
@@ -29,6 +30,7 @@ _CODES: Mapping[str, str] = {
     "union_tag_not_found": "missing",
     "uuid_parsing": "invalid_id",
     "value_error": "invalid_value",
+    "control_characters": "control_characters",
     "invalid_date": "invalid_date",
     "date_from_datetime_parsing": "invalid_date",
     "date_parsing": "invalid_date",
@@ -82,8 +84,8 @@ def field_detail(error: Mapping[str, Any]) -> str:
 
 
 def pointer(path: Iterable[str | int]) -> str:
-    """Write a path as a JSON Pointer (RFC 6901)."""
-    return "".join("/" + _escaped(segment) for segment in path)
+    """Write a path as a JSON Pointer (RFC 6901); one that is too long leads to what holds its end."""
+    return "".join("/" + _escaped(segment) for segment in islice(path, _MOST_SEGMENTS))
 
 
 def _counted(kind: str, bounds: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import Field
@@ -12,7 +12,7 @@ from flow_forecaster.engine.work_items import date_of, day_of
 from flow_forecaster.metrics import accuracy as metrics
 from flow_forecaster.metrics.accuracy import Outcome, Promise, Scored
 from flow_forecaster.schemas.actuals import Actual, ActualPromise
-from flow_forecaster.schemas.base import Request, Response
+from flow_forecaster.schemas.base import Filter, Request, Response
 from flow_forecaster.schemas.histories import Day
 
 Verdict: TypeAlias = Literal["not_enough_evidence", "consistent", "overconfident", "underconfident"]
@@ -36,9 +36,7 @@ class AccuracyFields(Request):
 class AccuracyQuery(AccuracyFields):
     """Which of a tenant's forecasts to account for."""
 
-    tag: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
-        default=None, description="Only forecasts that were made from projects with this tag."
-    )
+    tag: Filter | None = Field(default=None, description="Only forecasts that were made from projects with this tag.")
 
 
 class KeptPromises(Response):

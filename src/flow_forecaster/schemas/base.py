@@ -6,6 +6,8 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from flow_forecaster.engine.work_items import has_control
+
 Confidence = Annotated[
     float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False, description="How sure the answer is to hold.")
 ]
@@ -21,6 +23,15 @@ Confidences = Annotated[list[Confidence], Field(min_length=1, max_length=20), Af
 Count = Annotated[int, Field(strict=True)]
 
 
+def one_line(text: str) -> str:
+    """Refuse control characters: nothing that is stored has one, and PostgreSQL takes no NUL."""
+    if has_control(text):
+        raise PydanticCustomError("control_characters", "One line without control characters is needed")
+    return text
+
+
+Filter = Annotated[str, Field(strict=True, min_length=1, max_length=100), AfterValidator(one_line)]
+"""A text that what is asked for has."""
 MOST_FIELDS = 100
 
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter
 
 from flow_forecaster.engine.history import MOST_ITEMS_PER_PERIOD
 from flow_forecaster.engine.scoring import Side
 from flow_forecaster.engine.work_items import MOST_ID
 from flow_forecaster.schemas.actuals import Actual
-from flow_forecaster.schemas.base import Count, Request, Response
+from flow_forecaster.schemas.base import Count, Request, Response, one_line
 from flow_forecaster.schemas.histories import Day
 from flow_forecaster.schemas.kinds import ForecastRequest, ForecastResult, KindName
 from flow_forecaster.schemas.projects import ProjectRequest
@@ -73,7 +73,7 @@ class ExportedForecast(Request):
     kind: KindName
     status: EndStatus
     progress: Annotated[float, Field(strict=True, ge=0, le=1)]
-    engine_version: Annotated[str, Field(min_length=1, max_length=32)]
+    engine_version: Annotated[str, Field(min_length=1, max_length=32), AfterValidator(one_line)]
     project_id: UUID | None = None
     created_at: AwareDatetime
     started_at: AwareDatetime | None = None

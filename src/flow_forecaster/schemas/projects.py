@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator
 
 from flow_forecaster.engine.invalid import InvalidInput
-from flow_forecaster.schemas.base import Count, Request, Response
+from flow_forecaster.schemas.base import Count, Filter, Request, Response
 from flow_forecaster.schemas.calendars import Calendar
 from flow_forecaster.schemas.histories import Day, Iteration, PeriodName, period_value
 from flow_forecaster.schemas.paging import NextCursor, PageQuery
@@ -104,8 +104,8 @@ class Project(Response):
 class ProjectQuery(PageQuery):
     """Which projects to list."""
 
-    name: str | None = Field(default=None, max_length=100, description="Only the one of this name.")
-    tag: str | None = Field(default=None, min_length=1, max_length=100, description="Only those with this tag.")
+    name: Filter | None = Field(default=None, description="Only the one of this name.")
+    tag: Filter | None = Field(default=None, description="Only those with this tag.")
 
 
 class ProjectPage(Response):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.history import MOST_PERIODS
-from flow_forecaster.schemas.base import Count, Request
+from flow_forecaster.schemas.base import Count, Filter, Request
 from flow_forecaster.schemas.histories import Day, Iteration, PeriodName
 
 Source: TypeAlias = Literal["work_items", "history"]
@@ -16,9 +16,7 @@ MOST_NAMES = 50
 _LONG = 14
 """Days without data that may pass without a word: whoever imports every other week is not asked to mend anything."""
 
-Names = Annotated[
-    list[Annotated[str, Field(strict=True, min_length=1, max_length=100)]], Field(min_length=1, max_length=MOST_NAMES)
-]
+Names = Annotated[list[Filter], Field(min_length=1, max_length=MOST_NAMES)]
 
 
 class Selection(Request):

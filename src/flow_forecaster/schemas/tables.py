@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from flow_forecaster.engine.work_items import date_of
 from flow_forecaster.schemas.accuracy import AccuracyReport, KeptPromises
-from flow_forecaster.schemas.base import Request
+from flow_forecaster.schemas.base import Filter, Request
 from flow_forecaster.schemas.flow_metrics import FlowPeriod, ScatterPoint
 from flow_forecaster.schemas.kinds import KindName
 from flow_forecaster.schemas.process_behavior import ProcessBehaviorChart
@@ -24,8 +24,8 @@ _LAWS, _ANSWERS = "distribution", "answers"
 class WorkItemTableQuery(Request):
     """Which items to list."""
 
-    type: str | None = Field(default=None, min_length=1, max_length=100, description="Only this type.")
-    tag: str | None = Field(default=None, min_length=1, max_length=100, description="Only items with this tag.")
+    type: Filter | None = Field(default=None, description="Only this type.")
+    tag: Filter | None = Field(default=None, description="Only items with this tag.")
     state: State | None = Field(default=None, description="Only items in this state.")
 
 

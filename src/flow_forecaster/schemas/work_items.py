@@ -9,7 +9,7 @@ from flow_forecaster.engine import work_items as engine
 from flow_forecaster.engine.history import MOST_ITEMS_PER_PERIOD, MOST_PERIODS
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.work_items import date_of, day_of
-from flow_forecaster.schemas.base import Count, Request, Response
+from flow_forecaster.schemas.base import Count, Filter, Request, Response
 from flow_forecaster.schemas.histories import Day, History, Iteration, PeriodName
 from flow_forecaster.schemas.paging import NextCursor
 from flow_forecaster.schemas.selections import Names, Selection, Source, TakenFrom
@@ -71,8 +71,8 @@ class WorkItemQuery(Request):
 
     limit: int = Field(default=50, ge=1, le=1_000)
     cursor: str | None = Field(default=None, max_length=1_200, description="`next_cursor` of the page before.")
-    type: str | None = Field(default=None, min_length=1, max_length=100, description="Only this type.")
-    tag: str | None = Field(default=None, min_length=1, max_length=100, description="Only items with this tag.")
+    type: Filter | None = Field(default=None, description="Only this type.")
+    tag: Filter | None = Field(default=None, description="Only items with this tag.")
     state: State | None = Field(default=None, description="Only items in this state.")
 
 

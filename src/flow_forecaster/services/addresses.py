@@ -4,10 +4,11 @@ Python's `ipaddress.is_global` calls NAT64, 6to4, IPv4-compatible, site-local an
 table is our own. Sources: the IANA registries of special-purpose IPv4 and IPv6 addresses (RFC 6890, RFC 8190), of IPv4
 multicast (RFC 5771) and of IPv6 address space (RFC 4291, global unicast is 2000::/3), and beside each line. An address
 that carries an IPv4 address inside (mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP) is blocked whatever it
-carries: who wants to be reached over IPv4 has an IPv4 address.
+carries: who wants to be reached over IPv4 has an IPv4 address. Where an operator opens NAT64, since there is no other
+way to IPv4, the IPv4 address inside is judged by the table of IPv4.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
@@ -65,6 +66,8 @@ BLOCKED_V6: tuple[tuple[IPv6Network, str], ...] = tuple(
         ("ff00::/8", "multicast, RFC 4291"),
     )
 )
+_NAT64, _NAT64_OF_A_SITE = IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48")
+_PREFIXES_OF_A_SITE, _LONGEST_PREFIX = (48, 56, 64), 96
 _ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})  # RFC 5214: the interface's upper half, before an IPv4 address
 _LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
@@ -79,6 +82,12 @@ class AddressPolicy:
     plain_http: bool = False
     loopback: bool = False
     """Whether http and https may reach loopback, on any port."""
+    loopback_without_keys: bool = False
+    """Whether they may while the service has no keys: whoever calls it then is on this machine already."""
+
+    def among(self, *, keys: bool) -> "AddressPolicy":
+        """Give the policy as it is while the service has keys, or has none."""
+        return replace(self, loopback=self.loopback or (self.loopback_without_keys and not keys))
 
     def refusal(self, scheme: str, address: str, port: int) -> str | None:
         """Say why nothing is sent there, or None if it may be. `address` is what a socket would connect to."""
@@ -88,12 +97,21 @@ class AddressPolicy:
             return "It is no address."
         if self.loopback and is_loopback(parsed):
             return None
-        blocked = why_blocked(parsed)
-        if blocked is not None and not any(_lies_in(parsed, network) for network in self.networks):
+        blocked = self._blocked(parsed)
+        if blocked is not None:
             return f"The address is not public ({blocked})."
         if scheme != "https" and not self.plain_http:
             return "Only https is sent there."
         return None if port in self.ports else "The port is not one that webhooks may use."
+
+    def _blocked(self, address: Address) -> str | None:
+        """Name the block that holds an address and is not opened; where NAT64 is, also that of where it leads to."""
+        blocked = why_blocked(address)
+        opened = [network.prefixlen for network in self.networks if _lies_in(address, network)]
+        if blocked is None or not opened:
+            return blocked
+        translated = _translated(address, max(opened))
+        return None if translated is None else self._blocked(translated)
 
 
 def why_blocked(address: Address) -> str | None:
@@ -122,6 +140,17 @@ def networks_of(text: str) -> tuple[Network, ...]:
         ValueError: one of them is none.
     """
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _translated(address: Address, prefix_bits: int) -> IPv4Address | None:
+    """Find where NAT64 leads to, as it has a prefix of so many bits (RFC 6052, 2.2: the ninth octet is passed over)."""
+    octets = address.packed
+    if address in _NAT64 or (address in _NAT64_OF_A_SITE and prefix_bits == _LONGEST_PREFIX):
+        return IPv4Address(octets[-4:])
+    if address not in _NAT64_OF_A_SITE:
+        return None
+    start = (prefix_bits if prefix_bits in _PREFIXES_OF_A_SITE else min(_PREFIXES_OF_A_SITE)) // 8
+    return IPv4Address((octets[:8] + octets[9:])[start : start + 4])
 
 
 def _lies_in(address: Address, network: Network) -> bool:

@@ -111,7 +111,8 @@ class Gate:
         known = None if key_id is None else self._known.get(digest)
         if known is not None and known.until > self.clock():
             return known.caller
-        self._guesses.check(address)
+        if known is None:  # one that was accepted is no guess, and is refused once at most after its end
+            self._guesses.check(address)
         try:
             return (await self._look_up(key_id, digest)).caller
         except ApiKeyInvalid:

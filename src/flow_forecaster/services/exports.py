@@ -41,7 +41,7 @@ class Exports:
         Raises:
             TooManyExports: enough wait already.
         """
-        async with self.turnstile.turn(), self.database.reading(caller.tenant_id) as transaction:
+        async with self.turnstile.turn(caller.tenant_id), self.database.reading(caller.tenant_id) as transaction:
             writer = _Writer(file=file)
             await writer.put([await self._head(transaction)], json.dumps)
             await _write_projects(transaction, writer)

@@ -76,19 +76,26 @@ class Following:
         """
         return self.watcher.watching(caller.tenant_id, record)
 
-    async def changes(self, watch: Watch, *, still_in: StillIn) -> AsyncIterator[SummaryRecord | None]:
-        """Tell of each change, and None after a while without; end with the forecast, the key or the process."""
-        told = watch.record
-        while not watch.is_over:
+    async def changes(
+        self, watch: Watch, since: SummaryRecord, *, still_in: StillIn
+    ) -> AsyncIterator[SummaryRecord | None]:
+        """Tell of each change since a standing that was told, and None after a while without.
+
+        Ends with the forecast, the key or the process. Who is told may be slow: news that come meanwhile are told next.
+        """
+        told = since
+        while not told.is_finished:
             await watch.news(self.quiet_seconds)
             if not await _is_in(still_in):
                 return
             news = watch.record
             if news is not None and news != told:
+                told = news
                 yield news
-            elif not watch.is_over:
+            elif watch.is_over:
+                return
+            else:
                 yield None
-            told = news
 
 
 async def _is_in(still_in: StillIn) -> bool:

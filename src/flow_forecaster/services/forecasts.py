@@ -68,14 +68,15 @@ class Forecasts:
         if not self.readiness.kernels:
             raise NotReady
         if request.callback_url is not None:
-            allowed_target(request.callback_url, self.policy, "callback_url")
+            policy = self.policy.among(keys=caller.key_id is not None)
+            allowed_target(request.callback_url, policy, "callback_url")
         if names_project(request):
             request = await Throughputs(database=self.database, clock=self.clock).resolved(caller, request)
         job = await self._prepared(request)
-        await self.meter.charge_draws(caller, job.cost)
         new = _new(job, origin)
         if respond_async or job.cost > self.inline_draws:
-            return await self._accept(caller, new, held)
+            return await self._queue(caller, new, held)
+        await self.meter.charge_draws(caller, job.cost)
         try:
             return await self._store(caller, new, await self.computer.small(job), held)
         except TookTooLong:
@@ -136,10 +137,20 @@ class Forecasts:
             await _keep(transaction, held, new, HTTPStatus.CREATED)
             return await transaction.forecasts.add_succeeded(new, result)
 
+    async def _queue(self, caller: Caller, new: NewForecast, held: Reservation | None) -> ForecastRecord:
+        """Accept a forecast if there is room; only then is it charged for, and no transaction waits for that."""
+        async with self.database.reading(caller.tenant_id) as transaction:
+            await self._check_room(transaction)
+        await self.meter.charge_draws(caller, new.cost)
+        return await self._accept(caller, new, held)
+
+    async def _check_room(self, transaction: Transaction) -> None:
+        if await transaction.forecasts.unfinished(most=self.most_unfinished) >= self.most_unfinished:
+            raise QueueFull
+
     async def _accept(self, caller: Caller, new: NewForecast, held: Reservation | None) -> ForecastRecord:
         async with self.database.writing(caller.tenant_id) as transaction:
-            if await transaction.forecasts.unfinished(most=self.most_unfinished) >= self.most_unfinished:
-                raise QueueFull
+            await self._check_room(transaction)
             if held is not None:
                 await _keep(transaction, held, new, HTTPStatus.ACCEPTED)
             record = await transaction.forecasts.add_queued(new)

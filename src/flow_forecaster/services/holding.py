@@ -6,9 +6,10 @@ A look, which writes nothing, comes more often than a heartbeat: so a cancellati
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from math import inf
+from time import monotonic
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from structlog import get_logger
@@ -39,6 +40,31 @@ class Terms:
     most_attempts: int = 3
     most_running: int = 1_000
     range_draws: float = inf
+
+
+@dataclass(slots=True)
+class Truce:
+    """Until when no lease is taken back: while nobody could write, those who live could not extend theirs either."""
+
+    _until: float = -inf
+
+    @property
+    def holds(self) -> bool:
+        """Whether leases are to be left alone."""
+        return monotonic() < self._until
+
+    @asynccontextmanager
+    async def observing(self, working: AbstractAsyncContextManager[Work], terms: Terms) -> AsyncIterator[Work]:
+        """Open a sweep's transaction; if that fails, or takes as long as a heartbeat, a truce of one lease begins."""
+        began = monotonic()
+        try:
+            async with working as work:
+                if monotonic() - began > terms.heartbeat_seconds:
+                    self._until = monotonic() + terms.lease_seconds
+                yield work
+        except DatabaseUnavailable:
+            self._until = monotonic() + terms.lease_seconds
+            raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ class Imports:
             ProjectNotFound: there is none with this id.
             TooManyImports: enough files wait already.
         """
-        self._turnstile.check()
+        self._turnstile.check(caller.tenant_id)
         async with self.database.reading(caller.tenant_id) as transaction:
             return found(await transaction.projects.get(project_id))
 
@@ -69,7 +69,7 @@ class Imports:
             TooManyWorkItems: the project would have more than any may have.
         """
         today = self._today(record, query)
-        async with self._turnstile.turn():
+        async with self._turnstile.turn(caller.tenant_id):
             prepared = await self.importer.prepared(opened, query, zone=record.time_zone, today=today, watch=watch)
             try:
                 return await self._take(caller, record, prepared, watch)

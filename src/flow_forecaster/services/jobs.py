@@ -10,8 +10,10 @@ claimed like forecasts, by any number of workers, and whoever stores the last on
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from uuid import UUID
 
 from structlog import get_logger
 from structlog.contextvars import bound_contextvars
@@ -30,7 +32,7 @@ from flow_forecaster.persistence.tables import IMPORT
 from flow_forecaster.persistence.turns import Turn
 from flow_forecaster.services.catalogue import Job, restore
 from flow_forecaster.services.computing import Computer, Vigil
-from flow_forecaster.services.holding import Held, Holder, Reason, Terms, named
+from flow_forecaster.services.holding import Held, Holder, Reason, Terms, Truce, named
 from flow_forecaster.services.import_jobs import Importing
 from flow_forecaster.services.importing import Importer
 from flow_forecaster.services.metrics import Metrics, Outcome
@@ -42,7 +44,6 @@ INTERNAL = {"code": "internal_error", "detail": "The computation failed; the ser
 MOST_WOKEN = 64
 """So many workers are woken for the ranges of a forecast; further ones find them by their sweep."""
 _PARTIALS_AT_ONCE = 16
-_TRIES = 3
 _BEGINNING = (-1, 0)
 
 
@@ -76,12 +77,42 @@ class Jobs:
     doorbell: Doorbell = field(default_factory=NoDoorbell)
     metrics: Metrics = field(default_factory=Metrics)
     tracer: Tracer = UNTRACED
+    places: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
+    """What whoever works here takes first, so that nobody claims what there is no slot for to compute it."""
+    truce: Truce = field(default_factory=Truce)
 
     async def work(self) -> bool:
         """Claim what waits, a forecast or a range, and bring it to its end; False if nothing waits.
 
         When it is cancelled, what is held is given back and the attempt is not counted.
         """
+        async with self.places:
+            return await self._work()
+
+    async def sweep(self) -> Swept:
+        """Queue again what lost its worker, fail what has used up its attempts, count what waits; forget old keys."""
+        async with self.truce.observing(self.database.working(), self.terms) as work:
+            await work.old_keys.forget()
+            await work.imported_files.sweep()
+            swept = await self._swept(work)
+        self.metrics.expired(requeued=swept.requeued, exhausted=swept.exhausted)
+        if swept.requeued or swept.exhausted:
+            get_logger().warning("leases_expired", requeued=swept.requeued, exhausted=swept.exhausted)
+        return swept
+
+    async def _swept(self, work: Work) -> Swept:
+        most, error, sparing = self.terms.most_attempts, json.dumps(EXHAUSTED), self.truce.holds
+        wholes = await work.claims.sweep(most_attempts=most, exhausted_error=error, sparing=sparing)
+        ranges = await work.ranges.sweep(
+            most_attempts=most, exhausted_error=error, engine_version=ENGINE_VERSION, sparing=sparing
+        )
+        return Swept(
+            requeued=wholes.requeued + ranges.requeued,
+            exhausted=wholes.exhausted + ranges.exhausted,
+            waiting=wholes.waiting + ranges.waiting,
+        )
+
+    async def _work(self) -> bool:
         hand = _Hand()
         try:
             if not await self._take(hand):
@@ -95,24 +126,6 @@ class Jobs:
             raise
         return True
 
-    async def sweep(self) -> Swept:
-        """Queue again what lost its worker, fail what has used up its attempts, count what waits; forget old keys."""
-        most, error = self.terms.most_attempts, json.dumps(EXHAUSTED)
-        async with self.database.working() as work:
-            await work.old_keys.forget()
-            await work.imported_files.sweep()
-            wholes = await work.claims.sweep(most_attempts=most, exhausted_error=error)
-            ranges = await work.ranges.sweep(most_attempts=most, exhausted_error=error, engine_version=ENGINE_VERSION)
-        swept = Swept(
-            requeued=wholes.requeued + ranges.requeued,
-            exhausted=wholes.exhausted + ranges.exhausted,
-            waiting=wholes.waiting + ranges.waiting,
-        )
-        self.metrics.expired(requeued=swept.requeued, exhausted=swept.exhausted)
-        if swept.requeued or swept.exhausted:
-            get_logger().warning("leases_expired", requeued=swept.requeued, exhausted=swept.exhausted)
-        return swept
-
     @property
     def _holder(self) -> Holder:
         return Holder(database=self.database, terms=self.terms)
@@ -123,10 +136,15 @@ class Jobs:
         return self.tracer.span(f"work on {what}", "consumer", said, parent=held.origin.traceparent)
 
     async def _take(self, hand: _Hand) -> bool:
-        """Claim the oldest work of the tenant whose turn it is; others may be quicker, but not for ever."""
-        for _ in range(_TRIES):
+        """Claim the oldest work of the tenant whose turn it is.
+
+        Whose work others are just claiming is passed over: they may be quick, or frozen amid it.
+        """
+        passed: set[UUID] = set()
+        most = self.terms.most_running
+        while True:
             async with self.database.working() as work:
-                turn = await work.turns.next(engine_version=ENGINE_VERSION, most_running=self.terms.most_running)
+                turn = await work.turns.next(engine_version=ENGINE_VERSION, most_running=most, but=passed)
                 if turn is None:
                     return False
                 hand.turn, hand.held = turn, await self._claim(work, turn)
@@ -134,13 +152,16 @@ class Jobs:
                 get_logger().info(_event(hand.held, "claimed"), **named(hand.held), **hand.held.origin.bound)
                 await self._charge(hand.held, turn)
                 return True
-        return False
+            passed.add(turn.tenant_id)
 
     async def _claim(self, work: Work, turn: Turn) -> Held | None:
-        lease = self.terms.lease_seconds
+        """Claim a range or a forecast, whichever is older; the other if none of that kind is to be had."""
+        lease, tenant_id = self.terms.lease_seconds, turn.tenant_id
+        whole = partial(work.claims.claim, tenant_id, lease_seconds=lease)
+        ranged = partial(work.ranges.claim, tenant_id, lease_seconds=lease, engine_version=ENGINE_VERSION)
         if turn.is_range:
-            return await work.ranges.claim(turn.tenant_id, lease_seconds=lease, engine_version=ENGINE_VERSION)
-        return await work.claims.claim(turn.tenant_id, lease_seconds=lease)
+            return await ranged() or await whole()
+        return await whole() or await ranged()
 
     async def _charge(self, held: Held, turn: Turn) -> None:
         """Charge a tenant for its turn, if it can be had: it is about fairness only.
@@ -224,7 +245,7 @@ class Jobs:
             return known
         after = _BEGINNING
         while partials := await self._some(held, before, after, vigil):
-            if any(partial.engine_version != ENGINE_VERSION for partial in partials):
+            if any(each.engine_version != ENGINE_VERSION for each in partials):
                 return {}
             known = await asyncio.to_thread(_merged, known, partials)
             after = partials[-1].step, partials[-1].number
@@ -298,10 +319,10 @@ def _event(held: Held, verb: str) -> str:
 
 def _merged(known: dict[int, Counts], partials: list[Partial]) -> dict[int, Counts]:
     total = dict(known)
-    for partial in partials:
-        found = merged(total.get(partial.step), [partial.counts])
+    for each in partials:
+        found = merged(total.get(each.step), [each.counts])
         if found is not None:
-            total[partial.step] = found
+            total[each.step] = found
     return total
 
 

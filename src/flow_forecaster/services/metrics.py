@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from flow_forecaster import __version__
 from flow_forecaster.engine.version import ENGINE_VERSION
 from flow_forecaster.persistence.backlog import Standing
+from flow_forecaster.persistence.tables import IMPORT
+from flow_forecaster.services.catalogue import KINDS
 
 Size: TypeAlias = Literal["small", "large"]
 Outcome: TypeAlias = Literal["succeeded", "failed", "canceled", "lost", "released", "divided", "counted"]
@@ -45,7 +47,11 @@ class Metrics:
         )
         self._disabled = self._made(Counter, "webhook_endpoints_disabled_total", "Endpoints disabled for failing.")
         self._backlog = _Backlog(self._made)
-        for then in ("requeued", "exhausted"):  # so that a rate is 0 and not unknown before the first
+        # So that the first of each is an increase, and a rate before it 0 and not unknown.
+        self._problems("internal_error")
+        for kind in (*(kind.name for kind in KINDS), IMPORT):
+            self._attempts(kind, "failed")
+        for then in ("requeued", "exhausted"):
             self._leases(then)
         for verdict in ("delivered", "again", "given_up", "gone"):
             self._deliveries(verdict)

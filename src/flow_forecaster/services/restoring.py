@@ -64,7 +64,7 @@ class Restoring:
             TooManyWorkItems: a project would have more than any may have.
             IdTaken: an id that was to be kept is another tenant's.
         """
-        async with self.turnstile.turn():
+        async with self.turnstile.turn(caller.tenant_id):
             async with self.database.admitting() as admission:
                 keep = keep_ids or await admission.tenants.is_alone(caller.tenant_id)
             opened = self.database.rehearsing if query.dry_run else self.database.writing
@@ -221,7 +221,7 @@ class _Taking:
 
     def _may_send_to(self, url: str) -> bool:
         try:
-            allowed_target(url, self.restoring.policy, "url")
+            allowed_target(url, self.restoring.policy.among(keys=self.caller.key_id is not None), "url")
         except InvalidInput:
             return False
         return True

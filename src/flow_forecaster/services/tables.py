@@ -45,7 +45,7 @@ class Tables:
             TooManyExports: enough wait already.
             InvalidInput: a sheet has no room for so many.
         """
-        async with self.turnstile.turn():
+        async with self.turnstile.turn(caller.tenant_id):
             async with self.database.reading(caller.tenant_id) as transaction:
                 found(await transaction.projects.get(project_id))
                 written = await asyncio.to_thread(sheet, file, form, WORK_ITEM_HEADER, "work-items")
@@ -69,7 +69,7 @@ class Tables:
             TooManyExports: enough wait already.
             InvalidInput: a sheet has no room for so many.
         """
-        async with self.turnstile.turn():
+        async with self.turnstile.turn(caller.tenant_id):
             async with self.database.reading(caller.tenant_id) as transaction:
                 written = await asyncio.to_thread(sheet, file, form, FORECAST_HEADER, "forecasts")
                 before: UUID | None = None

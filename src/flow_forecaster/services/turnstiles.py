@@ -1,13 +1,17 @@
 """Long work that is done one at a time, for which a few may wait."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from flow_forecaster.errors import ServiceError
 
 MOST_WAITING = 8
+MOST_OF_A_TENANT = MOST_WAITING // 2
+"""So many of those, its own turn included, so that none takes every place."""
 
 
 @dataclass(slots=True)
@@ -16,20 +20,20 @@ class Turnstile:
 
     refusal: type[ServiceError]
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _waiting: int = 0
+    _waiting: Counter[UUID] = field(default_factory=Counter)
 
-    def check(self) -> None:
-        """Raise the refusal if enough wait already."""
-        if self._waiting >= MOST_WAITING:
+    def check(self, tenant_id: UUID) -> None:
+        """Raise the refusal if enough wait already, of all or of this tenant."""
+        if self._waiting.total() >= MOST_WAITING or self._waiting[tenant_id] >= MOST_OF_A_TENANT:
             raise self.refusal
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def turn(self, tenant_id: UUID) -> AsyncIterator[None]:
         """Wait for one's turn, and have it; raise the refusal if enough wait already."""
-        self.check()
-        self._waiting += 1
+        self.check(tenant_id)
+        self._waiting[tenant_id] += 1
         try:
             async with self._turn:
                 yield
         finally:
-            self._waiting -= 1
+            self._waiting -= Counter((tenant_id,))  # which forgets who is at 0

@@ -11,13 +11,14 @@ from ipaddress import ip_address
 from structlog import get_logger
 
 from flow_forecaster import __version__
-from flow_forecaster.errors import ServiceError
+from flow_forecaster.errors import DatabaseUnavailable, ServiceError
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.deliveries import DeliveryClaim
 from flow_forecaster.services.addresses import AddressPolicy, is_loopback, networks_of
 from flow_forecaster.services.deliveries import Deliveries
 from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.metrics import Metrics
+from flow_forecaster.services.sending import Answer, Courier, Message
 from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.dialing import Dialer, SystemResolver, trusting
@@ -79,14 +80,12 @@ async def delivering(
 ) -> AsyncIterator[None]:
     """Deliver webhooks beside the body, as the settings let it."""
     policy, resolver = policy_of(settings), SystemResolver()
-    if policy.loopback:
-        get_logger().info("webhooks_reach_loopback", why="no Redis, and served on this machine only")
-    courier = HttpCourier(
-        dialer=Dialer(policy=policy, resolver=resolver, tls=trusting()), agent=f"flow-forecaster/{__version__}"
-    )
+    if policy.loopback or policy.loopback_without_keys:
+        why = "the setting" if policy.loopback else "while there are no keys: no Redis, and served on this machine only"
+        get_logger().info("webhooks_reach_loopback", why=why)
     deliveries = Deliveries(
         database=database,
-        courier=courier,
+        courier=_courier(database, policy, resolver),
         keyring=keyring_of(settings),
         seconds=time.time,
         chance=random.random,
@@ -100,16 +99,50 @@ async def delivering(
         resolver.close()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchfulCourier:
+    """Asks at each message whether there are keys, which shut the way to loopback."""
+
+    database: Database
+    with_keys: Courier
+    without_keys: Courier
+
+    async def post(self, message: Message) -> Answer:
+        """Post a message."""
+        try:
+            async with self.database.admitting() as admission:
+                are_there = await admission.keys.are_there_any()
+        except DatabaseUnavailable:
+            are_there = True  # as the gate has it: who does not know lets nobody through
+        return await (self.with_keys if are_there else self.without_keys).post(message)
+
+
+def _courier(database: Database, policy: AddressPolicy, resolver: SystemResolver) -> Courier:
+    tls = trusting()
+    with_keys, without_keys = (
+        HttpCourier(
+            dialer=Dialer(policy=policy.among(keys=keys), resolver=resolver, tls=tls),
+            agent=f"flow-forecaster/{__version__}",
+        )
+        for keys in (True, False)
+    )
+    if not policy.loopback_without_keys:
+        return with_keys
+    return WatchfulCourier(database=database, with_keys=with_keys, without_keys=without_keys)
+
+
 def policy_of(settings: Settings) -> AddressPolicy:
-    """Say where webhooks may go. A process that is its own worker and serves its machine only may tell that machine."""
-    loopback = settings.webhook_loopback
-    if loopback is None:
-        loopback = settings.redis_url is None and _is_here(settings.host)
+    """Say where webhooks may go. A process that is its own worker and serves its machine only may tell that machine.
+
+    But not once it has keys, or is open to everyone: a proxy may stand before it then, and callers come from elsewhere.
+    """
+    is_its_own = settings.redis_url is None and _is_here(settings.host) and not settings.open_to_everyone
     return AddressPolicy(
         ports=frozenset(int(port) for port in settings.webhook_ports.split(",")),
         networks=networks_of(settings.webhook_networks or ""),
         plain_http=settings.webhook_http,
-        loopback=loopback,
+        loopback=settings.webhook_loopback or False,
+        loopback_without_keys=settings.webhook_loopback is None and is_its_own,
     )
 
 

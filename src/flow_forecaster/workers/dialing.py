@@ -8,20 +8,24 @@ elsewhere. No proxy, no environment and no redirect has a say.
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from flow_forecaster.services.addresses import AddressPolicy
+from flow_forecaster.services.sending import PATIENCE_SECONDS
 from flow_forecaster.services.targets import Target
+from flow_forecaster.workers.lines import Line
 
 MOST_ADDRESSES = 16
 """A name that has more is refused: each is checked, and a connection tries some of them."""
 TRIED_ADDRESSES = 3
-READ_AHEAD_BYTES = 8 * 1024
-_Opening: TypeAlias = "asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]"
+MOST_LOOK_UPS = 256
+"""Four times what is delivered at once: a look-up may outlast the patience of who asked for it some times."""
+LookUp: TypeAlias = Callable[[str, int], Sequence[str]]
 
 
 class CannotDial(Exception):
@@ -39,32 +43,47 @@ class Resolver(Protocol):
         """List the addresses, as text. Raises OSError if there are none to be found."""
 
 
-class SystemResolver:
-    """Asks the machine's resolver, on threads of its own: a name server that hangs must not hold up others' work."""
+def _look_up(host: str, port: int) -> Sequence[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
-    def __init__(self, *, threads: int = 16) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="resolver")
+
+class SystemResolver:
+    """Asks the machine's resolver, each name on a thread of its own, and a name once at a time.
+
+    A look-up cannot be broken off: one that nobody waits for any more keeps its thread until the machine's resolver
+    gives up, after half a minute or more. So there are more threads than those can take, and the process ends without
+    waiting for them.
+    """
+
+    def __init__(self, *, threads: int = MOST_LOOK_UPS, look_up: LookUp = _look_up) -> None:
+        self._free, self._look_up = asyncio.Semaphore(threads), look_up
+        self._asked: dict[tuple[str, int], asyncio.Task[Sequence[str]]] = {}
 
     async def addresses(self, host: str, port: int) -> Sequence[str]:
-        """Look the name up."""
-        found = await asyncio.get_running_loop().run_in_executor(self._pool, _look_up, host, port)
-        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        """Look the name up, or wait with those who do."""
+        asked = self._asked.get((host, port))
+        if asked is None:
+            asked = self._asked[host, port] = asyncio.create_task(self._answer(host, port))
+            asked.add_done_callback(partial(self._answered, (host, port)))
+        return await asyncio.shield(asked)
 
     def close(self) -> None:
-        """Let the threads end."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Wait for no answer any more."""
+        for asked in self._asked.values():
+            asked.cancel()
 
+    async def _answer(self, host: str, port: int) -> Sequence[str]:
+        async with self._free:
+            answer: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
+            asking = (self._look_up, host, port, answer)
+            threading.Thread(target=_ask, args=asking, name="resolver", daemon=True).start()
+            return await answer
 
-@dataclass(slots=True, kw_only=True)
-class Line:
-    """An open connection."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    def hang_up(self) -> None:
-        """Close at once, without the good-byes that a hostile receiver could drag out."""
-        self.writer.transport.abort()
+    def _answered(self, name: tuple[str, int], asked: asyncio.Task[Sequence[str]]) -> None:
+        del self._asked[name]
+        if not asked.cancelled():
+            asked.exception()  # which nobody may be waiting for any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +93,8 @@ class Dialer:
     policy: AddressPolicy
     resolver: Resolver
     tls: ssl.SSLContext
+    patience_seconds: float = PATIENCE_SECONDS
+    """How long the connections to all addresses that are tried may take together: each has an even part of it."""
 
     async def dial(self, target: Target) -> Line:
         """Resolve, check every address, and connect to one of them.
@@ -81,10 +102,12 @@ class Dialer:
         Raises:
             CannotDial: `address_blocked`, `name_not_resolved`, `not_connected` or `tls_failed`.
         """
-        addresses = await self._checked(target)
-        for address in addresses[:TRIED_ADDRESSES]:
+        addresses = (await self._checked(target))[:TRIED_ADDRESSES]
+        for address in addresses:
             with suppress(OSError):
-                return await self._secured(await _connected(address, target.port), target)
+                async with asyncio.timeout(self.patience_seconds / len(addresses)):
+                    opened = await _connected(address, target.port)
+                return await self._secured(opened, target)
         raise CannotDial("not_connected", "No connection could be made.")
 
     async def _checked(self, target: Target) -> Sequence[str]:
@@ -102,38 +125,19 @@ class Dialer:
                 raise CannotDial("address_blocked", refusal)
         return addresses
 
-    async def _secured(self, connected: socket.socket, target: Target) -> Line:
-        tls = self.tls if target.scheme == "https" else None
-        name = target.host.removesuffix(".") if tls else None
-        opening = asyncio.ensure_future(
-            asyncio.open_connection(sock=connected, ssl=tls, server_hostname=name, limit=READ_AHEAD_BYTES)
-        )
+    async def _secured(self, opened: socket.socket, target: Target) -> Line:
+        line = Line(opened)
         try:
-            reader, writer = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            await _given_up(opening, connected)
-            raise
+            if target.scheme == "https":
+                await line.secure(self.tls, target.host.removesuffix("."))
         except ssl.SSLError as error:
-            connected.close()
+            line.hang_up()
             reason = "its certificate is not valid" if isinstance(error, ssl.SSLCertVerificationError) else "no TLS"
             raise CannotDial("tls_failed", f"The host could not be reached over TLS: {reason}.") from None
         except BaseException:
-            connected.close()
+            line.hang_up()
             raise
-        return Line(reader=reader, writer=writer)
-
-
-async def _given_up(opening: _Opening, connected: socket.socket) -> None:
-    """Let a connection that is being opened end by itself, soon.
-
-    Not by cancelling it and closing its socket: asyncio then leaves a transport of TLS that has not begun, and listens
-    to the socket's number when that belongs to another.
-    """
-    with suppress(OSError):
-        connected.shutdown(socket.SHUT_RDWR)
-    await asyncio.wait([opening])
-    if opening.exception() is None:
-        opening.result()[1].transport.abort()
+        return line
 
 
 def trusting(cafile: str | None = None) -> ssl.SSLContext:
@@ -146,8 +150,25 @@ def trusting(cafile: str | None = None) -> ssl.SSLContext:
     return context
 
 
-def _look_up(host: str, port: int) -> Sequence[tuple[object, object, object, object, tuple[object, ...]]]:
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+def _ask(look_up: LookUp, host: str, port: int, answer: "asyncio.Future[Sequence[str]]") -> None:
+    """Look a name up on this thread, and tell those who wait, if there still are any."""
+    try:
+        tell = partial(_tell, answer, found=look_up(host, port))
+    except Exception as error:  # noqa: BLE001 - whatever it is belongs to who asked
+        tell = partial(_tell, answer, error=error)
+    with suppress(RuntimeError):  # the loop has ended
+        answer.get_loop().call_soon_threadsafe(tell)
+
+
+def _tell(
+    answer: "asyncio.Future[Sequence[str]]", *, found: Sequence[str] = (), error: Exception | None = None
+) -> None:
+    if answer.done():
+        return
+    if error is None:
+        answer.set_result(found)
+    else:
+        answer.set_exception(error)
 
 
 async def _connected(address: str, port: int) -> socket.socket:

@@ -1,6 +1,6 @@
 """One POST to a receiver that may mean harm, in bounded time and memory.
 
-HTTP/1.1 is read by h11 from plain asyncio streams (docs/adr/0013-dialing.md). No redirect is followed, nothing is
+HTTP/1.1 is read by h11 from our own connection (docs/adr/0013-dialing.md). No redirect is followed, nothing is
 decompressed, no more of the body is read than is kept, and the connection is used once.
 """
 
@@ -11,15 +11,15 @@ from time import monotonic
 import h11
 
 from flow_forecaster.services.sending import MOST_ANSWER_BYTES, PATIENCE_SECONDS, Answer, Message
-from flow_forecaster.workers.dialing import CannotDial, Dialer, Line
+from flow_forecaster.workers.dialing import CannotDial, Dialer
+from flow_forecaster.workers.lines import Line
 
 MOST_HEADER_BYTES = 16 * 1024
 MOST_INFORMATIONAL = 8
 BODY_SECONDS = 2.0
 """How long is waited for the body once the status is there; only the log wants it."""
 MOST_READ_BYTES = 64 * 1024
-"""Whatever a receiver sends, in whatever framing, no more is read of it."""
-_PIECE_BYTES = 4 * 1024
+"""Whatever a receiver sends, in whatever framing, no more is read of it; under TLS `lines` bounds the rest."""
 _MARGIN_SECONDS = 0.05  # so that a status that came in time is not lost to a body that did not
 
 
@@ -83,9 +83,8 @@ class _Conversation:
             "connection": "close",
         }
         request = h11.Request(method="POST", target=message.target.path, headers=[*(fixed | message.headers).items()])
-        for event in (request, h11.Data(data=message.body), h11.EndOfMessage()):
-            self.line.writer.write(self.http.send(event) or b"")
-        await self.line.writer.drain()
+        events = (request, h11.Data(data=message.body), h11.EndOfMessage())
+        await self.line.send(b"".join(self.http.send(event) or b"" for event in events))
 
     async def head(self) -> h11.Response:
         """Read up to the status and headers."""
@@ -117,6 +116,6 @@ class _Conversation:
                 raise h11.RemoteProtocolError("It speaks on after its answer.")
             if self.read >= MOST_READ_BYTES:
                 raise h11.RemoteProtocolError("It sent too much.")
-            piece = await self.line.reader.read(_PIECE_BYTES)
+            piece = await self.line.receive()
             self.read += len(piece)
             self.http.receive_data(piece)

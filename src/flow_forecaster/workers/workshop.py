@@ -78,7 +78,13 @@ class Workshop:
             database=database,
             computer=computer,
             jobs=Jobs(
-                database=database, computer=computer, terms=terms, doorbell=doorbell, metrics=metrics, tracer=tracer
+                database=database,
+                computer=computer,
+                terms=terms,
+                doorbell=doorbell,
+                metrics=metrics,
+                tracer=tracer,
+                places=asyncio.Semaphore(settings.slots),
             ),
             readiness=Readiness(database=database),
             retention=Retention(database=database, days=settings.retention_days),
