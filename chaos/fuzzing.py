@@ -8,15 +8,13 @@ from contextlib import ExitStack
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from chaos.ground import embedded, migrated
+from chaos.ground import a_database, embedded
 from chaos.hostile import key_for_all
 from chaos.planning import Plan
 from chaos.sockets import resident
 from chaos.verdicts import Verdict
 from routers.operations import DOCUMENT, OPERATIONS, PROJECTS
-from servers.postgres import running_postgres
 
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 BY_HAND = 14_000
@@ -34,10 +32,8 @@ async def tried(plan: Plan) -> Verdict:
     verdict, document, report = Verdict(fault="schemathesis"), plan.folder / "openapi.json", plan.folder / "report.json"
     document.write_text(json.dumps(lenient(DOCUMENT)), encoding="utf-8")
     with ExitStack() as stack:
-        postgres, name = plan.postgres or stack.enter_context(running_postgres()), f"fuzzed_{uuid4().hex[:12]}"
-        postgres.create_database(name)
+        postgres, name = await a_database(plan, stack)
         url = postgres.url(name)
-        await migrated(url)
         service = stack.enter_context(embedded(plan, rate_failures=0, database_url=url))
         address = await service.address()
         key, before = await key_for_all(url), resident(service)

@@ -86,18 +86,23 @@ class Ground:
 async def prepared(plan: Plan, **settings: object) -> AsyncIterator[Ground]:
     """Start the servers, make the tables, and end all of it with the block."""
     with ExitStack() as workers:
-        postgres = plan.postgres or workers.enter_context(running_postgres())
-        valkey, name = workers.enter_context(running_valkey()), f"chaos_{uuid4().hex[:12]}"
-        postgres.create_database(name)
-        url = postgres.url(name)
-        await migrated(url)
-        told = plan.settings | {"database_url": url, "redis_url": valkey.url, "threads": 1} | settings
+        postgres, name = await a_database(plan, workers)
+        valkey = workers.enter_context(running_valkey())
+        told = plan.settings | {"database_url": postgres.url(name), "redis_url": valkey.url, "threads": 1} | settings
         crew = Crew(plan=plan, settings=told, stack=workers)
         async with AsyncExitStack() as stack:
             yield Ground(plan=plan, postgres=postgres, name=name, valkey=valkey, crew=crew, settings=told, stack=stack)
 
 
-async def migrated(url: str) -> None:
+async def a_database(plan: Plan, stack: ExitStack) -> tuple[PostgresServer, str]:
+    """Make a database with all tables on the plan's server, or on one that ends with the stack; return its name."""
+    postgres, name = plan.postgres or stack.enter_context(running_postgres()), f"chaos_{uuid4().hex[:12]}"
+    postgres.create_database(name)
+    await _migrated(postgres.url(name))
+    return postgres, name
+
+
+async def _migrated(url: str) -> None:
     """Bring a database to the newest schema."""
     database = Database(url)
     await migrate(database)

@@ -5,6 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from chaos.ground import client_of, embedded, file_of, prepared
+from chaos.ground import a_database, client_of, embedded, file_of
 from chaos.planning import Plan
 from chaos.sockets import resident
 from chaos.verdicts import Verdict
@@ -119,8 +120,9 @@ class Found:
 async def sent(plan: Plan) -> Verdict:
     """Send every case to a process on SQLite and to one on PostgreSQL; `size` is the least number of cases."""
     verdict, found = Verdict(fault="hostile-input"), Found()
-    async with prepared(plan) as ground:
-        urls = {"SQLite": _on_sqlite(plan), "PostgreSQL": str(ground.settings["database_url"])}
+    with ExitStack() as stack:
+        postgres, name = await a_database(plan, stack)
+        urls = {"SQLite": _on_sqlite(plan), "PostgreSQL": postgres.url(name)}
         for number, (database, url) in enumerate(urls.items()):
             share = slice(9 * number, None, 18) if plan.hurried else slice(None)
             await _attack(plan, database, url, share, verdict, found)

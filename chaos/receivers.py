@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import trustme
 from sqlalchemy import func, select, update
 
-from chaos.ground import migrated
+from chaos.ground import a_database
 from chaos.planning import Plan
 from chaos.verdicts import Verdict
 from flow_forecaster.persistence.clock import Later
@@ -31,7 +31,6 @@ from flow_forecaster.services.sending import Courier
 from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.workers.delivery import DeliveryLoop
 from persistence.rows import LONG_AGO, store
-from servers.postgres import running_postgres
 from services.messages import KEYS, everyones, rows
 from workers.receivers import OK, TO_LOOPBACK, Receiver, courier, receiver
 
@@ -158,9 +157,7 @@ class Tellers:
 async def misbehaving(plan: Plan) -> Verdict:
     """Tell of `size` events on PostgreSQL."""
     with ExitStack() as stack:
-        postgres, name = plan.postgres or stack.enter_context(running_postgres()), f"chaos_{uuid4().hex[:12]}"
-        postgres.create_database(name)
-        await migrated(postgres.url(name))
+        postgres, name = await a_database(plan, stack)
         database = Database(postgres.url(name))
         try:
             return await told(database, plan)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, type_coerce, union_all
+from sqlalchemy import Select, func, select, type_coerce, union_all
 
 from flow_forecaster.persistence.clock import now
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import IS_QUEUED, IS_RUNNING, ForecastRow, Moment, RangeRow
-from flow_forecaster.persistence.webhook_tables import IS_HEARD, DeliveryRow
+from flow_forecaster.persistence.webhook_tables import IS_DUE, DeliveryRow
 
 MOST_COUNTED = 100_000
 """What is more is told as so many: the count of a flood must not cost more than the flood."""
@@ -41,16 +41,14 @@ class BacklogRepository:
         some = select(ForecastRow.created_at).where(IS_QUEUED).limit(MOST_COUNTED).subquery()
         oldest = select(func.min(some.c.created_at).label("created_at"))
         ranges = select(RangeRow.number).where(RangeRow.counts.is_(None), RangeRow.lease_expires_at.is_(None))
-        free = or_(DeliveryRow.lease_expires_at.is_(None), DeliveryRow.lease_expires_at < now())
-        due = DeliveryRow.status == "pending", DeliveryRow.due_at <= now(), free, IS_HEARD
-        longest = select(DeliveryRow.due_at).where(*due).order_by(DeliveryRow.due_at).limit(1)
+        longest = select(DeliveryRow.due_at).where(*IS_DUE).order_by(DeliveryRow.due_at).limit(1)
         tenants = await self._tenants()
         return Standing(
             queued=await self._count(queued) + await self._count(ranges),
             queued_seconds=await self._age(oldest),
             running=sum(running for _, running in tenants),
             tenants=tenants,
-            due=await self._count(select(DeliveryRow.id).where(*due)),
+            due=await self._count(select(DeliveryRow.id).where(*IS_DUE)),
             due_seconds=await self._age(longest),
         )
 

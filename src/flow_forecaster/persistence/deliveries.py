@@ -14,14 +14,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, Update, delete, func, insert, or_, select, type_coerce, update
+from sqlalchemy import Select, Subquery, Update, delete, func, insert, or_, select, type_coerce, update
 
 from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import Moment
-from flow_forecaster.persistence.webhook_tables import IS_HEARD, AttemptRow, DeliveryRow, EndpointRow, EventRow
+from flow_forecaster.persistence.webhook_tables import IS_DUE, AttemptRow, DeliveryRow, EndpointRow, EventRow
 from flow_forecaster.persistence.webhooks import Salt, Turn
 
 SPREAD_AT_ONCE = 200
@@ -87,7 +87,7 @@ class DeliveryRepository:
     async def is_any_waiting(self) -> bool:
         """Tell whether there is an event to be spread, or a delivery that is due."""
         unspread = select(EventRow.id).where(EventRow.spread.is_(False)).exists()
-        due = select(DeliveryRow.id).where(*_due()).exists()
+        due = select(DeliveryRow.id).where(*IS_DUE).exists()
         return bool((await self._connection.execute(select(or_(unspread, due)))).scalar_one())
 
     async def spread(self, new_salt: Callable[[], Salt], lane_of: Callable[[str], str]) -> int:
@@ -122,7 +122,7 @@ class DeliveryRepository:
     async def claim(self, *, limit: int, share: Share, lease_seconds: float) -> list[DeliveryClaim]:
         """Take deliveries that are due, first of those with least under way, and no more than its share for anyone."""
         await self._connection.execute(select(Turn()))
-        chosen = select(DeliveryRow.id).where(DeliveryRow.id.in_(_fair(limit, share)), *_due())
+        chosen = select(DeliveryRow.id).where(DeliveryRow.id.in_(_fair(limit, share)), *IS_DUE)
         free = chosen.with_for_update(skip_locked=True, of=DeliveryRow)
         ids = list((await self._connection.execute(free)).scalars())
         if not ids:
@@ -226,18 +226,13 @@ class DeliveryRepository:
         return [_claim(row) for row in await self._connection.execute(query)]
 
 
-def _due() -> tuple[ColumnElement[bool], ...]:
-    free = or_(DeliveryRow.lease_expires_at.is_(None), DeliveryRow.lease_expires_at < now())
-    return DeliveryRow.status == "pending", DeliveryRow.due_at <= now(), free, IS_HEARD
-
-
 def _fair(limit: int, share: Share) -> Any:
     """Choose what is due: first what its lane has room for, and of that what its tenant has room for.
 
     In this order, because what waits for a lane that is full must not take the room of its tenant. Whose tenant has
     least under way comes first, then whose lane has: so a backlog waits for itself and for nobody else.
     """
-    due = select(*_COLUMNS).where(*_due()).subquery("due")
+    due = select(*_COLUMNS).where(*IS_DUE).subquery("due")
     lanes = _room(due, DeliveryRow.lane, share.lane, (due.c.due_at, due.c.id)).subquery("fitting")
     order = (lanes.c.lane_turn, lanes.c.due_at, lanes.c.id)
     chosen = _room(lanes, DeliveryRow.tenant_id, share.tenant, order).subquery("chosen")

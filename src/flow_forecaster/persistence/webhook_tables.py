@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, String, Text, Uuid, exists, text
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, String, Text, Uuid, exists, or_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flow_forecaster.persistence.clock import now
@@ -112,3 +112,10 @@ class AttemptRow(Base):
 
 IS_HEARD = exists().where(EndpointRow.id == DeliveryRow.endpoint_id, EndpointRow.enabled).correlate_except(EndpointRow)
 """A delivery goes to an endpoint that is enabled: others wait for their owner, and nobody waits for them."""
+IS_DUE = (
+    DeliveryRow.status == "pending",
+    DeliveryRow.due_at <= now(),
+    or_(DeliveryRow.lease_expires_at.is_(None), DeliveryRow.lease_expires_at < now()),
+    IS_HEARD,
+)
+"""A delivery waits for an attempt, and nobody is at it."""

@@ -12,7 +12,7 @@ from flow_forecaster.routers.access import GuardedRoute, needs
 from flow_forecaster.routers.dependencies import CallerDep, ThroughputsDep, WorkItemsDep
 from flow_forecaster.routers.documents import DATABASE_DOWN, INVALID, NOT_FOUND
 from flow_forecaster.routers.project_documents import HISTORY_EXAMPLES, ITEM_EXAMPLES
-from flow_forecaster.schemas.base import one_line
+from flow_forecaster.schemas.base import without_control
 from flow_forecaster.schemas.work_items import (
     DeletedWorkItems,
     HistoryEntry,
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/v1/projects/{project_id}", tags=["projects"], route_
 _READ, _WRITE = needs("projects:read"), needs("projects:write")
 _FOUND = NOT_FOUND | INVALID | DATABASE_DOWN
 _ID = Path(min_length=1, max_length=MOST_ID, description="The id that its tracker gave it.")
-ItemId = Annotated[str, _ID, AfterValidator(one_line)]
+ItemId = Annotated[str, _ID, AfterValidator(without_control)]
 Item = Annotated[WorkItemFields, Body(openapi_examples=ITEM_EXAMPLES)]
 Rows = Annotated[ProjectHistory, Body(openapi_examples=HISTORY_EXAMPLES)]
 

@@ -23,14 +23,14 @@ Confidences = Annotated[list[Confidence], Field(min_length=1, max_length=20), Af
 Count = Annotated[int, Field(strict=True)]
 
 
-def one_line(text: str) -> str:
+def without_control(text: str) -> str:
     """Refuse control characters: nothing that is stored has one, and PostgreSQL takes no NUL."""
     if has_control(text):
         raise PydanticCustomError("control_characters", "One line without control characters is needed")
     return text
 
 
-Filter = Annotated[str, Field(strict=True, min_length=1, max_length=100), AfterValidator(one_line)]
+Filter = Annotated[str, Field(strict=True, min_length=1, max_length=100), AfterValidator(without_control)]
 """A text that what is asked for has."""
 MOST_FIELDS = 100
 

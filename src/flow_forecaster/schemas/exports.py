@@ -12,7 +12,7 @@ from flow_forecaster.engine.history import MOST_ITEMS_PER_PERIOD
 from flow_forecaster.engine.scoring import Side
 from flow_forecaster.engine.work_items import MOST_ID
 from flow_forecaster.schemas.actuals import Actual
-from flow_forecaster.schemas.base import Count, Request, Response, one_line
+from flow_forecaster.schemas.base import Count, Request, Response, without_control
 from flow_forecaster.schemas.histories import Day
 from flow_forecaster.schemas.kinds import ForecastRequest, ForecastResult, KindName
 from flow_forecaster.schemas.projects import ProjectRequest
@@ -73,7 +73,7 @@ class ExportedForecast(Request):
     kind: KindName
     status: EndStatus
     progress: Annotated[float, Field(strict=True, ge=0, le=1)]
-    engine_version: Annotated[str, Field(min_length=1, max_length=32), AfterValidator(one_line)]
+    engine_version: Annotated[str, Field(min_length=1, max_length=32), AfterValidator(without_control)]
     project_id: UUID | None = None
     created_at: AwareDatetime
     started_at: AwareDatetime | None = None

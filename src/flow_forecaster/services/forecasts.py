@@ -68,8 +68,7 @@ class Forecasts:
         if not self.readiness.kernels:
             raise NotReady
         if request.callback_url is not None:
-            policy = self.policy.among(keys=caller.key_id is not None)
-            allowed_target(request.callback_url, policy, "callback_url")
+            allowed_target(request.callback_url, self.policy, caller, "callback_url")
         if names_project(request):
             request = await Throughputs(database=self.database, clock=self.clock).resolved(caller, request)
         job = await self._prepared(request)

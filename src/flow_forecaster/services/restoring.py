@@ -221,7 +221,7 @@ class _Taking:
 
     def _may_send_to(self, url: str) -> bool:
         try:
-            allowed_target(url, self.restoring.policy.among(keys=self.caller.key_id is not None), "url")
+            allowed_target(url, self.restoring.policy, self.caller, "url")
         except InvalidInput:
             return False
         return True

@@ -45,7 +45,7 @@ class Webhooks:
             InvalidInput: nothing may be sent to this URL.
             TooManyEndpoints: the tenant has as many as it may.
         """
-        allowed_target(request.url, self.policy.among(keys=caller.key_id is not None), "url")
+        allowed_target(request.url, self.policy, caller, "url")
         salt = self.keyring.new_salt()
         new = NewEndpoint(url=request.url, events=tuple(request.events), description=request.description, salt=salt)
         async with self.database.writing(caller.tenant_id) as transaction:
@@ -82,7 +82,7 @@ class Webhooks:
         """
         changes = change.model_dump(exclude_none=True)
         if "url" in changes:
-            allowed_target(changes["url"], self.policy.among(keys=caller.key_id is not None), "url")
+            allowed_target(changes["url"], self.policy, caller, "url")
         async with self.database.writing(caller.tenant_id) as transaction:
             endpoint = await _found(transaction, endpoint_id)
             if endpoint.url is None and set(changes) - {"description"}:
@@ -195,8 +195,8 @@ class Webhooks:
         return EndpointSecret(record=record, secret=secret.text)
 
 
-def allowed_target(url: str, policy: AddressPolicy, field: str) -> Target:
-    """Read a URL that messages may be sent to, as far as can be told before its name is resolved.
+def allowed_target(url: str, policy: AddressPolicy, caller: Caller, field: str) -> Target:
+    """Read a URL that a caller may have messages sent to, as far as can be told before its name is resolved.
 
     Raises:
         InvalidInput: it cannot be read, or the operator does not let webhooks go there.
@@ -205,7 +205,8 @@ def allowed_target(url: str, policy: AddressPolicy, field: str) -> Target:
         target = parse_target(url)
     except InvalidTarget as error:
         raise InvalidInput(field, code="invalid_url", detail=str(error)) from None
-    refusal = policy.refusal(target.scheme, _address(target.host), target.port)
+    allowed = policy.among(keys=caller.key_id is not None)
+    refusal = allowed.refusal(target.scheme, _address(target.host), target.port)
     if refusal is not None:
         raise InvalidInput(field, code="url_not_allowed", detail=refusal)
     return target
