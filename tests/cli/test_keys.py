@@ -4,7 +4,9 @@ import json
 import re
 import shlex
 import signal
+import sqlite3
 import time
+from contextlib import closing
 
 import httpx2
 import pytest
@@ -60,6 +62,20 @@ def test_a_key_that_is_not_there_is_told(line: Line) -> None:
         assert "UUID" in line.here("keys", command, "mine").refusal()
         unknown = "0193f0a0-0000-7000-8000-000000000000"
         assert "no API key" in line.here("keys", command, unknown).refusal()
+
+
+def test_who_has_a_hundred_keys_is_told_to_revoke_one(line: Line) -> None:
+    made = json.loads(line.here("keys", "create", "--name", "ci", "--json").answer())
+    file = line.environment["FLOW_FORECASTER_DATABASE_URL"].removeprefix("sqlite:///")
+    columns = "tenant_id, name, scopes, digest, created_at"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for number in range(99):
+            copied = f"INSERT INTO api_keys (id, {columns}) SELECT ?, {columns} FROM api_keys LIMIT 1"
+            connection.execute(copied, [f"{number:032x}"])
+    refused = line.here("keys", "create", "--name", "one more").refusal()
+    assert refused == "The tenant has 100 API keys that have not ended; revoke one first."
+    line.here("keys", "revoke", made["id"]).answer()
+    line.here("keys", "create", "--name", "one more").answer()
 
 
 def test_serve_does_not_start_open_on_an_address_that_others_reach(line: Line) -> None:
