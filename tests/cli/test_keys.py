@@ -117,6 +117,16 @@ def test_serve_lets_webhooks_reach_its_own_machine_only_where_no_other_reaches_i
         assert ("webhooks_reach_loopback" in log) is (status == 201)
 
 
+def test_serve_believes_a_proxy_in_a_network_that_is_named_and_none_beyond(line: Line) -> None:
+    for networks, statuses in (("127.0.0.0/8", [401, 401]), ("172.16.0.0/12,192.168.0.0/16", [401, 429])):
+        named = {"FORWARDED_ALLOW_IPS": networks, "FLOW_FORECASTER_RATE_FAILURES": "1"}
+        with serving(Line(environment={**line.environment, **named}), "--port", "0") as service:
+            address = shlex.split(service.wait_for("curl "))[2]
+            headers = [{"X-Forwarded-For": f"203.0.113.{end}", "Authorization": "Bearer none"} for end in (7, 8)]
+            assert [httpx2.get(address, headers=each).status_code for each in headers] == statuses
+            service.end(signal.SIGTERM)
+
+
 def test_a_service_that_is_open_closes_when_the_first_key_is_made(line: Line) -> None:
     with serving(line, "--port", "0") as service:
         address = shlex.split(service.wait_for("curl "))[2]
