@@ -10,6 +10,7 @@ from benchmarks import (
     alarms,
     backtests,
     calibration,
+    choosing,
     engine,
     exporting,
     importing,
@@ -43,6 +44,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         "imports": importing.figures,
         "exports": exporting.figures,
         "metrics": metering.figures,
+        "deliveries": choosing.figures,
         "http": posts.figures,
         "start": start.figures,
     }

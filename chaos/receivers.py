@@ -22,7 +22,7 @@ from chaos.planning import Plan
 from chaos.verdicts import Verdict
 from flow_forecaster.persistence.clock import Later
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.deliveries import Share
+from flow_forecaster.persistence.delivery_shares import Share
 from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow
 from flow_forecaster.schemas.webhooks import EndpointChange, EndpointRequest
 from flow_forecaster.services.callers import ANYBODY

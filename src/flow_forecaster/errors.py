@@ -6,6 +6,7 @@ ServiceError
 ├── ScopeMissing
 ├── TooManyWrongKeys
 ├── ApiKeyNotFound
+├── TooManyApiKeys
 ├── RateLimited
 ├── QueueFull
 ├── TooManyAtOnce
@@ -90,6 +91,13 @@ class ApiKeyNotFound(ServiceError):
 
     code = "api_key_not_found"
     detail = "There is no API key with this id."
+
+
+class TooManyApiKeys(ServiceError):
+    """There are as many keys as one tenant may have at a time; those that have ended do not count."""
+
+    code = "too_many_api_keys"
+    detail = "The tenant has 100 API keys that have not ended; revoke one first."
 
 
 class RateLimited(ServiceError):

@@ -4,7 +4,9 @@ import json
 import re
 import shlex
 import signal
+import sqlite3
 import time
+from contextlib import closing
 
 import httpx2
 import pytest
@@ -62,6 +64,20 @@ def test_a_key_that_is_not_there_is_told(line: Line) -> None:
         assert "no API key" in line.here("keys", command, unknown).refusal()
 
 
+def test_who_has_a_hundred_keys_is_told_to_revoke_one(line: Line) -> None:
+    made = json.loads(line.here("keys", "create", "--name", "ci", "--json").answer())
+    file = line.environment["FLOW_FORECASTER_DATABASE_URL"].removeprefix("sqlite:///")
+    columns = "tenant_id, name, scopes, digest, created_at"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for number in range(99):
+            copied = f"INSERT INTO api_keys (id, {columns}) SELECT ?, {columns} FROM api_keys LIMIT 1"
+            connection.execute(copied, [f"{number:032x}"])
+    refused = line.here("keys", "create", "--name", "one more").refusal()
+    assert refused == "The tenant has 100 API keys that have not ended; revoke one first."
+    line.here("keys", "revoke", made["id"]).answer()
+    line.here("keys", "create", "--name", "one more").answer()
+
+
 def test_serve_does_not_start_open_on_an_address_that_others_reach(line: Line) -> None:
     for address in ("0.0.0.0", "::", "192.0.2.1"):  # noqa: S104
         told = line.apart("serve", "--host", address, "--port", "0").refusal()
@@ -99,6 +115,16 @@ def test_serve_lets_webhooks_reach_its_own_machine_only_where_no_other_reaches_i
             assert made.status_code == status, made.text
             _, log = service.end(signal.SIGTERM)
         assert ("webhooks_reach_loopback" in log) is (status == 201)
+
+
+def test_serve_believes_a_proxy_in_a_network_that_is_named_and_none_beyond(line: Line) -> None:
+    for networks, statuses in (("127.0.0.0/8", [401, 401]), ("172.16.0.0/12,192.168.0.0/16", [401, 429])):
+        named = {"FORWARDED_ALLOW_IPS": networks, "FLOW_FORECASTER_RATE_FAILURES": "1"}
+        with serving(Line(environment={**line.environment, **named}), "--port", "0") as service:
+            address = shlex.split(service.wait_for("curl "))[2]
+            headers = [{"X-Forwarded-For": f"203.0.113.{end}", "Authorization": "Bearer none"} for end in (7, 8)]
+            assert [httpx2.get(address, headers=each).status_code for each in headers] == statuses
+            service.end(signal.SIGTERM)
 
 
 def test_a_service_that_is_open_closes_when_the_first_key_is_made(line: Line) -> None:

@@ -34,6 +34,10 @@ ROWS = {
     "imports": ("import of 2,000 rows into SQLite", "import of 2,000 rows into PostgreSQL: peak memory"),
     "exports": ("export of 1,000 items from SQLite", "restoration of 1,000 items into PostgreSQL: longest wait"),
     "metrics": ("flow metrics of 1,000 items on SQLite", "flow metrics of 1,000 items on PostgreSQL"),
+    "deliveries": (
+        "choice of 64 among 2,000 deliveries that are due in 50 lanes, on SQLite",
+        "choice of 64 among 200 deliveries that are due in 200 lanes, on PostgreSQL",
+    ),
     "http": ("stored on SQLite, 16 connections", "stored on PostgreSQL, 16 connections"),
     "start": ("ready to serve",),
 }

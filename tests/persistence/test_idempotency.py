@@ -18,6 +18,7 @@ from flow_forecaster.persistence.idempotency import (
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.tables import IdempotencyRow
 from flow_forecaster.persistence.tenants import OPEN_TENANT
+from flow_forecaster.services.retention import AT_ONCE, Retention
 from persistence.rows import see_all
 
 
@@ -45,9 +46,9 @@ async def found(database: Database, key: str = "k", tenant_id: UUID = OPEN_TENAN
         return await transaction.idempotency.find(key)
 
 
-async def forget(database: Database) -> int:
+async def forget(database: Database, most: int = 100) -> int:
     async with database.working() as work:
-        return await work.old_keys.forget()
+        return await work.old_keys.forget(most=most)
 
 
 async def put_back(database: Database, **moments: float) -> None:
@@ -133,6 +134,34 @@ async def test_old_keys_of_all_tenants_are_forgotten(database: Database) -> None
     assert await forget(database) == 2
     assert await found(database, "young") is not None
     assert await found(database) is None
+
+
+async def test_so_many_old_keys_are_forgotten_at_once_and_no_more(database: Database) -> None:
+    for name in "abc":
+        await reserve(database, a_reservation(name))
+    await put_back(database, created_at=-KEPT_SECONDS - 1)
+    assert [await forget(database, most=2) for _ in range(3)] == [2, 1, 0]
+
+
+async def test_an_old_key_that_somebody_just_takes_anew_is_left_to_them(postgres_url: str) -> None:
+    database = Database(postgres_url, statement_timeout_seconds=3.0)
+    for name in "ab":
+        await reserve(database, a_reservation(name))
+    await put_back(database, created_at=-KEPT_SECONDS - 1)
+    async with database.writing(OPEN_TENANT) as transaction:
+        assert await transaction.idempotency.reserve(a_reservation("a"))
+        assert await forget(database) == 1
+    assert await forget(database) == 0
+    assert await found(database, "a") is not None
+    await database.close()
+
+
+async def test_old_keys_are_forgotten_though_forecasts_are_kept_for_ever(database: Database) -> None:
+    for number in range(AT_ONCE + 1):
+        await reserve(database, a_reservation(str(number)))
+    await put_back(database, created_at=-KEPT_SECONDS - 1)
+    assert [await Retention(database=database).forget() for _ in range(2)] == [True, False]
+    assert await forget(database) == 0
 
 
 async def test_keys_are_behind_the_second_lock(postgres_url: str) -> None:

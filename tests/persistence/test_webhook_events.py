@@ -4,11 +4,11 @@ from functools import partial
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.tenants import OPEN_TENANT
-from flow_forecaster.persistence.webhook_tables import EventRow
+from flow_forecaster.persistence.webhook_tables import IS_UNSPREAD, EventRow
 from persistence.rows import LONG_AGO, claim, queue, row_of, store
 from services.messages import another_tenant, endpoint, everyones, rows
 
@@ -131,3 +131,12 @@ async def test_without_its_trigger_an_end_is_not_noted(database: Database) -> No
         await connection.execute(text(f"DROP TRIGGER forecasts_inserted_at_its_end{on}"))
     await store(database)
     assert await _told(database) == {}
+
+
+async def test_a_look_for_what_is_to_be_told_reads_no_event_that_was_told(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    async with database.engine.connect() as connection:
+        written = select(EventRow.id).where(IS_UNSPREAD).compile(dialect=connection.dialect)
+        (step,) = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {written}")
+    await database.close()
+    assert "ix_webhook_events_unspread" in step.detail

@@ -1,15 +1,25 @@
 """Tables to take along, as CSV and as workbooks."""
 
+import asyncio
 import csv
 import io
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Any
 
 import httpx2
 import pytest
 
+from conftest import lifespan
+from flow_forecaster.app import Start, build_api
 from flow_forecaster.persistence.identifiers import new_id
+from flow_forecaster.persistence.tenants import OPEN_TENANT
+from flow_forecaster.routers.observing import Observing
+from flow_forecaster.services.tracing import UNTRACED
+from flow_forecaster.services.turnstiles import MOST_OF_A_TENANT
+from flow_forecaster.settings import Settings
 from routers.asking import ENDLESS, FORECASTS, KINDS, UNKNOWN_ID, body, invalid, problem, queued, until
 from routers.test_projects import PROJECTS, make
 from services.test_spreadsheets import sheet_of
@@ -175,3 +185,31 @@ async def test_there_is_no_table_of_what_is_not_there(service: httpx2.AsyncClien
     for name in ("work-items", "history", "throughput", "flow-metrics", "cycle-times", "process-behavior-chart"):
         problem(await service.get(f"{PROJECTS}/{new_id()}/{name}.xlsx"), 404, "project_not_found")
     problem(await service.get(f"{FORECASTS}/{UNKNOWN_ID}/export.csv"), 404, "forecast_not_found")
+
+
+async def test_tables_have_turns_of_their_own(settings: Settings) -> None:
+    async with in_process(settings) as (state, client):
+        async with state.exports.turnstile.turn(OPEN_TENANT):
+            assert (await client.get(f"{FORECASTS}.csv")).status_code == 200
+        async with state.tables.turnstile.turn(OPEN_TENANT):
+            assert (await client.get("/v1/export")).status_code == 200
+            waiting = [asyncio.create_task(client.get(f"{FORECASTS}.{form}")) for form in ("csv", "xlsx", "csv")]
+            _, still = await asyncio.wait(waiting, timeout=0.5)
+            assert len(still) == len(waiting) == MOST_OF_A_TENANT - 1
+            refused = await client.get(f"{FORECASTS}.csv")
+            problem(refused, 429, "too_many_exports")
+            assert refused.headers["Retry-After"]
+            assert (await client.get("/v1/export")).status_code == 200
+        assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200, 200, 200]
+
+
+@asynccontextmanager
+async def in_process(settings: Settings) -> AsyncIterator[tuple[Any, httpx2.AsyncClient]]:
+    """Serve so that a test can take the turns of others."""
+    ready = asyncio.Event()
+    api = build_api(settings, Start(on_ready=ready.set))
+    async with lifespan(api), asyncio.timeout(30):
+        await ready.wait()
+        transport = httpx2.ASGITransport(app=Observing(api, api.state.metrics, UNTRACED))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            yield api.state, client

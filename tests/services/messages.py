@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from flow_forecaster.persistence.clock import Later
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.deliveries import Share
+from flow_forecaster.persistence.delivery_shares import Share
 from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from flow_forecaster.schemas.webhooks import EndpointRequest
 from flow_forecaster.services.addresses import AddressPolicy

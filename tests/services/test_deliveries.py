@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 
 from flow_forecaster.persistence.clock import Later
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.deliveries import Share
+from flow_forecaster.persistence.delivery_shares import Share
 from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from flow_forecaster.schemas.webhooks import EndpointChange

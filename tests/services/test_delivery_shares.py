@@ -3,7 +3,7 @@
 import pytest
 
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.deliveries import Share
+from flow_forecaster.persistence.delivery_shares import Share
 from flow_forecaster.services.callers import ANYBODY, Caller
 from persistence.rows import a_forecast
 from services.messages import NotingCourier, another_tenant, deliveries, endpoint

@@ -25,6 +25,7 @@ from services.asking import a_job, accept, answer_of, find
 
 MANY = {"trials": 40_000, "method": "monte_carlo"}
 RAMP = {"team_size": 1, "ramp": {"size": 0.25, "min_contributors": 0.5, "max_contributors": 1.5}}
+LOOKED_BACK = {"history": {"throughput": [5, 6, 7, 4, 8, 6, 5] * 6, "period": "week"}, "horizons": [1, 2]}
 SIMULATED: list[tuple[str, dict[str, Any]]] = [
     ("when", MANY),
     ("when", MANY | {"risks": [{"name": "late", "probability": 0.3, "items": 9}], "fan": True}),
@@ -35,6 +36,7 @@ SIMULATED: list[tuple[str, dict[str, Any]]] = [
     ("cost", MANY | {"capacity": RAMP}),
     ("teams", {"trials": 40_000}),
     ("what_if", {"trials": 4_000}),
+    ("backtest", LOOKED_BACK),
 ]
 ENDLESS = {"trials": 1_000_000_000, "method": "monte_carlo"}
 
@@ -69,11 +71,11 @@ def _counted(job: Job, step: int, which: tuple[int, int], known: dict[int, Any])
     return pack(found.value.counts)
 
 
-@pytest.mark.parametrize("kind", ["when", "deadline"])
+@pytest.mark.parametrize(("kind", "changes"), [("when", MANY), ("deadline", MANY), ("backtest", LOOKED_BACK)])
 async def test_several_workers_answer_as_the_service_would_at_once(
-    database: Database, computer: Computer, kind: str
+    database: Database, computer: Computer, kind: str, changes: dict[str, Any]
 ) -> None:
-    job = a_job(kind, **MANY)
+    job = a_job(kind, **changes)
     record = await accept(database, job, cost=job.cost)
     jobs = workers(database, computer, job, ranges=40.0)
     assert await jobs.work() is True

@@ -1,6 +1,8 @@
 """A worker that freezes, or is cut off, in the middle of a transaction holds its rows, and nobody else."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -75,9 +77,43 @@ async def test_one_that_freezes_amid_the_count_of_a_range_holds_up_no_sweep(jobs
     assert (await row_of(jobs.database, forecast_id))["status"] == "failed"
 
 
-async def _divide(database: Database) -> object:
+async def test_one_that_freezes_amid_the_claim_of_a_range_holds_up_no_sweep(jobs: Jobs) -> None:
+    """Though another range has used up its attempts, and all of them are to be forgotten."""
+    forecast_id = await _divide(jobs.database, replace(ONE_RANGE, ranges=[(0, 1), (1, 2)]))
+    for _ in range(2):
+        await jobs.sweep()
+        await _claim_range(jobs.database, ENGINE_VERSION, LONG_AGO)
+    await _is_not_held_up(jobs, ENGINE_VERSION)
+    assert (await row_of(jobs.database, forecast_id))["status"] == "running"
+    assert (await jobs.sweep()).exhausted == 1
+    assert (await row_of(jobs.database, forecast_id))["status"] == "failed"
+
+
+async def test_one_of_another_engine_that_freezes_amid_the_claim_of_a_range_holds_up_no_sweep(jobs: Jobs) -> None:
+    forecast_id = await _divide(jobs.database, replace(ONE_RANGE, engine_version="0.1", ranges=[(0, 1), (1, 2)]))
+    await _is_not_held_up(jobs, "0.1")
+    assert (await row_of(jobs.database, forecast_id))["status"] == "running"
+
+
+async def _is_not_held_up(jobs: Jobs, engine_version: str) -> None:
+    """Freeze a worker amid the claim of a range, and sweep up what another one has lost."""
+    await queue(jobs.database)
+    await claim(jobs.database, LONG_AGO)
+    async with jobs.database.working() as frozen:
+        assert await frozen.ranges.claim(OPEN_TENANT, lease_seconds=AN_HOUR, engine_version=engine_version) is not None
+        swept = await jobs.sweep()
+        assert (swept.requeued, swept.exhausted) == (1, 0)
+
+
+async def _claim_range(database: Database, engine_version: str, lease_seconds: float) -> None:
+    async with database.working() as work:
+        claimed = await work.ranges.claim(OPEN_TENANT, lease_seconds=lease_seconds, engine_version=engine_version)
+        assert claimed is not None
+
+
+async def _divide(database: Database, layout: Layout = ONE_RANGE) -> UUID:
     await queue(database)
     held = await claim(database)
     async with database.working() as work:
-        assert await work.ranges.lay_out(held, ONE_RANGE)
+        assert await work.ranges.lay_out(held, layout)
     return held.id

@@ -17,7 +17,7 @@ from chaos.receivers import looping, told
 from structlog.testing import capture_logs
 
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.deliveries import Share
+from flow_forecaster.persistence.delivery_shares import Share
 from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, EndpointRow
 from flow_forecaster.schemas.webhooks import EndpointRequest
 from flow_forecaster.services.callers import ANYBODY

@@ -1,22 +1,34 @@
 """Without being told to, a service reaches its own machine by webhooks only while it has no keys."""
 
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
+from sqlalchemy import Engine, event
 
 from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.persistence.api_keys import NewKey
 from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.persistence.webhook_tables import AttemptRow
 from flow_forecaster.schemas.api_keys import ApiKeyRequest
 from flow_forecaster.schemas.webhooks import EndpointChange, EndpointRequest
+from flow_forecaster.services.admission import REMEMBERED_SECONDS, FirstKey
 from flow_forecaster.services.api_keys import ApiKeys
 from flow_forecaster.services.callers import ANYBODY, Caller
 from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.metrics import Metrics
+from flow_forecaster.services.sending import Message
+from flow_forecaster.services.targets import parse_target
 from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.settings import Settings
-from flow_forecaster.workers.delivery import delivering, policy_of
-from persistence.rows import store, until
-from services.messages import rows
+from flow_forecaster.workers.delivery import WatchfulCourier, delivering, policy_of
+from persistence.rows import store, unreachable, until
+from services.messages import NotingCourier, rows
 from workers.receivers import receiver
 
 
@@ -36,6 +48,7 @@ async def test_the_first_key_shuts_the_way_to_the_services_own_machine(database:
         keys = ApiKeys(database=database, environment="test")
         admin = Caller(tenant_id=OPEN_TENANT, key_id=None, scopes=frozenset({"keys:admin", "webhooks:write"}))
         key = await keys.create(admin, ApiKeyRequest(name="first", scopes=["webhooks:write"]))
+        await asyncio.sleep(REMEMBERED_SECONDS)
         told = 2
         await store(database)
         await until(tried)
@@ -46,3 +59,47 @@ async def test_the_first_key_shuts_the_way_to_the_services_own_machine(database:
         await verbs.create(keyed, EndpointRequest(url=listening.url()))
     with pytest.raises(InvalidInput, match="not public"):
         await verbs.change(keyed, made.record.id, EndpointChange(url=listening.url("/other")))
+
+
+async def test_whether_there_is_a_key_is_asked_once_for_many_messages_and_anew_soon(database: Database) -> None:
+    inwards, outwards, seconds = NotingCourier(), NotingCourier(), [1_000.0]
+    first_key = FirstKey(database=database, clock=lambda: seconds[0])
+    courier = WatchfulCourier(first_key=first_key, with_keys=outwards, without_keys=inwards)
+    message = Message(target=parse_target("https://receiver.example/"), headers={}, body=b"")
+    with asked() as statements:
+        for _ in range(3):
+            await courier.post(message)
+        assert (len(inwards.sent), len(statements)) == (3, 1)
+        async with database.writing(OPEN_TENANT) as transaction:
+            key = NewKey(id=new_id(), name="x", scopes=(), digest="0" * 64, lasts_seconds=None)
+            await transaction.keys.add(key)
+        del statements[:]
+        for _ in range(3):
+            seconds[0] += REMEMBERED_SECONDS
+            await courier.post(message)
+        assert (len(inwards.sent), len(outwards.sent), len(statements)) == (3, 3, 1)
+
+
+async def test_while_nobody_knows_whether_there_is_a_key_the_way_is_shut(tmp_path: Path) -> None:
+    inwards, outwards = NotingCourier(), NotingCourier()
+    async with unreachable(tmp_path) as away:
+        first_key = FirstKey(database=away, clock=time.monotonic)
+        courier = WatchfulCourier(first_key=first_key, with_keys=outwards, without_keys=inwards)
+        await courier.post(Message(target=parse_target("https://receiver.example/"), headers={}, body=b""))
+    assert (len(inwards.sent), len(outwards.sent)) == (0, 1)
+
+
+@contextmanager
+def asked() -> Iterator[list[str]]:
+    """List the statements that ask for keys meanwhile."""
+    statements: list[str] = []
+
+    def note(*told: object) -> None:
+        if "FROM api_keys" in str(told[2]):
+            statements.append(str(told[2]))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from structlog.testing import capture_logs
 
 from flow_forecaster.cli.kernels import kernels_ready
 from flow_forecaster.errors import DatabaseUnavailable
+from flow_forecaster.persistence.claims import Claim
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import CannotMigrate, migrate, newest_revision
 from flow_forecaster.services.kernels import make_ready
@@ -22,7 +24,7 @@ from flow_forecaster.services.ports import NoDoorbell
 from flow_forecaster.settings import Settings
 from flow_forecaster.workers.loop import drain, running
 from flow_forecaster.workers.workshop import Workshop, open_database
-from persistence.rows import until
+from persistence.rows import AN_HOUR, LONG_AGO, claim, queue, row_of, until
 from servers.postgres import PostgresServer, running_postgres
 from services.asking import ENDLESS, a_job, accept, find
 
@@ -52,6 +54,29 @@ async def test_a_workshop_on_an_empty_database_makes_itself_ready(tmp_path: Path
         assert await _checks(workshop) == (True, True, True)
         assert await workshop.database.revision() == newest_revision()
     assert file.is_file()
+
+
+async def test_a_workshop_that_begins_after_an_outage_takes_no_work_from_those_who_outlived_it(
+    database_url: str, kernel_cache: Path
+) -> None:
+    async with _workshop(database_url, kernel_cache, heartbeat_seconds=0.5, max_attempts=1) as workshop:
+        living, _dead = await _claimed_before(workshop.database), await _claimed_before(workshop.database)
+
+        async def given_up() -> int:
+            return (await workshop.jobs.sweep()).exhausted
+
+        began = time.monotonic()
+        assert await given_up() == 0
+        async with workshop.database.working() as work:
+            assert await work.claims.keep(living, progress=0.5, lease_seconds=AN_HOUR) is False
+        assert await until(given_up) == 1
+        assert time.monotonic() - began >= 1.0
+        assert (await row_of(workshop.database, living.id))["status"] == "running"
+
+
+async def _claimed_before(database: Database) -> Claim:
+    await queue(database)
+    return await claim(database, LONG_AGO)
 
 
 async def test_a_workshop_that_is_not_to_migrate_leaves_the_schema_alone(tmp_path: Path, kernel_cache: Path) -> None:

@@ -4,19 +4,22 @@ Targets and origins are those of `rolling`, scores those of `scoring`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from threading import Lock
 
+from flow_forecaster.engine.arrays import Counts
 from flow_forecaster.engine.calendar import WorkingCalendar, working_history
 from flow_forecaster.engine.capacity import Capacity
 from flow_forecaster.engine.caveats import Caveat
 from flow_forecaster.engine.forecasters import BASELINES, Fold, Forecaster
 from flow_forecaster.engine.history import WEEK, ThroughputHistory
 from flow_forecaster.engine.invalid import InvalidInput
+from flow_forecaster.engine.journal import Book, Journal, Pages
 from flow_forecaster.engine.laws import MOST_BINS
 from flow_forecaster.engine.rolling import MOST_FORECASTS, REACH, SIDES, Target, timeline_of
 from flow_forecaster.engine.scoring import Rating, Score, Scores, Side, score, skill
-from flow_forecaster.engine.simulation import Machine
+from flow_forecaster.engine.simulation import Machine, Watch, histogram
 
 FEWEST_ORIGINS, FEWEST_INDEPENDENT = 20, 5.0
 CHUNK_TRIALS = 10_000
@@ -55,16 +58,6 @@ class BacktestAnswer:
     origins: int
     idle: int
     caveats: tuple[Caveat, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
-    """Scores by target, forecaster and origin, and what was left out."""
-
-    scores: dict[Target, dict[str, dict[int, Score]]]
-    censored: dict[Target, int]
-    refused: dict[str, str] = field(default_factory=dict)
-    idle: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,25 +124,25 @@ class Backtest:
     def answer(self, machine: Machine) -> BacktestAnswer:
         """Forecast at every origin, and rate."""
         journal = self.journal(machine)
+        refused = self._refused(journal, _Glance(machine.watch, share=1.0).machine)
         rows = tuple(self._row(target, journal) for target in self.targets)
-        caveats = (*self.caveats, *self._unused(), *_refused(journal), *_censored(rows), *_too_few(rows))
+        caveats = (*self.caveats, *self._unused(), *refused, *_censored(rows), *_too_few(rows))
         return BacktestAnswer(rows=rows, origins=len(self.origins), idle=len(journal.idle), caveats=caveats)
 
     def journal(self, machine: Machine) -> Journal:
-        """Forecast at every origin, and score; the watch is called within every law."""
-        journal = Journal(
-            scores={target: {each.name: {} for each in self.forecasters} for target in self.targets},
-            censored=dict.fromkeys(self.targets, 0),
+        """Forecast at every origin, and score; the watch is called within every law.
+
+        Origins are shared among threads, and divided among workers, as trials are.
+        """
+        glance = _Glance(machine.watch)
+        written = histogram(
+            partial(self._write, glance.machine),
+            count=len(self.origins),
+            bins=self._book.size,
+            machine=replace(machine, watch=glance.reach, chunk_trials=1),
         )
-        count = len(self.origins)
-        for number, origin in enumerate(self.origins):
-            fold = self.fold(origin)
-            if fold is None:
-                journal.idle.append(origin)
-            else:
-                self._forecast(fold, origin, journal, machine.part(number / count, (number + 1) / count))
         machine.watch(1.0)
-        return journal
+        return self._book.pages(written).read()
 
     def fold(self, origin: int) -> Fold | None:
         """Cut out what is known at an origin; None if that has no finished item, or no working day."""
@@ -169,20 +162,52 @@ class Backtest:
             capacity = Capacity(calendar=self.calendar.since(timeline.start))
         return Fold(past=past, timeline=timeline, trials=self.trials, seed=self.seed + origin, capacity=capacity)
 
-    def _forecast(self, fold: Fold, origin: int, journal: Journal, machine: Machine) -> None:
-        future = self.history.throughput[origin:]
-        came = {target: target.came(fold.past, future) for target in self.targets if len(future) >= target.follow}
-        for target, actual in came.items():
-            journal.censored[target] += actual is None
+    @cached_property
+    def _book(self) -> Book:
+        return Book(
+            origins=self.origins, targets=self.targets, forecasters=tuple(each.name for each in self.forecasters)
+        )
+
+    def _write(self, machine: Machine, first: int, last: int, numbers: Counts) -> None:
+        pages = self._book.pages(numbers)
+        for number in range(first, last):
+            fold = self.fold(self.origins[number])
+            if fold is None:
+                pages.note_idle(number)
+            else:
+                self._forecast(fold, number, pages, machine)
+
+    def _forecast(self, fold: Fold, number: int, pages: Pages, machine: Machine) -> None:
+        came = self._came(fold, self.origins[number])
         seen = {target: actual for target, actual in came.items() if actual is not None}
-        count = len(self.forecasters)
-        for number, forecaster in enumerate(self.forecasters):
-            turn = machine.part(number / count, (number + 1) / count)
+        for target in came.keys() - seen.keys():
+            pages.note_censored(number, target)
+        for place, forecaster in enumerate(self.forecasters):
             try:
-                for target, each in _scores(forecaster, fold, seen, turn):
-                    journal.scores[target][forecaster.name][origin] = each
+                for target, each in _scores(forecaster, fold, seen, machine):
+                    pages.note(number, target, place, each)
+            except InvalidInput:
+                pages.note_refused(number, place)
+
+    def _came(self, fold: Fold, origin: int) -> dict[Target, int | None]:
+        """Look up what came of each target that enough periods follow for; None if it is unfinished at the end."""
+        future = self.history.throughput[origin:]
+        return {target: target.came(fold.past, future) for target in self.targets if len(future) >= target.follow}
+
+    def _refused(self, journal: Journal, machine: Machine) -> Iterator[Caveat]:
+        """Tell who could not forecast at every origin, and why at the first: it is asked there once more."""
+        for forecaster in self.forecasters:
+            origin = journal.refused.get(forecaster.name)
+            fold = None if origin is None else self.fold(origin)
+            if origin is None or fold is None:
+                continue
+            seen = {target: actual for target, actual in self._came(fold, origin).items() if actual is not None}
+            try:
+                for _ in _scores(forecaster, fold, seen, machine):
+                    pass
             except InvalidInput as refusal:
-                journal.refused.setdefault(forecaster.name, refusal.detail)
+                detail = f"{forecaster.name} could not forecast at every origin. {refusal.detail}"
+                yield Caveat(code="forecaster_refused", detail=detail)
 
     def _row(self, target: Target, journal: Journal) -> Row:
         scores = journal.scores[target]
@@ -203,14 +228,34 @@ class Backtest:
         return tuple(dict.fromkeys(said))
 
 
+class _Glance:
+    """Shows the watch, from within an origin, the share that whole origins make up, so that it may end the computation.
+
+    Several threads call it; the share never falls.
+    """
+
+    def __init__(self, watch: Watch, share: float = 0.0) -> None:
+        self._watch, self._share, self._lock = watch, share, Lock()
+        self.machine = Machine(watch=self._look, chunk_trials=CHUNK_TRIALS)
+
+    def reach(self, share: float) -> None:
+        """Note and show the share that is done."""
+        with self._lock:
+            self._share = share
+            self._watch(share)
+
+    def _look(self, _share: float) -> None:
+        with self._lock:
+            self._watch(self._share)
+
+
 def _scores(
     forecaster: Forecaster, fold: Fold, seen: Mapping[Target, int], machine: Machine
 ) -> Iterator[tuple[Target, Score]]:
     outlook = forecaster.at(fold)
-    for number, (target, actual) in enumerate(seen.items()):
-        turn = machine.part(number / len(seen), (number + 1) / len(seen))
-        law = target.law(outlook, fold.past, replace(turn, threads=1, chunk_trials=CHUNK_TRIALS))
-        turn.watch(1.0)
+    for target, actual in seen.items():
+        law = target.law(outlook, fold.past, machine)
+        machine.watch(1.0)
         yield target, score(law, actual, side=target.side, limit=target.limit)
 
 
@@ -265,10 +310,3 @@ def _censored(rows: Sequence[Row]) -> tuple[Caveat, ...]:
     )
     detail = f"Backlogs that are unfinished where the history ends are left out, slow ones thus missing: {told}."
     return (Caveat(code="censored_backlogs", detail=detail),)
-
-
-def _refused(journal: Journal) -> tuple[Caveat, ...]:
-    return tuple(
-        Caveat(code="forecaster_refused", detail=f"{name} could not forecast at every origin. {reason}")
-        for name, reason in journal.refused.items()
-    )

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, insert, select, type_coerce, update
+from sqlalchemy import ColumnElement, case, func, insert, or_, select, type_coerce, update
 
 from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.steadiness import Statements
-from flow_forecaster.persistence.tables import ApiKeyRow, Moment
+from flow_forecaster.persistence.tables import ApiKeyRow, Moment, TenantRow
 
 _SHOWN = (
     ApiKeyRow.id,
@@ -78,6 +78,15 @@ class KeyRepository:
         }
         found = await self._connection.execute(insert(ApiKeyRow).values(**values).returning(*_SHOWN))
         return _record(found.one())
+
+    async def living(self) -> int:
+        """Count the keys that have not ended, once it is our turn to make one: it lasts for the transaction."""
+        # Waits for those who make keys, not for those whose new rows refer to the tenant. On SQLite one writes anyway.
+        turn = select(TenantRow.id).where(TenantRow.id == self._tenant_id).with_for_update(key_share=True)
+        await self._connection.execute(turn)
+        lasts = or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > now())
+        mine = ApiKeyRow.tenant_id == self._tenant_id, ApiKeyRow.revoked_at.is_(None), lasts
+        return int((await self._connection.execute(select(func.count()).where(*mine))).scalar_one())
 
     async def get(self, key_id: UUID) -> KeyRecord | None:
         """Find a key."""

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Select, func, select, type_coerce, union_all
 
 from flow_forecaster.persistence.clock import now
+from flow_forecaster.persistence.delivery_shares import Probing, due, longest_due
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import IS_QUEUED, IS_RUNNING, ForecastRow, Moment, RangeRow
-from flow_forecaster.persistence.webhook_tables import IS_DUE, DeliveryRow
 
 MOST_COUNTED = 100_000
 """What is more is told as so many: the count of a flood must not cost more than the flood."""
@@ -41,15 +41,17 @@ class BacklogRepository:
         some = select(ForecastRow.created_at).where(IS_QUEUED).limit(MOST_COUNTED).subquery()
         oldest = select(func.min(some.c.created_at).label("created_at"))
         ranges = select(RangeRow.number).where(RangeRow.counts.is_(None), RangeRow.lease_expires_at.is_(None))
-        longest = select(DeliveryRow.due_at).where(*IS_DUE).order_by(DeliveryRow.due_at).limit(1)
         tenants = await self._tenants()
+        waiting = await self._count(queued) + await self._count(ranges)
+        queued_seconds = await self._age(oldest)
+        await self._connection.execute(select(Probing()))
         return Standing(
-            queued=await self._count(queued) + await self._count(ranges),
-            queued_seconds=await self._age(oldest),
+            queued=waiting,
+            queued_seconds=queued_seconds,
             running=sum(running for _, running in tenants),
             tenants=tenants,
-            due=await self._count(select(DeliveryRow.id).where(*IS_DUE)),
-            due_seconds=await self._age(longest),
+            due=await self._count(due()),
+            due_seconds=await self._age(longest_due()),
         )
 
     async def _tenants(self) -> tuple[tuple[str, int], ...]:

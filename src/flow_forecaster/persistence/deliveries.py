@@ -14,28 +14,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Subquery, Update, delete, func, insert, or_, select, type_coerce, update
+from sqlalchemy import Update, delete, func, insert, or_, select, type_coerce, update
 
 from flow_forecaster.persistence.clock import Later, now
+from flow_forecaster.persistence.delivery_shares import Probing, Share, fair, is_any_due, is_due
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import Moment
-from flow_forecaster.persistence.webhook_tables import IS_DUE, AttemptRow, DeliveryRow, EndpointRow, EventRow
+from flow_forecaster.persistence.webhook_tables import IS_UNSPREAD, AttemptRow, DeliveryRow, EndpointRow, EventRow
 from flow_forecaster.persistence.webhooks import Salt, Turn
 
 SPREAD_AT_ONCE = 200
 _URL = func.coalesce(EndpointRow.url, DeliveryRow.url).label("url")  # where an endpoint is by now, not where it was
-_COLUMNS = (DeliveryRow.id, DeliveryRow.due_at, DeliveryRow.lane, DeliveryRow.tenant_id)
 _INSERTED_AT_ONCE = 500  # rows of a statement, so that its parameters stay below SQLite's limit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """How much of the delivering one receiver, and one tenant, may have at a time."""
-
-    lane: int = 4
-    tenant: int = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +78,15 @@ class DeliveryRepository:
 
     async def is_any_waiting(self) -> bool:
         """Tell whether there is an event to be spread, or a delivery that is due."""
-        unspread = select(EventRow.id).where(EventRow.spread.is_(False)).exists()
-        due = select(DeliveryRow.id).where(*IS_DUE).exists()
-        return bool((await self._connection.execute(select(or_(unspread, due)))).scalar_one())
+        unspread = select(EventRow.id).where(IS_UNSPREAD).exists()
+        await self._connection.execute(select(Probing()))
+        return bool((await self._connection.execute(select(or_(unspread, is_any_due())))).scalar_one())
 
     async def spread(self, new_salt: Callable[[], Salt], lane_of: Callable[[str], str]) -> int:
         """Make a delivery for everyone who is to be told of an event; return the number of events."""
         await self._connection.execute(select(Turn()))
         table = EventRow.__table__
-        query = select(table).where(EventRow.spread.is_(False)).order_by(EventRow.id).limit(SPREAD_AT_ONCE)
+        query = select(table).where(IS_UNSPREAD).order_by(EventRow.id).limit(SPREAD_AT_ONCE)
         events = list(await self._connection.execute(query))
         if not events:
             return 0
@@ -121,10 +113,11 @@ class DeliveryRepository:
 
     async def claim(self, *, limit: int, share: Share, lease_seconds: float) -> list[DeliveryClaim]:
         """Take deliveries that are due, first of those with least under way, and no more than its share for anyone."""
-        await self._connection.execute(select(Turn()))
-        chosen = select(DeliveryRow.id).where(DeliveryRow.id.in_(_fair(limit, share)), *IS_DUE)
-        free = chosen.with_for_update(skip_locked=True, of=DeliveryRow)
-        ids = list((await self._connection.execute(free)).scalars())
+        await self._connection.execute(select(Turn(), Probing()))
+        choice = fair(self._connection.dialect, share)
+        chosen = list((await self._connection.execute(choice, {"limit": limit})).scalars())
+        free = select(DeliveryRow.id).where(DeliveryRow.id.in_(chosen), *is_due(DeliveryRow))
+        ids = list((await self._connection.execute(free.with_for_update(skip_locked=True))).scalars())
         if not ids:
             return []
         lease = {"attempt": DeliveryRow.attempt + 1, "lease_expires_at": Later(lease_seconds)}
@@ -224,36 +217,6 @@ class DeliveryRepository:
             .order_by(DeliveryRow.due_at, DeliveryRow.id)
         )
         return [_claim(row) for row in await self._connection.execute(query)]
-
-
-def _fair(limit: int, share: Share) -> Any:
-    """Choose what is due: first what its lane has room for, and of that what its tenant has room for.
-
-    In this order, because what waits for a lane that is full must not take the room of its tenant. Whose tenant has
-    least under way comes first, then whose lane has: so a backlog waits for itself and for nobody else.
-    """
-    due = select(*_COLUMNS).where(*IS_DUE).subquery("due")
-    lanes = _room(due, DeliveryRow.lane, share.lane, (due.c.due_at, due.c.id)).subquery("fitting")
-    order = (lanes.c.lane_turn, lanes.c.due_at, lanes.c.id)
-    chosen = _room(lanes, DeliveryRow.tenant_id, share.tenant, order).subquery("chosen")
-    turns = (chosen.c.tenant_id_turn, chosen.c.lane_turn, chosen.c.due_at, chosen.c.id)
-    return select(chosen.c.id).order_by(*turns).limit(limit).scalar_subquery()
-
-
-def _room(waiting: Subquery, column: Any, most: int, order: tuple[Any, ...]) -> Select[Any]:
-    """Choose from what waits, in this order, as many as there is room for in each lane, or tenant."""
-    mine, busy = waiting.c[column.key], _busy(column)
-    place = func.row_number().over(partition_by=mine, order_by=order)
-    turn = (place + func.coalesce(busy.c.busy, 0)).label(f"{column.key}_turn")
-    ranked = select(waiting, turn).outerjoin(busy, busy.c.name == mine).subquery()
-    return select(ranked).where(ranked.c[turn.name] <= most)
-
-
-def _busy(column: Any) -> Subquery:
-    """Count what is under way by lane, or by tenant."""
-    query = select(column.label("name"), func.count().label("busy"))
-    query = query.where(DeliveryRow.status == "pending", DeliveryRow.lease_expires_at >= now())
-    return query.group_by(column).subquery()
 
 
 def _held(claim: DeliveryClaim) -> Update:

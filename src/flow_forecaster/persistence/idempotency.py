@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from flow_forecaster.persistence.clock import Later, now
@@ -120,9 +120,17 @@ class OldKeys:
     def __init__(self, connection: Statements) -> None:
         self._connection = connection
 
-    async def forget(self) -> int:
-        """Forget the keys that were kept long enough; count them."""
-        return (await self._connection.execute(delete(IdempotencyRow).where(_is_old()))).rowcount
+    async def forget(self, *, most: int) -> int:
+        """Forget at most so many keys that were kept long enough, the oldest first; count them.
+
+        Those that somebody else is at are left to them.
+        """
+        key = IdempotencyRow.tenant_id, IdempotencyRow.key_digest
+        old = select(*key).where(_is_old()).order_by(IdempotencyRow.created_at).limit(most)
+        found = [tuple(row) for row in await self._connection.execute(old.with_for_update(skip_locked=True))]
+        if found:
+            await self._connection.execute(delete(IdempotencyRow).where(tuple_(*key).in_(found)))
+        return len(found)
 
 
 def _is_old() -> ColumnElement[bool]:

@@ -5,12 +5,13 @@ which a range was claimed. Whoever stores the last range holds the forecast agai
 first, so that nobody waits for another in a circle.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Update, and_, case, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, Update, and_, case, func, insert, select, tuple_, update
 
 from flow_forecaster.persistence.claims import CLAIMED, Claim, Swept, end_if_canceled, forget_ranges, is_held
 from flow_forecaster.persistence.clock import Later, now
@@ -191,8 +192,7 @@ class RangeRepository:
 
     async def _give_up(self, most_attempts: int, error: str) -> int:
         spent = select(RangeRow.forecast_id).where(_IS_LATE, RangeRow.attempt >= most_attempts)
-        unlocked = select(ForecastRow.id).where(ForecastRow.id.in_(spent)).with_for_update(skip_locked=True)
-        exhausted = set((await self._connection.execute(unlocked)).scalars())
+        exhausted = await self._lock_whole(spent)
         return await self._fail(exhausted, error) if exhausted else 0
 
     async def _free(self, most_attempts: int) -> int:
@@ -203,13 +203,25 @@ class RangeRepository:
     async def _start_anew(self, engine_version: str) -> None:
         foreign = select(RangeRow.forecast_id).where(RangeRow.engine_version != engine_version, _WAITS).distinct()
         held = select(RangeRow.forecast_id).where(RangeRow.lease_expires_at.is_not(None))
-        left = (
-            update(ForecastRow)
-            .where(ForecastRow.id.in_(foreign), ForecastRow.id.not_in(held), _IS_DIVIDED)
-            .values(status="queued", progress=0.0, steps=0)
-            .returning(ForecastRow.id)
-        )
-        await forget_ranges(self._connection, set((await self._connection.execute(left)).scalars()))
+        left = await self._lock_whole(foreign.where(RangeRow.forecast_id.not_in(held)))
+        if left:
+            again = update(ForecastRow).where(ForecastRow.id.in_(left))
+            await self._connection.execute(again.values(status="queued", progress=0.0, steps=0))
+            await forget_ranges(self._connection, left)
+
+    async def _lock_whole(self, asked: Select[UUID]) -> set[UUID]:
+        """Lock those of some divided forecasts that nobody else is at, nor at any of their ranges; say which.
+
+        The rest is left to the next sweep: a worker may be frozen amid the claim of a range.
+        """
+        divided = select(ForecastRow.id).where(ForecastRow.id.in_(asked), _IS_DIVIDED)
+        unlocked = divided.with_for_update(skip_locked=True)
+        ids = set((await self._connection.execute(unlocked)).scalars())
+        if not ids:
+            return ids
+        ranges = select(RangeRow.forecast_id).where(RangeRow.forecast_id.in_(ids))
+        locked = Counter((await self._connection.execute(ranges.with_for_update(skip_locked=True))).scalars())
+        return ids - set(Counter((await self._connection.execute(ranges)).scalars()) - locked)
 
     async def _lock(self, claim: RangeClaim) -> bool:
         divided = select(ForecastRow.id).where(ForecastRow.id == claim.id, _IS_DIVIDED).with_for_update()

@@ -1,9 +1,22 @@
 """The tables of webhooks, as alembic/versions builds them. Triggers on forecasts note the events."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, String, Text, Uuid, exists, or_, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Double,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    Uuid,
+    exists,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flow_forecaster.persistence.clock import now
@@ -11,6 +24,7 @@ from flow_forecaster.persistence.tables import Base, Moment, TenantRow
 
 DELIVERY_STATUSES = ("pending", "delivered", "failed")
 _CALLBACKS, _UNSPREAD, _PENDING = text("url IS NULL"), text("NOT spread"), text("status = 'pending'")
+_UNDER_WAY = text("status = 'pending' AND lease_expires_at IS NOT NULL")
 
 
 class EndpointRow(Base):
@@ -75,7 +89,18 @@ class DeliveryRow(Base):
         CheckConstraint(f"status IN {DELIVERY_STATUSES}", name="status"),
         Index("ix_webhook_deliveries_endpoint_id_id", "endpoint_id", "id"),
         Index("ix_webhook_deliveries_event_id", "event_id"),
-        Index("ix_webhook_deliveries_due", "due_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
+        Index(
+            "ix_webhook_deliveries_waiting",
+            *("endpoint_id", "lane", "due_at", "id"),
+            sqlite_where=_PENDING,
+            postgresql_where=_PENDING,
+        ),
+        Index(
+            "ix_webhook_deliveries_lease",
+            "lease_expires_at",
+            sqlite_where=_UNDER_WAY,
+            postgresql_where=_UNDER_WAY,
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
@@ -110,12 +135,13 @@ class AttemptRow(Base):
     ended_at: Mapped[datetime] = mapped_column(Moment, default=now())
 
 
+def is_pending(rows: Any) -> ColumnElement[bool]:
+    """Tell whether a delivery is still to be made; written out, for a partial index serves no parameter."""
+    pending: ColumnElement[bool] = rows.status == literal_column("'pending'")
+    return pending
+
+
+# As the index has it, and not as `spread IS 0`, for which SQLite looks at every event that is kept.
+IS_UNSPREAD: ColumnElement[bool] = literal_column("NOT webhook_events.spread")
 IS_HEARD = exists().where(EndpointRow.id == DeliveryRow.endpoint_id, EndpointRow.enabled).correlate_except(EndpointRow)
 """A delivery goes to an endpoint that is enabled: others wait for their owner, and nobody waits for them."""
-IS_DUE = (
-    DeliveryRow.status == "pending",
-    DeliveryRow.due_at <= now(),
-    or_(DeliveryRow.lease_expires_at.is_(None), DeliveryRow.lease_expires_at < now()),
-    IS_HEARD,
-)
-"""A delivery waits for an attempt, and nobody is at it."""

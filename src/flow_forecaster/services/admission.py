@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from uuid import UUID
 
 from structlog import get_logger
@@ -29,6 +30,31 @@ class _Known:
 
 
 @dataclass(slots=True, kw_only=True)
+class FirstKey:
+    """Knows whether there is a key, or ever was one: that is asked now and then, and once there is, never again."""
+
+    database: Database
+    clock: Callable[[], float]
+    known: bool | None = None
+    """What the last answer was; None before the first."""
+    _until: float = -inf
+
+    async def is_there(self) -> bool:
+        """Tell whether there is one.
+
+        Raises:
+            DatabaseUnavailable: it cannot be looked up.
+        """
+        if self.known is not None and (self.known or self.clock() < self._until):
+            return self.known
+        asked = self.clock()
+        async with self.database.admitting() as admission:
+            self.known = await admission.keys.are_there_any()
+        self._until = asked + REMEMBERED_SECONDS
+        return self.known
+
+
+@dataclass(slots=True, kw_only=True)
 class Gate:
     """Lets callers in. `clock` counts seconds from anywhere; `open_to_everyone` lets in who has no key, from anywhere.
 
@@ -41,12 +67,12 @@ class Gate:
     rate_failures: float = 0.0
     _known: dict[str, _Known] = field(default_factory=dict)
     _used: set[UUID] = field(default_factory=set)
-    _has_keys: bool | None = None
-    _looked_at: float = 0.0
+    _first_key: FirstKey = field(init=False)
     _guesses: Guesses = field(init=False)
 
     def __post_init__(self) -> None:
-        """Count wrong keys from the beginning."""
+        """Know of no key, and count wrong ones from the beginning."""
+        self._first_key = FirstKey(database=self.database, clock=self.clock)
         self._guesses = Guesses(quota=self.rate_failures, clock=self.clock)
 
     async def admit(self, authorization: str | None, scope: Scope | None, *, nearby: bool, address: str = "") -> Caller:
@@ -93,17 +119,12 @@ class Gate:
         return ANYBODY
 
     async def _are_there_keys(self) -> bool:
-        if self._has_keys or (self._has_keys is not None and self.clock() < self._looked_at + REMEMBERED_SECONDS):
-            return self._has_keys
         try:
-            async with self.database.admitting() as admission:
-                self._has_keys = await admission.keys.are_there_any()
+            return await self._first_key.is_there()
         except DatabaseUnavailable:
-            if self._has_keys is None:
+            if self._first_key.known is None:
                 raise
-            return self._has_keys  # without the database nobody gets at anything
-        self._looked_at = self.clock()
-        return self._has_keys
+            return self._first_key.known  # without the database nobody gets at anything
 
     async def _with_key(self, authorization: str, address: str) -> Caller:
         scheme, _, text = authorization.partition(" ")

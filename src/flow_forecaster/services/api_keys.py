@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
-from flow_forecaster.errors import ApiKeyNotFound
+from flow_forecaster.errors import ApiKeyNotFound, TooManyApiKeys
 from flow_forecaster.persistence.api_keys import Credentials, KeyRecord, NewKey
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.identifiers import new_id
@@ -21,6 +21,8 @@ from flow_forecaster.services import cursors
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.cursors import Page
 
+MOST_LIVING = 100
+"""So many keys that have not ended a tenant may have: those that have ended stay as rows, and do not count."""
 _KEY = re.compile(r"ff_[a-z0-9]{1,16}_([0-9a-f]{32})_[0-9a-f]{64}")
 _NOBODY = Credentials(tenant_id=UUID(int=0), scopes=(), digests=(("0" * 64, None),))
 _SECONDS_A_DAY, _SECONDS_AN_HOUR = 86_400.0, 3_600.0
@@ -65,7 +67,11 @@ class ApiKeys:
     environment: str
 
     async def create(self, caller: Caller, request: ApiKeyRequest) -> MadeKey:
-        """Make a key for the caller's tenant."""
+        """Make a key for the caller's tenant.
+
+        Raises:
+            TooManyApiKeys: the tenant has as many as it may that have not ended.
+        """
         key_id = new_id()
         text = self._text(key_id)
         new = NewKey(
@@ -76,6 +82,8 @@ class ApiKeys:
             lasts_seconds=None if request.expires_in_days is None else request.expires_in_days * _SECONDS_A_DAY,
         )
         async with self.database.writing(caller.tenant_id) as transaction:
+            if await transaction.keys.living() >= MOST_LIVING:
+                raise TooManyApiKeys
             return MadeKey(record=await transaction.keys.add(new), text=text)
 
     async def page(self, caller: Caller, *, limit: int, cursor: str | None) -> Page[KeyRecord]:

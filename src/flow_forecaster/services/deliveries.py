@@ -16,7 +16,8 @@ from structlog.contextvars import bound_contextvars
 
 from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.deliveries import Attempted, DeliveryClaim, EventRecord, Share
+from flow_forecaster.persistence.deliveries import Attempted, DeliveryClaim, EventRecord
+from flow_forecaster.persistence.delivery_shares import Share
 from flow_forecaster.persistence.steadiness import to_the_end
 from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.metrics import Metrics

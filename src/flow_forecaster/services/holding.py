@@ -44,8 +44,15 @@ class Terms:
 
 @dataclass(slots=True)
 class Truce:
-    """Until when no lease is taken back: while nobody could write, those who live could not extend theirs either."""
+    """Until when no lease is taken back: while nobody could write, those who live could not extend theirs either.
 
+    A process that `is_new` saw no outage that has just ended. It leaves leases alone for two heartbeats from its first
+    sweep on: so long whoever lives may take to beat again. Not for a whole lease, which would be safer, but what a lone
+    worker left when it was killed is to run again within 15 s: its lease ends within 10 s, and from whenever its
+    successor is up it takes two heartbeats, 5 s. A beat that hangs for longer than that costs its worker an attempt.
+    """
+
+    is_new: bool = False
     _until: float = -inf
 
     @property
@@ -61,6 +68,9 @@ class Truce:
             async with working as work:
                 if monotonic() - began > terms.heartbeat_seconds:
                     self._until = monotonic() + terms.lease_seconds
+                elif self.is_new:
+                    self._until = max(self._until, monotonic() + 2 * terms.heartbeat_seconds)
+                self.is_new = False
                 yield work
         except DatabaseUnavailable:
             self._until = monotonic() + terms.lease_seconds

@@ -90,9 +90,8 @@ class Jobs:
             return await self._work()
 
     async def sweep(self) -> Swept:
-        """Queue again what lost its worker, fail what has used up its attempts, count what waits; forget old keys."""
+        """Queue again what lost its worker, fail what has used up its attempts, count what waits."""
         async with self.truce.observing(self.database.working(), self.terms) as work:
-            await work.old_keys.forget()
             await work.imported_files.sweep()
             swept = await self._swept(work)
         self.metrics.expired(requeued=swept.requeued, exhausted=swept.exhausted)

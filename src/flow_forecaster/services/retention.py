@@ -1,4 +1,4 @@
-"""Forgetting what was kept long enough: finished forecasts, and the deliveries that told of them."""
+"""Forgetting what was kept long enough: finished forecasts, the deliveries that told of them, and idempotency keys."""
 
 from dataclasses import dataclass
 
@@ -12,21 +12,23 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """Keeps finished forecasts for so many `days`; for ever if that is None."""
+    """Keeps finished forecasts for so many `days`; for ever if that is None. Idempotency keys are kept for theirs."""
 
     database: Database
     days: float | None = None
 
     async def forget(self) -> bool:
-        """Forget one batch; tell whether there may be more.
+        """Forget one batch of each; tell whether there may be more.
 
         Raises:
             DatabaseUnavailable: the database cannot be reached, or does not answer in time.
         """
+        async with self.database.working() as work:
+            more = await work.old_keys.forget(most=AT_ONCE) == AT_ONCE
         if self.days is None:
-            return False
+            return more
         async with self.database.working() as work:
             gone = await work.old_forecasts.forget(days=self.days, most=AT_ONCE)
         if gone.forecasts or gone.events:
             get_logger().info("old_forecasts_forgotten", forecasts=gone.forecasts, events=gone.events)
-        return AT_ONCE in {gone.forecasts, gone.events}
+        return more or AT_ONCE in {gone.forecasts, gone.events}

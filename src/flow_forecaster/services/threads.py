@@ -44,8 +44,8 @@ class Threads:
     """Does work on threads of its own, of each tenant in turn; work of a tenant alone has all of them.
 
     Brief work of a tenant that waits is done in one turn, and wakes no second thread during such a turn: to wake it and
-    the one who waits then costs all of it one time. What nobody waits for any longer is not begun. Up to `most_waiting` long ones of a tenant wait, or `LONG_PLACES`
-    times as many brief ones.
+    the one who waits then costs all of it one time. What nobody waits for any longer is not begun. Up to `most_waiting`
+    long ones of a tenant wait, or `LONG_PLACES` times as many brief ones.
     """
 
     def __init__(self, threads: int, *, most_waiting: int, name: str, turn_seconds: float = TURN_SECONDS) -> None:

@@ -15,6 +15,7 @@ from flow_forecaster.errors import DatabaseUnavailable, ServiceError
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.deliveries import DeliveryClaim
 from flow_forecaster.services.addresses import AddressPolicy, is_loopback, networks_of
+from flow_forecaster.services.admission import FirstKey
 from flow_forecaster.services.deliveries import Deliveries
 from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.metrics import Metrics
@@ -101,17 +102,16 @@ async def delivering(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchfulCourier:
-    """Asks at each message whether there are keys, which shut the way to loopback."""
+    """Asks before each message whether there are keys, which shut the way to loopback within some seconds."""
 
-    database: Database
+    first_key: FirstKey
     with_keys: Courier
     without_keys: Courier
 
     async def post(self, message: Message) -> Answer:
         """Post a message."""
         try:
-            async with self.database.admitting() as admission:
-                are_there = await admission.keys.are_there_any()
+            are_there = await self.first_key.is_there()
         except DatabaseUnavailable:
             are_there = True  # as the gate has it: who does not know lets nobody through
         return await (self.with_keys if are_there else self.without_keys).post(message)
@@ -128,7 +128,8 @@ def _courier(database: Database, policy: AddressPolicy, resolver: SystemResolver
     )
     if not policy.loopback_without_keys:
         return with_keys
-    return WatchfulCourier(database=database, with_keys=with_keys, without_keys=without_keys)
+    first_key = FirstKey(database=database, clock=time.monotonic)
+    return WatchfulCourier(first_key=first_key, with_keys=with_keys, without_keys=without_keys)
 
 
 def policy_of(settings: Settings) -> AddressPolicy:

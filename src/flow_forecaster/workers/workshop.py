@@ -13,7 +13,7 @@ from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.services.computing import Computer
-from flow_forecaster.services.holding import Terms
+from flow_forecaster.services.holding import Terms, Truce
 from flow_forecaster.services.jobs import Jobs
 from flow_forecaster.services.kernels import make_ready
 from flow_forecaster.services.metrics import Metrics
@@ -86,6 +86,7 @@ class Workshop:
                 metrics=metrics,
                 tracer=tracer,
                 places=asyncio.Semaphore(settings.slots),
+                truce=Truce(is_new=True),
             ),
             readiness=Readiness(database=database),
             retention=Retention(database=database, days=settings.retention_days),

@@ -1,0 +1,28 @@
+"""What waits for each receiver, and what is under way, found by an index however much waits."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+PENDING = sa.text("status = 'pending'")
+UNDER_WAY = sa.text("status = 'pending' AND lease_expires_at IS NOT NULL")
+
+
+def upgrade() -> None:
+    _index("ix_webhook_deliveries_waiting", ["endpoint_id", "lane", "due_at", "id"], PENDING)
+    _index("ix_webhook_deliveries_lease", ["lease_expires_at"], UNDER_WAY)
+    op.drop_index("ix_webhook_deliveries_due", "webhook_deliveries")
+
+
+def downgrade() -> None:
+    _index("ix_webhook_deliveries_due", ["due_at"], PENDING)
+    op.drop_index("ix_webhook_deliveries_lease", "webhook_deliveries")
+    op.drop_index("ix_webhook_deliveries_waiting", "webhook_deliveries")
+
+
+def _index(name: str, columns: list[str], where: sa.TextClause) -> None:
+    op.create_index(name, "webhook_deliveries", columns, sqlite_where=where, postgresql_where=where)
