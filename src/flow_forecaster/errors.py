@@ -14,6 +14,7 @@ ServiceError
 ├── DeliveryNotFound
 ├── EndpointDisabled
 ├── TooManyEndpoints
+├── SecretsOverlap
 ├── ForecastNotFound
 ├── KeyInFlight
 ├── KeyReused
@@ -158,6 +159,16 @@ class TooManyEndpoints(ServiceError):
 
     code = "too_many_endpoints"
     detail = "There are 20 webhook endpoints already; delete one first."
+
+
+class SecretsOverlap(ServiceError):
+    """A secret that was rotated signs for a while yet, as its owner was promised."""
+
+    code = "secrets_overlap"
+    detail = (
+        "The secret before this one signs until previous_secret_expires_at of the endpoint; "
+        "rotate after that, or with overlap_hours 0, which ends both."
+    )
 
 
 class KeyInFlight(ServiceError):

@@ -141,6 +141,9 @@ async def test_after_a_rotation_both_secrets_verify_and_after_one_without_overla
         headers, sent = (await arrived(listening))[0]
         for secret in (made["secret"], second):
             Webhook(secret).verify(sent, headers)
+        told = problem(await client.post(rotate, json={"overlap_hours": 1}), 409, "secrets_overlap")
+        assert "previous_secret_expires_at" in told["detail"]
+        assert (await client.get(f"{ENDPOINTS}/{made['id']}")).json()["previous_secret_expires_at"] is not None
         third = (await client.post(rotate, json={"overlap_hours": 0})).json()["secret"]
         await client.post(f"{ENDPOINTS}/{made['id']}/test")
         headers, sent = (await arrived(listening, 2))[1]

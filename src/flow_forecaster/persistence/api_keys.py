@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, case, func, insert, or_, select, type_coer
 
 from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.steadiness import Statements
-from flow_forecaster.persistence.tables import ApiKeyRow, Moment, TenantRow
+from flow_forecaster.persistence.tables import ApiKeyRow, Moment
+from flow_forecaster.persistence.tenants import turn_to_make
 
 _SHOWN = (
     ApiKeyRow.id,
@@ -81,9 +82,7 @@ class KeyRepository:
 
     async def living(self) -> int:
         """Count the keys that have not ended, once it is our turn to make one: it lasts for the transaction."""
-        # Waits for those who make keys, not for those whose new rows refer to the tenant. On SQLite one writes anyway.
-        turn = select(TenantRow.id).where(TenantRow.id == self._tenant_id).with_for_update(key_share=True)
-        await self._connection.execute(turn)
+        await self._connection.execute(turn_to_make(self._tenant_id))
         lasts = or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > now())
         mine = ApiKeyRow.tenant_id == self._tenant_id, ApiKeyRow.revoked_at.is_(None), lasts
         return int((await self._connection.execute(select(func.count()).where(*mine))).scalar_one())

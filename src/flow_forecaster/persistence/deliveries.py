@@ -137,6 +137,7 @@ class DeliveryRepository:
             await self._lock_endpoint(claim)
         ended = {"finished_at": None if again_after is not None else now(), "status": status}
         values = {"tries": claim.tries + 1, "due_at": Later(again_after or 0.0), "lease_expires_at": None} | ended
+        values["url"] = claim.url
         if (await self._connection.execute(_held(claim).values(**values))).rowcount == 0:
             return False
         attempt = {

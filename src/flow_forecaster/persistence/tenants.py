@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, union_all
+from sqlalchemy import Select, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from flow_forecaster.persistence.identifiers import new_id
@@ -22,6 +22,14 @@ class Tenant:
 
     id: UUID
     name: str
+
+
+def turn_to_make(tenant_id: UUID) -> Select[UUID]:
+    """Wait for those who make something of which a tenant may have only so many, for the length of the transaction.
+
+    Not for those whose new rows refer to the tenant. On SQLite one writes at a time anyway.
+    """
+    return select(TenantRow.id).where(TenantRow.id == tenant_id).with_for_update(key_share=True)
 
 
 class TenantRepository:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, String, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -17,7 +17,8 @@ from flow_forecaster.persistence.clock import Later, now
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.steadiness import Statements
-from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, EndpointRow, EventRow
+from flow_forecaster.persistence.tenants import turn_to_make
+from flow_forecaster.persistence.webhook_tables import AttemptRow, DeliveryRow, EndpointRow, EventRow, is_pending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,9 @@ class AttemptRecord:
     ended_at: datetime
 
 
+_NEXT = func.coalesce(EndpointRow.url, DeliveryRow.url)
+_GOES_TO = case((is_pending(DeliveryRow), _NEXT), else_=DeliveryRow.url).label("url")
+"""Where the next attempt will be made, or the last one was."""
 _ENDPOINT = (
     *(EndpointRow.id, EndpointRow.url, EndpointRow.events, EndpointRow.description, EndpointRow.enabled),
     *(EndpointRow.disabled_reason, EndpointRow.disabled_at, EndpointRow.failing_since),
@@ -90,13 +94,20 @@ _ENDPOINT = (
 )
 _DELIVERY = (
     *(DeliveryRow.id, DeliveryRow.endpoint_id, DeliveryRow.event_id, EventRow.type.label("event_type")),
-    *(EventRow.subject_id, DeliveryRow.url, DeliveryRow.status, DeliveryRow.tries, DeliveryRow.due_at),
+    *(EventRow.subject_id, _GOES_TO, DeliveryRow.status, DeliveryRow.tries, DeliveryRow.due_at),
     *(DeliveryRow.created_at, DeliveryRow.finished_at),
 )
 _ATTEMPT = (
     *(AttemptRow.status_code, AttemptRow.error, AttemptRow.detail, AttemptRow.answer, AttemptRow.seconds),
     AttemptRow.ended_at,
 )
+
+
+_DISABLED: dict[str, Any] = {
+    "enabled": False,
+    "disabled_reason": case((EndpointRow.enabled, "by_owner"), else_=EndpointRow.disabled_reason),
+    "disabled_at": case((EndpointRow.enabled, now()), else_=EndpointRow.disabled_at),
+}
 
 
 class Turn(FunctionElement[str]):
@@ -160,7 +171,8 @@ class WebhookRepository:
         return _endpoint(found.one())
 
     async def count(self) -> int:
-        """Count the endpoints that have a URL."""
+        """Count the endpoints that have a URL, once it is our turn to make one: it lasts for the transaction."""
+        await self._connection.execute(turn_to_make(self._tenant_id))
         query = select(func.count()).where(EndpointRow.tenant_id == self._tenant_id, EndpointRow.url.is_not(None))
         return int((await self._connection.execute(query)).scalar_one())
 
@@ -192,19 +204,20 @@ class WebhookRepository:
         if values.get("enabled") is True:
             values |= {"disabled_reason": None, "disabled_at": None, "failing_since": None}
         if values.get("enabled") is False:
-            values |= {
-                "disabled_reason": case((EndpointRow.enabled, "by_owner"), else_=EndpointRow.disabled_reason),
-                "disabled_at": case((EndpointRow.enabled, now()), else_=EndpointRow.disabled_at),
-            }
+            values |= _DISABLED
         changed = update(EndpointRow).where(*self._mine(endpoint_id)).values(**values).returning(*_ENDPOINT)
         row = (await self._connection.execute(changed)).one_or_none()
         return None if row is None else _endpoint(row)
 
     async def rotate(self, endpoint_id: UUID, salt: Salt, *, overlap_seconds: float) -> EndpointRecord | None:
-        """Give an endpoint another secret; the one it had signs too, for the overlap."""
+        """Give an endpoint another secret; the one it had signs too, for the overlap.
+
+        None if there is no such endpoint, or its overlap lasts and there is to be another one.
+        """
+        is_over = or_(EndpointRow.previous_expires_at.is_(None), EndpointRow.previous_expires_at <= now())
         rotated = (
             update(EndpointRow)
-            .where(*self._mine(endpoint_id))
+            .where(*self._mine(endpoint_id), *(() if overlap_seconds == 0 else (is_over,)))
             .values(
                 key_name=salt.key_name,
                 salt=salt.salt,
@@ -217,16 +230,33 @@ class WebhookRepository:
         row = (await self._connection.execute(rotated)).one_or_none()
         return None if row is None else _endpoint(row)
 
-    async def delete(self, endpoint_id: UUID) -> bool:
-        """Forget an endpoint with its deliveries, and with the events that nobody else was told of."""
+    async def forget(self, endpoint_id: UUID, *, most: int) -> bool | None:
+        """Forget so many deliveries to an endpoint, and the events that nobody else was told of; with the last it goes.
+
+        Tells whether it is still there, disabled if it has a URL, with deliveries to forget; None if there is none.
+        """
         await self._connection.execute(select(ForgettingTurn()))
-        gone = await self._connection.execute(delete(EndpointRow).where(*self._mine(endpoint_id)))
-        if gone.rowcount == 0:
+        mine = select(EndpointRow.id).where(*self._mine(endpoint_id)).with_for_update()
+        if (await self._connection.execute(mine)).one_or_none() is None:
+            return None
+        gone = await self._forget_deliveries(endpoint_id, most)
+        if gone < most:
+            await self._connection.execute(delete(EndpointRow).where(*self._mine(endpoint_id)))
             return False
-        told = select(DeliveryRow.id).where(DeliveryRow.event_id == EventRow.id).exists()
-        untold = EventRow.tenant_id == self._tenant_id, EventRow.spread, ~told
-        await self._connection.execute(delete(EventRow).where(*untold))
+        with_url = update(EndpointRow).where(*self._mine(endpoint_id), EndpointRow.url.is_not(None))
+        await self._connection.execute(with_url.values(_DISABLED))
         return True
+
+    async def _forget_deliveries(self, endpoint_id: UUID, most: int) -> int:
+        mine = DeliveryRow.tenant_id == self._tenant_id, DeliveryRow.endpoint_id == endpoint_id
+        query = select(DeliveryRow.id, DeliveryRow.event_id).where(*mine).order_by(DeliveryRow.id).limit(most)
+        found = list(await self._connection.execute(query))
+        gone = delete(DeliveryRow).where(DeliveryRow.id.in_([row.id for row in found]))
+        await self._connection.execute(gone)
+        told = select(DeliveryRow.id).where(DeliveryRow.event_id == EventRow.id).exists()
+        events = EventRow.tenant_id == self._tenant_id, EventRow.id.in_([row.event_id for row in found])
+        await self._connection.execute(delete(EventRow).where(*events, ~told))
+        return len(found)
 
     async def add_test(self, endpoint: EndpointRecord, *, lane: str, origin: Origin = UNKNOWN) -> DeliveryRecord:
         """Note a test event, and its delivery to one endpoint."""
@@ -246,8 +276,7 @@ class WebhookRepository:
         self, endpoint_id: UUID, *, limit: int, before: UUID | None, status: str | None
     ) -> list[DeliveryRecord]:
         """List deliveries to an endpoint, newest first, from after `before` on."""
-        query = select(*_DELIVERY).join(EventRow, EventRow.id == DeliveryRow.event_id)
-        query = query.where(DeliveryRow.tenant_id == self._tenant_id, DeliveryRow.endpoint_id == endpoint_id)
+        query = _told().where(DeliveryRow.tenant_id == self._tenant_id, DeliveryRow.endpoint_id == endpoint_id)
         query = query.order_by(DeliveryRow.id.desc()).limit(limit)
         if before is not None:
             query = query.where(DeliveryRow.id < before)
@@ -257,8 +286,7 @@ class WebhookRepository:
 
     async def delivery(self, endpoint_id: UUID, delivery_id: UUID) -> DeliveryRecord | None:
         """Find a delivery."""
-        query = select(*_DELIVERY).join(EventRow, EventRow.id == DeliveryRow.event_id)
-        query = query.where(*self._our_delivery(endpoint_id, delivery_id))
+        query = _told().where(*self._our_delivery(endpoint_id, delivery_id))
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _delivery(row)
 
@@ -281,6 +309,11 @@ class WebhookRepository:
     def _our_delivery(self, endpoint_id: UUID, delivery_id: UUID) -> tuple[ColumnElement[bool], ...]:
         of_ours = DeliveryRow.tenant_id == self._tenant_id
         return of_ours, DeliveryRow.endpoint_id == endpoint_id, DeliveryRow.id == delivery_id
+
+
+def _told() -> Select[Any]:
+    query = select(*_DELIVERY).join(EventRow, EventRow.id == DeliveryRow.event_id)
+    return query.join(EndpointRow, EndpointRow.id == DeliveryRow.endpoint_id)
 
 
 def _endpoint(row: Any) -> EndpointRecord:

@@ -76,13 +76,16 @@ async def page(caller: CallerDep, query: Annotated[PageQuery, Query()], webhooks
     "/callbacks/rotate-secret",
     operation_id="rotateCallbackSecret",
     summary="Get a secret for callbacks",
-    responses=INVALID | DATABASE_DOWN,
+    responses=CONFLICT | INVALID | DATABASE_DOWN,
     openapi_extra=_WRITE,
 )
 async def rotate_callbacks(
     caller: CallerDep, request: Rotated, webhooks: WebhooksDep, response: Response
 ) -> WebhookEndpointWithSecret:
-    """Get a secret for what is sent to the `callback_url` of requests; the one before signs, too, for the overlap."""
+    """Get a secret for what is sent to the `callback_url` of requests; the one before signs, too, for the overlap.
+
+    While an overlap lasts there is no other one; without an overlap, all secrets of before end at once.
+    """
     return _told(await webhooks.rotate_callbacks(caller, overlap_hours=request.overlap_hours), response)
 
 
@@ -119,7 +122,10 @@ async def change(caller: CallerDep, endpoint_id: UUID, request: Changed, webhook
     openapi_extra=_WRITE,
 )
 async def delete(caller: CallerDep, endpoint_id: UUID, webhooks: WebhooksDep) -> None:
-    """Forget an endpoint with its deliveries; what was not sent yet is not sent any more."""
+    """Forget an endpoint with its deliveries; what was not sent yet is not sent any more.
+
+    The one that stands for callbacks goes with its secret, too; the next callback makes another one.
+    """
     await webhooks.delete(caller, endpoint_id)
 
 
@@ -127,13 +133,16 @@ async def delete(caller: CallerDep, endpoint_id: UUID, webhooks: WebhooksDep) ->
     "/{endpoint_id}/rotate-secret",
     operation_id="rotateWebhookSecret",
     summary="Give an endpoint another secret",
-    responses=_FOUND,
+    responses=CONFLICT | _FOUND,
     openapi_extra=_WRITE,
 )
 async def rotate(
     caller: CallerDep, endpoint_id: UUID, request: Rotated, webhooks: WebhooksDep, response: Response
 ) -> WebhookEndpointWithSecret:
-    """Give an endpoint another secret. Messages carry the signatures of both for the overlap."""
+    """Give an endpoint another secret. Messages carry the signatures of both for the overlap.
+
+    While an overlap lasts there is no other one; without an overlap, all secrets of before end at once.
+    """
     return _told(await webhooks.rotate(caller, endpoint_id, overlap_hours=request.overlap_hours), response)
 
 

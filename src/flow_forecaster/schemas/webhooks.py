@@ -117,7 +117,7 @@ class WebhookDelivery(Response):
     message_id: str = Field(description="The header webhook-id: the same at every attempt.")
     event: str = Field(description="What it tells of. The list of events may grow.")
     subject_id: UUID = Field(description="The forecast, or the endpoint, that it tells of.")
-    url: str
+    url: str = Field(description="Where the next attempt will be made, or the last one was.")
     status: DeliveryStatus
     tries: int = Field(description="Attempts since it was first sent, or last redelivered.")
     next_attempt_at: datetime | None = Field(description="Null once it has ended.")

@@ -1,12 +1,19 @@
 """Endpoints of webhooks as their owner meets them: make, look, change, rotate, test, see what was delivered."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from uuid import UUID
 
 from flow_forecaster.engine.invalid import InvalidInput
-from flow_forecaster.errors import DeliveryNotFound, EndpointDisabled, EndpointNotFound, TooManyEndpoints
+from flow_forecaster.errors import (
+    DeliveryNotFound,
+    EndpointDisabled,
+    EndpointNotFound,
+    SecretsOverlap,
+    TooManyEndpoints,
+)
 from flow_forecaster.persistence.database import Database, Transaction
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.webhooks import AttemptRecord, DeliveryRecord, EndpointRecord, NewEndpoint, Salt
@@ -19,7 +26,10 @@ from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.targets import InvalidTarget, Target, parse_target
 
 MOST_ENDPOINTS = 20
+FORGOTTEN_AT_ONCE = 500
+"""Deliveries of a batch: a transaction of some milliseconds."""
 _SECONDS_AN_HOUR = 3_600.0
+_PAUSE_SECONDS = 0.02  # between batches, in which whoever waits for SQLite's write lock finds it free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,42 +102,53 @@ class Webhooks:
         return changed or endpoint
 
     async def delete(self, caller: Caller, endpoint_id: UUID) -> None:
-        """Forget an endpoint with its deliveries.
+        """Forget an endpoint with its deliveries, some at a time; whoever is cut short may ask again for the rest.
 
         Raises:
             EndpointNotFound: there is none with this id.
         """
+        there = await self._forget_some(caller, endpoint_id)
+        if there is None:
+            raise EndpointNotFound
+        while there:
+            await asyncio.sleep(_PAUSE_SECONDS)
+            there = await self._forget_some(caller, endpoint_id)
+
+    async def _forget_some(self, caller: Caller, endpoint_id: UUID) -> bool | None:
         async with self.database.writing(caller.tenant_id) as transaction:
-            if not await transaction.webhooks.delete(endpoint_id):
-                raise EndpointNotFound
+            return await transaction.webhooks.forget(endpoint_id, most=FORGOTTEN_AT_ONCE)
 
     async def rotate(self, caller: Caller, endpoint_id: UUID, *, overlap_hours: float) -> EndpointSecret:
         """Give an endpoint another secret; messages carry the signatures of both for the overlap.
 
         Raises:
             EndpointNotFound: there is none with this id.
+            SecretsOverlap: an overlap lasts, and there is to be another one.
         """
-        salt = self.keyring.new_salt()
         async with self.database.writing(caller.tenant_id) as transaction:
-            rotated = await transaction.webhooks.rotate(
-                endpoint_id, salt, overlap_seconds=overlap_hours * _SECONDS_AN_HOUR
-            )
-        if rotated is None:
-            raise EndpointNotFound
-        return self._told(rotated, salt)
+            return await self._rotated(transaction, endpoint_id, overlap_hours)
 
     async def rotate_callbacks(self, caller: Caller, *, overlap_hours: float) -> EndpointSecret:
-        """Give the callbacks of the tenant a secret, or another one."""
-        salt = self.keyring.new_salt()
+        """Give the callbacks of the tenant a secret, or another one.
+
+        Raises:
+            SecretsOverlap: an overlap lasts, and there is to be another one.
+        """
         async with self.database.writing(caller.tenant_id) as transaction:
             there = await transaction.webhooks.callbacks()
             if there is None:
+                salt = self.keyring.new_salt()
                 new = NewEndpoint(url=None, events=(), description="Callbacks", salt=salt)
                 return self._told(await transaction.webhooks.add(new), salt)
-            rotated = await transaction.webhooks.rotate(
-                there.id, salt, overlap_seconds=overlap_hours * _SECONDS_AN_HOUR
-            )
-        return self._told(rotated or there, salt)
+            return await self._rotated(transaction, there.id, overlap_hours)
+
+    async def _rotated(self, transaction: Transaction, endpoint_id: UUID, overlap_hours: float) -> EndpointSecret:
+        salt, seconds = self.keyring.new_salt(), overlap_hours * _SECONDS_AN_HOUR
+        rotated = await transaction.webhooks.rotate(endpoint_id, salt, overlap_seconds=seconds)
+        if rotated is None:
+            await _found(transaction, endpoint_id)
+            raise SecretsOverlap
+        return self._told(rotated, salt)
 
     async def test(self, caller: Caller, endpoint_id: UUID, *, origin: Origin = UNKNOWN) -> DeliveryRecord:
         """Send a test event to an endpoint.
