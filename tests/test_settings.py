@@ -65,6 +65,7 @@ BAD: dict[str, list[str]] = {
     "lease_seconds": ["0.5", "3601", "nan", "long"],
     "heartbeat_seconds": ["0", "0.09", "601", "nan", "often"],
     "max_attempts": ["0", "101", "never"],
+    "max_waiting": ["0", "-1", "100001", "1.5"],
     "max_streams": ["0", "100001", "many"],
     "log_level": ["loud", "", "INFO "],
     "rate_failures": ["-1", "nan", "1e10"],

@@ -9,6 +9,7 @@ ServiceError
 ├── TooManyApiKeys
 ├── RateLimited
 ├── QueueFull
+├── TooManyAtOnce
 ├── EndpointNotFound
 ├── DeliveryNotFound
 ├── EndpointDisabled
@@ -116,6 +117,13 @@ class QueueFull(ServiceError):
 
     code = "queue_full"
     detail = "Too many forecasts wait or run already; nothing was stored. Try again when some have finished."
+
+
+class TooManyAtOnce(ServiceError):
+    """As many computations of a tenant wait for a thread as may."""
+
+    code = "too_many_at_once"
+    detail = "Too much is being computed for you already; try again when some of it is done."
 
 
 class ForecastNotFound(ServiceError):

@@ -117,6 +117,10 @@ class Settings(BaseSettings):
     max_unfinished: Annotated[
         int, Field(ge=1, le=10_000_000, description="Forecasts of one tenant that may wait or run at once.")
     ] = 10_000
+    max_waiting: Annotated[
+        int,
+        Field(ge=1, le=100_000, description="Small forecasts of one tenant that may wait for a thread of a process."),
+    ] = 32
     max_streams: Annotated[
         int, Field(ge=1, le=100_000, description="Event streams and waiting requests that a process keeps open.")
     ] = 1_000

@@ -14,7 +14,7 @@ from servers.postgres import PostgresServer, running_postgres
 @pytest.fixture
 def computer(kernel_cache: object) -> Iterator[Computer]:
     """Threads to compute on."""
-    computer = Computer(threads=1, slots=4, patience_seconds=60.0)
+    computer = Computer(threads=1, slots=4, most_waiting=32, patience_seconds=60.0)
     yield computer
     computer.close()
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flow_forecaster.engine.simulation import Stopped
+from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.services.catalogue import Job
 from flow_forecaster.services.computing import SLIGHT_DRAWS, TINY_DRAWS, Computer, TookTooLong, Vigil
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("kernel_cache")
 
 async def test_a_small_computation_never_blocks_the_loop(computer: Computer) -> None:
     job = a_job(trials=BRIEF)
-    assert await _ticks_during(computer.small(job)) >= 5
+    assert await _ticks_during(computer.small(OPEN_TENANT, job)) >= 5
 
 
 async def test_a_large_computation_never_blocks_the_loop(computer: Computer) -> None:
@@ -33,8 +34,8 @@ async def test_large_and_small_give_the_same_bytes_on_any_number_of_threads() ->
     job = a_job(trials=BRIEF)
     answers = [answer_of(job)]
     for threads in (1, 2, 3):
-        computer = Computer(threads=threads, slots=1, patience_seconds=60.0)
-        answers += [await computer.large(job, Vigil()), await computer.small(a_job(trials=BRIEF))]
+        computer = Computer(threads=threads, slots=1, most_waiting=32, patience_seconds=60.0)
+        answers += [await computer.large(job, Vigil()), await computer.small(OPEN_TENANT, a_job(trials=BRIEF))]
         computer.close()
     assert set(answers) == {answers[0]}
 
@@ -54,7 +55,7 @@ async def test_the_share_done_grows_until_all_is_done(computer: Computer) -> Non
 
 @pytest.mark.parametrize("threads", [1, 2])
 async def test_a_computation_that_is_no_longer_wanted_ends_within_a_chunk(threads: int) -> None:
-    computer, vigil = Computer(threads=threads, slots=1, patience_seconds=60.0), Vigil()
+    computer, vigil = Computer(threads=threads, slots=1, most_waiting=32, patience_seconds=60.0), Vigil()
     computing = asyncio.create_task(computer.large(a_job(trials=ENDLESS), vigil))
     await until(partial(_under_way, vigil))
     vigil.stop.set()
@@ -65,18 +66,18 @@ async def test_a_computation_that_is_no_longer_wanted_ends_within_a_chunk(thread
 
 
 async def test_a_small_computation_that_is_not_small_ends_within_a_chunk() -> None:
-    computer = Computer(threads=1, slots=1, patience_seconds=0.01)
+    computer = Computer(threads=1, slots=1, most_waiting=32, patience_seconds=0.01)
     with pytest.raises(TookTooLong):
-        await asyncio.wait_for(computer.small(a_job(trials=ENDLESS)), 20)
+        await asyncio.wait_for(computer.small(OPEN_TENANT, a_job(trials=ENDLESS)), 20)
     assert await computer.large(a_job(trials=BRIEF), Vigil()) == answer_of(a_job(trials=BRIEF))
     computer.close()
 
 
 async def test_small_computations_wait_for_no_large_one() -> None:
-    computer, vigil = Computer(threads=1, slots=1, patience_seconds=60.0), Vigil()
+    computer, vigil = Computer(threads=1, slots=1, most_waiting=32, patience_seconds=60.0), Vigil()
     large = asyncio.create_task(computer.large(a_job(trials=ENDLESS), vigil))
     await until(partial(_under_way, vigil))
-    assert await asyncio.wait_for(computer.small(a_job(trials=100)), 20) == answer_of(a_job(trials=100))
+    assert await asyncio.wait_for(computer.small(OPEN_TENANT, a_job(trials=100)), 20) == answer_of(a_job(trials=100))
     assert not large.done()
     vigil.stop.set()
     with pytest.raises(Stopped):
@@ -87,14 +88,14 @@ async def test_small_computations_wait_for_no_large_one() -> None:
 async def test_tiny_computations_go_together_and_each_gets_its_own_answer(computer: Computer) -> None:
     jobs = [a_tiny_job(seed=seed) for seed in range(20)]
     assert all(SLIGHT_DRAWS < job.cost <= TINY_DRAWS for job in jobs)
-    assert await asyncio.gather(*map(computer.small, jobs)) == [answer_of(job) for job in jobs]
-    assert await computer.small(jobs[0]) == answer_of(jobs[0])
+    assert await asyncio.gather(*map(partial(computer.small, OPEN_TENANT), jobs)) == [answer_of(job) for job in jobs]
+    assert await computer.small(OPEN_TENANT, jobs[0]) == answer_of(jobs[0])
 
 
 async def test_a_slight_computation_wakes_no_thread(computer: Computer) -> None:
     job, before = a_job(trials=10), set(threading.enumerate())
     assert job.cost <= SLIGHT_DRAWS
-    assert await computer.small(job) == answer_of(job)
+    assert await computer.small(OPEN_TENANT, job) == answer_of(job)
     assert set(threading.enumerate()) <= before
 
 
@@ -102,19 +103,21 @@ async def test_what_is_not_plain_goes_to_a_thread_however_few_its_draws(computer
     scope = {"items": {"low": 1, "high": 3}}
     job, before = a_job(trials=1, scope=scope), set(threading.enumerate())
     assert job.cost <= SLIGHT_DRAWS
-    assert await computer.small(job) == answer_of(job)
+    assert await computer.small(OPEN_TENANT, job) == answer_of(job)
     assert set(threading.enumerate()) - before
 
 
 async def test_a_tiny_computation_that_fails_leaves_those_beside_it_alone(computer: Computer) -> None:
     job = a_tiny_job()
     broken = replace(job, kind=replace(job.kind, present=_fail))
-    good, bad, last = await asyncio.gather(*map(computer.small, (job, broken, job)), return_exceptions=True)
+    good, bad, last = await asyncio.gather(
+        *map(partial(computer.small, OPEN_TENANT), (job, broken, job)), return_exceptions=True
+    )
     assert (good, str(bad), last) == (answer_of(job), "broken", answer_of(job))
 
 
 async def test_a_tiny_computation_whose_asker_left_leaves_those_beside_it_alone(computer: Computer) -> None:
-    asked = [asyncio.create_task(computer.small(a_tiny_job(seed=seed))) for seed in range(3)]
+    asked = [asyncio.create_task(computer.small(OPEN_TENANT, a_tiny_job(seed=seed))) for seed in range(3)]
     await asyncio.sleep(0)
     asked[1].cancel()
     answers = await asyncio.gather(*asked, return_exceptions=True)
@@ -123,11 +126,11 @@ async def test_a_tiny_computation_whose_asker_left_leaves_those_beside_it_alone(
 
 
 async def test_nobody_waits_for_a_computer_that_was_closed() -> None:
-    computer = Computer(threads=1, slots=1, patience_seconds=60.0)
-    busy = asyncio.create_task(computer.small(a_job(trials=BRIEF)))
-    tiny = asyncio.create_task(computer.small(a_tiny_job()))
+    computer = Computer(threads=1, slots=1, most_waiting=32, patience_seconds=60.0)
+    busy = asyncio.create_task(computer.small(OPEN_TENANT, a_job(trials=BRIEF)))
+    tiny = asyncio.create_task(computer.small(OPEN_TENANT, a_tiny_job()))
     await asyncio.sleep(0.01)
-    late = asyncio.create_task(computer.small(a_tiny_job()))
+    late = asyncio.create_task(computer.small(OPEN_TENANT, a_tiny_job()))
     await asyncio.sleep(0)
     computer.close()
     with pytest.raises(asyncio.CancelledError):
@@ -138,7 +141,7 @@ async def test_nobody_waits_for_a_computer_that_was_closed() -> None:
 
 
 async def test_as_many_computations_run_at_once_as_there_are_slots() -> None:
-    computer = Computer(threads=1, slots=2, patience_seconds=60.0)
+    computer = Computer(threads=1, slots=2, most_waiting=32, patience_seconds=60.0)
     vigils = [Vigil() for _ in range(3)]
     running = [asyncio.create_task(computer.large(a_job(trials=ENDLESS), vigil)) for vigil in vigils]
     await until(partial(_under_way, vigils[0], vigils[1]))
@@ -154,7 +157,7 @@ async def test_as_many_computations_run_at_once_as_there_are_slots() -> None:
 
 async def test_computations_run_on_threads_of_their_own_and_leave_none_behind() -> None:
     before = set(threading.enumerate())
-    computer = Computer(threads=2, slots=2, patience_seconds=60.0)
+    computer = Computer(threads=2, slots=2, most_waiting=32, patience_seconds=60.0)
     await computer.large(a_job(trials=BRIEF), Vigil())
     started = set(threading.enumerate()) - before
     assert started

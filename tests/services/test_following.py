@@ -44,7 +44,7 @@ def following(watcher: Watcher) -> Following:
     database = watcher.database
     forecasts = Forecasts(
         database=database,
-        computer=Computer(threads=1, slots=1, patience_seconds=1.0),
+        computer=Computer(threads=1, slots=1, most_waiting=32, patience_seconds=1.0),
         readiness=Readiness(database=database),
         doorbell=CuriousBell(database=database),
         clock=FixedClock(),

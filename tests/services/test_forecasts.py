@@ -4,6 +4,7 @@ import asyncio
 import base64
 import threading
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,17 @@ from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
 from flow_forecaster.services.readiness import Readiness
 from persistence.rows import AN_HOUR, claim, count, row_of, unreachable
 from services import asking
-from services.asking import DICE, ENDLESS, UNMETERED, CuriousBell, FixedClock, LoadedDice, a_job, a_request, answer_of
+from services.asking import (
+    DICE,
+    ENDLESS,
+    UNMETERED,
+    CuriousBell,
+    FixedClock,
+    LoadedDice,
+    a_job,
+    a_request,
+    answer_of,
+)
 
 BAD_CURSORS = [
     *("", "x", "a" * 21, "a" * 23, "!" * 22, "ä" * 22, "a" * 64, "=" * 22, "a a", "\x00" * 22),
@@ -40,6 +51,9 @@ BAD_CURSORS = [
     *("AQEB!AQEBAQEBAQEBAQEBAQ", "AQEBAQEBAQEBAQEBAQEBAQ\n", " AQEBAQEBAQEBAQEBAQEBAQ"),  # 16 bytes, and something else
 ]
 EXACT: dict[str, Any] = {"sampler": {"kind": "bootstrap"}, "method": "exact"}
+
+SMALL: dict[str, Any] = {"trials": 10_000}
+"""Neither slight nor tiny."""
 
 
 @pytest.fixture
@@ -152,11 +166,22 @@ async def test_a_forecast_is_large_when_it_costs_more_than_the_threshold(forecas
 async def test_a_small_forecast_that_takes_too_long_is_left_to_a_worker(
     forecasts: Forecasts, bell: CuriousBell
 ) -> None:
-    hasty = Computer(threads=1, slots=1, patience_seconds=0.001)
+    hasty = Computer(threads=1, slots=1, most_waiting=32, patience_seconds=0.001)
     request = a_request(trials=ENDLESS)
     unlimited = replace(forecasts, computer=hasty, inline_draws=float("inf"))
     record = await unlimited.create(ANYBODY, request, respond_async=False)
     hasty.close()
+    assert (record.status, record.result) == ("queued", None)
+    assert bell.seen == [[(record.id, "queued")]]
+
+
+async def test_a_small_forecast_that_finds_no_place_in_the_line_is_left_to_a_worker(
+    forecasts: Forecasts, bell: CuriousBell
+) -> None:
+    narrow = Computer(threads=1, slots=1, most_waiting=1, patience_seconds=60.0)
+    async with crowded(narrow):
+        record = await replace(forecasts, computer=narrow).create(ANYBODY, a_request(**SMALL), respond_async=False)
+    narrow.close()
     assert (record.status, record.result) == ("queued", None)
     assert bell.seen == [[(record.id, "queued")]]
 
@@ -166,6 +191,33 @@ def metered(forecasts: Forecasts, *, draws: float, **changes: Any) -> tuple[Fore
     buckets = LocalBuckets(clock=lambda: 0.0)
     meter = Meter(buckets=buckets, requests=Rate(name="requests", quota=0.0), draws=Rate(name="draws", quota=draws))
     return replace(forecasts, meter=meter, **changes), replace(ANYBODY, key_id=new_id())
+
+
+async def test_what_finds_neither_a_place_in_the_line_nor_in_the_queue_costs_nothing(forecasts: Forecasts) -> None:
+    narrow, cost = Computer(threads=1, slots=1, most_waiting=1, patience_seconds=60.0), a_job(**SMALL).cost
+    strict, caller = metered(forecasts, draws=2 * cost, most_unfinished=1, computer=narrow)
+    async with crowded(narrow):
+        record = await strict.create(caller, a_request(**SMALL), respond_async=False)
+        for _ in range(3):
+            with pytest.raises(QueueFull):
+                await strict.create(caller, a_request(**SMALL), respond_async=False)
+        await strict.delete(ANYBODY, record.id)
+        assert (await strict.create(caller, a_request(**SMALL), respond_async=False)).status == "queued"
+    narrow.close()
+
+
+@asynccontextmanager
+async def crowded(computer: Computer) -> AsyncIterator[None]:
+    """Keep its thread and the line before it taken by a tenant for the length of a block."""
+    may, job = threading.Event(), a_job(**SMALL)
+    held = replace(job, kind=replace(job.kind, present=lambda *asked: may.wait() and job.kind.present(*asked)))
+    taking = [asyncio.create_task(computer.small(OPEN_TENANT, held)) for _ in range(2)]
+    await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        may.set()
+        await asyncio.gather(*taking)
 
 
 async def test_a_forecast_that_finds_the_queue_full_costs_nothing(forecasts: Forecasts) -> None:

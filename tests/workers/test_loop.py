@@ -41,7 +41,7 @@ class CountingBell:
 @pytest.fixture
 def computer(kernel_cache: Path) -> Iterator[Computer]:
     """Threads to compute on."""
-    computer = Computer(threads=1, slots=4, patience_seconds=60.0)
+    computer = Computer(threads=1, slots=4, most_waiting=32, patience_seconds=60.0)
     yield computer
     computer.close()
 

@@ -161,7 +161,10 @@ async def test_with_the_setting_spans_are_sent_to_where_its_variables_say(monkey
 async def test_that_a_forecast_is_divided_is_no_error_of_its_trace(
     kernel_cache: object, told: InMemorySpanExporter, tracer: OtelTracer
 ) -> None:
-    computer, job = Computer(threads=1, slots=1, patience_seconds=60.0, tracer=tracer), a_job(trials=1_000_000)
+    computer, job = (
+        Computer(threads=1, slots=1, most_waiting=32, patience_seconds=60.0, tracer=tracer),
+        a_job(trials=1_000_000),
+    )
     with pytest.raises(Divided):
         await computer.large(job, Vigil(), Whole(cost=job.cost, range_cost=job.cost / 8, known={}))
     computer.close()

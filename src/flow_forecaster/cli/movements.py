@@ -76,7 +76,7 @@ def compare(wanted: Wanted, *, json: bool) -> None:
 @contextmanager
 def _movements(database: Database) -> Iterator[Movements]:
     settings = Settings()
-    computer = Computer(threads=settings.threads, slots=1, patience_seconds=_PATIENCE_SECONDS)
+    computer = Computer(threads=settings.threads, slots=1, most_waiting=1, patience_seconds=_PATIENCE_SECONDS)
     free = [Rate(name=name, quota=0.0) for name in ("requests", "draws")]
     try:
         yield Movements(

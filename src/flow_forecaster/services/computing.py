@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
 from time import monotonic
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
+from uuid import UUID
 
 from flow_forecaster.engine.division import Counted, Divided, Part, pack
 from flow_forecaster.engine.simulation import Divider, Machine, Stopped
@@ -14,7 +15,7 @@ from flow_forecaster.schemas.base import Response
 from flow_forecaster.schemas.kinds import is_plain
 from flow_forecaster.services.catalogue import Job
 from flow_forecaster.services.metrics import Metrics, Size
-from flow_forecaster.services.together import Together
+from flow_forecaster.services.threads import Threads
 from flow_forecaster.services.tracing import UNTRACED, Attributes, Span, Tracer
 
 T = TypeVar("T")
@@ -22,8 +23,6 @@ TINY_DRAWS = 50_000
 """A job that costs no more takes about a millisecond, little beside what it costs to wake a thread for it."""
 SLIGHT_DRAWS = 1_000
 """A plain job that costs no more takes less time than to wake a thread for it, and about as much as its JSON."""
-_MOST_TOGETHER = 64
-_Asked: TypeAlias = tuple[Job, Machine]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,8 +50,8 @@ class TookTooLong(Stopped):
 class Computer:
     """Computes jobs on its own threads, so that the event loop is never blocked.
 
-    Small jobs and large ones have threads of their own: neither waits for the other. Tiny ones go together, and slight
-    ones are done where they are asked for.
+    Small jobs and large ones have threads of their own: neither waits for the other. Tenants take turns on those of the
+    small ones, tiny ones of a tenant go together, and slight ones are done where they are asked for.
     """
 
     def __init__(
@@ -61,23 +60,29 @@ class Computer:
         threads: int,
         slots: int,
         patience_seconds: float,
+        most_waiting: int,
         metrics: Metrics | None = None,
         tracer: Tracer = UNTRACED,
     ) -> None:
         self._threads, self._patience = threads, patience_seconds
         self._metrics, self._tracer = metrics or Metrics(), tracer
-        self._small = ThreadPoolExecutor(threads, thread_name_prefix="small")
+        self._small = Threads(threads, most_waiting=most_waiting, name="small")
+        self._metrics.watch_line(self._small.waiting)
         self._large = ThreadPoolExecutor(slots, thread_name_prefix="large")
-        self._tiny = Together(self._compute_together, most=_MOST_TOGETHER)
 
-    async def small(self, job: Job) -> str:
-        """Compute a small job, on one thread unless it is slight; return its result as JSON text.
+    def has_room(self, tenant_id: UUID, job: Job) -> bool:
+        """Tell whether a small job of a tenant is computed or may wait for it."""
+        return _is_slight(job) or self._small.has_room(tenant_id, brief=_is_tiny(job))
+
+    async def small(self, tenant_id: UUID, job: Job) -> str:
+        """Compute a small job of a tenant, on one thread unless it is slight; return its result as JSON text.
 
         Raises:
             TookTooLong: it is not done after `patience_seconds`.
+            TooManyAtOnce: as many of this tenant wait as may.
         """
         machine, cost = Machine(watch=_Patience(self._patience).watch), job.cost
-        return await self._counted(self._in_its_place(job, machine), job, "small", cost)
+        return await self._counted(self._in_its_place(tenant_id, job, machine), job, "small", cost)
 
     async def large(self, job: Job, vigil: Vigil, divider: Divider | None = None, draws: float | None = None) -> str:
         """Compute a large job on all threads, in chunks, under a vigil; return its result as JSON text.
@@ -89,7 +94,8 @@ class Computer:
         """
         cost = job.cost if draws is None else draws
         machine = Machine(threads=self._threads, watch=vigil.watch, divider=divider)
-        return await self._counted(self._run(self._large, job, machine), job, "large", cost)
+        computing = asyncio.get_running_loop().run_in_executor(self._large, _result, job, machine)
+        return await self._counted(computing, job, "large", cost)
 
     async def part(self, job: Job, vigil: Vigil, part: Part, *, draws: float) -> bytes:
         """Count a range of the trials of a large job on all threads, under a vigil; return the counts, packed."""
@@ -99,8 +105,8 @@ class Computer:
 
     def close(self) -> None:
         """Let the threads end."""
-        for pool in (self._small, self._large):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._small.close()
+        self._large.shutdown(wait=False, cancel_futures=True)
 
     async def _counted(self, computing: Awaitable[T], job: Job, size: Size, draws: float) -> T:
         said: Attributes = {"forecast.kind": job.kind.name, "forecast.draws": draws}
@@ -112,18 +118,10 @@ class Computer:
         self._metrics.computed(job.kind.name, size, draws=draws, seconds=monotonic() - started)
         return result
 
-    async def _in_its_place(self, job: Job, machine: Machine) -> str:
-        if job.cost <= SLIGHT_DRAWS and is_plain(job.request):  # what else there is to do is in no estimate of draws
+    async def _in_its_place(self, tenant_id: UUID, job: Job, machine: Machine) -> str:
+        if _is_slight(job):
             return _result(job, machine)
-        if job.cost <= TINY_DRAWS:
-            return await self._tiny.ask(None, (job, machine))
-        return await self._run(self._small, job, machine)
-
-    async def _compute_together(self, _: None, asked: list[_Asked]) -> list[str | Exception]:
-        return await asyncio.get_running_loop().run_in_executor(self._small, _outcomes, asked)
-
-    async def _run(self, pool: ThreadPoolExecutor, job: Job, machine: Machine) -> str:
-        return await asyncio.get_running_loop().run_in_executor(pool, _result, job, machine)
+        return await self._small.do(tenant_id, lambda: _result(job, machine), brief=_is_tiny(job))
 
 
 class _Patience:
@@ -136,6 +134,14 @@ class _Patience:
         self._end = self._end or monotonic() + self._seconds
         if share < 1.0 and monotonic() > self._end:
             raise TookTooLong
+
+
+def _is_slight(job: Job) -> bool:
+    return job.cost <= SLIGHT_DRAWS and is_plain(job.request)  # what else there is to do is in no estimate of draws
+
+
+def _is_tiny(job: Job) -> bool:
+    return job.cost <= TINY_DRAWS
 
 
 async def _parted(computing: Awaitable[T], span: Span) -> T | Divided:
@@ -158,14 +164,3 @@ def _part(job: Job, machine: Machine) -> bytes:
     except Counted as counted:
         return pack(counted.counts)
     raise ValueError("The question has no such step.")
-
-
-def _outcomes(asked: list[_Asked]) -> list[str | Exception]:
-    return [_outcome(job, machine) for job, machine in asked]
-
-
-def _outcome(job: Job, machine: Machine) -> str | Exception:
-    try:
-        return _result(job, machine)
-    except Exception as error:  # noqa: BLE001 - whatever it was, it is raised where the job was asked for
-        return error

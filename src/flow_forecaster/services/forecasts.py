@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from uuid import UUID
 
-from flow_forecaster.errors import ForecastNotFound, KeyInFlight, NotReady, QueueFull
+from flow_forecaster.errors import ForecastNotFound, KeyInFlight, NotReady, QueueFull, TooManyAtOnce
 from flow_forecaster.persistence.database import Database, Transaction
 from flow_forecaster.persistence.forecasts import ForecastRecord, NewForecast, SummaryRecord
 from flow_forecaster.persistence.idempotency import Reservation
@@ -52,7 +52,7 @@ class Forecasts:
         held: Reservation | None = None,
         origin: Origin = UNKNOWN,
     ) -> ForecastRecord:
-        """Answer a small request at once; accept a large one for a worker.
+        """Answer a small request at once; accept a large one for a worker, and a small one if too many wait already.
 
         For the idempotency key that is `held`, the answer is kept with the forecast, and so is the `origin`.
 
@@ -73,12 +73,12 @@ class Forecasts:
             request = await Throughputs(database=self.database, clock=self.clock).resolved(caller, request)
         job = await self._prepared(request)
         new = _new(job, origin)
-        if respond_async or job.cost > self.inline_draws:
+        if respond_async or job.cost > self.inline_draws or not self.computer.has_room(caller.tenant_id, job):
             return await self._queue(caller, new, held)
         await self.meter.charge_draws(caller, job.cost)
         try:
-            return await self._store(caller, new, await self.computer.small(job), held)
-        except TookTooLong:
+            return await self._store(caller, new, await self.computer.small(caller.tenant_id, job), held)
+        except (TookTooLong, TooManyAtOnce):
             return await self._accept(caller, new, held)
 
     async def get(self, caller: Caller, forecast_id: UUID) -> ForecastRecord:

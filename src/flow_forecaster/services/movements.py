@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.version import ENGINE_VERSION
-from flow_forecaster.errors import NotReady
+from flow_forecaster.errors import NotReady, TooManyAtOnce
 from flow_forecaster.persistence.database import Database, Transaction
 from flow_forecaster.persistence.forecasts import ForecastRecord
 from flow_forecaster.schemas.actuals import Asked, Stored
@@ -84,6 +84,7 @@ class Movements:
             ForecastNotFound: there is none with this id.
             InvalidInput: one of the two has no answer of this kind, or there is none before it.
             RateLimited: the caller's key has used up its draws for now.
+            TooManyAtOnce: enough of the tenant is being computed already.
             NotReady: the kernels are still being compiled.
         """
         if not self.readiness.kernels:
@@ -115,6 +116,7 @@ class Movements:
         Raises:
             _Refused: it is too large, or the inputs of the two do not go together.
             TookTooLong: it is larger than it looked.
+            TooManyAtOnce: enough of the tenant is being computed already.
         """
         way = _way(before.stored.request, after.stored.request, _common(before, after))
         asked: list[tuple[MovedBy, Asked | None]] = [*way]
@@ -127,14 +129,16 @@ class Movements:
             raise _Refused(
                 "too_large", "To replay them takes more draws than a small forecast may; look at the changes."
             )
+        if not all(self.computer.has_room(caller.tenant_id, job) for job in jobs if job is not None):
+            raise TooManyAtOnce
         await self.meter.charge_draws(caller, cost)
-        told = [None if job is None else await self._answer(job) for job in jobs]
+        told = [None if job is None else await self._answer(caller, job) for job in jobs]
         first = told[0] or before.answers
         answers = [one or after.answers for one in told[1:]]
         return _Replay(first=first, steps=[(name, one) for (name, _), one in zip(asked, answers, strict=True)])
 
-    async def _answer(self, job: Job) -> Answers:
-        result = await self.computer.small(job)
+    async def _answer(self, caller: Caller, job: Job) -> Answers:
+        result = await self.computer.small(caller.tenant_id, job)
         return await asyncio.to_thread(lambda: Answers.of(Stored.of(job.request.model_dump_json(), result)))
 
 

@@ -62,6 +62,7 @@ class Workshop:
         computer = Computer(
             threads=settings.threads,
             slots=settings.slots,
+            most_waiting=settings.max_waiting,
             patience_seconds=settings.inline_seconds,
             metrics=metrics,
             tracer=tracer,

@@ -1,0 +1,102 @@
+"""A tenant that asks for too much at once keeps others waiting for no more than what is being computed already."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from conftest import serving
+from flow_forecaster.settings import Settings
+from persistence.rows import until
+from routers.asking import FORECASTS, body, problem
+from routers.keys import a_key, bearing, keyring, tenant_named
+
+WAITING = 3
+FLOOD = 6
+SLOW = {"method": "monte_carlo", "trials": 20_000_000}
+"""Half a second on one thread."""
+
+
+@pytest.fixture
+async def client(database_url: str, kernel_cache: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a service with one thread, where nothing is too large or takes too long to be answered at once."""
+    settings = Settings(
+        database_url=database_url,
+        kernel_cache_dir=kernel_cache,
+        threads=1,
+        max_waiting=WAITING,
+        inline_draws=1e12,
+        inline_seconds=60.0,
+    )
+    async with serving(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def tenants(database_url: str) -> list[dict[str, str]]:
+    """The headers of two tenants."""
+    async with keyring(database_url) as keys:
+        others = [await tenant_named(keys, name) for name in ("flooding", "other")]
+        return [bearing((await a_key(keys, tenant_id=tenant)).text) for tenant in others]
+
+
+async def waiting(client: httpx2.AsyncClient) -> int:
+    """Read from the metrics how many wait for a thread."""
+    lines = (await client.get("/metrics")).text.splitlines()
+    (told,) = [line for line in lines if line.startswith("flow_forecaster_small_waiting ")]
+    return int(float(told.split()[1]))
+
+
+async def line_is_full(client: httpx2.AsyncClient) -> bool:
+    return await waiting(client) == WAITING
+
+
+async def succeeded(client: httpx2.AsyncClient, location: str, headers: dict[str, str]) -> bool:
+    return bool((await client.get(location, headers=headers)).json()["status"] == "succeeded")
+
+
+async def test_a_flood_of_one_tenant_keeps_another_waiting_for_one_turn(
+    client: httpx2.AsyncClient, tenants: list[dict[str, str]]
+) -> None:
+    flooding, other = tenants
+    answered: list[str] = []
+
+    async def ask(who: str, headers: dict[str, str]) -> httpx2.Response:
+        response = await client.post(FORECASTS, json=body(**SLOW), headers=headers)
+        answered.append(f"{who} {response.status_code}")
+        return response
+
+    flood = [asyncio.create_task(ask("flooding", flooding)) for _ in range(FLOOD)]
+    await until(partial(line_is_full, client))
+    before = answered.count("flooding 201")
+    assert (await ask("other", other)).status_code == 201
+    assert answered[: answered.index("other 201")].count("flooding 201") - before <= 2
+    responses = await asyncio.gather(*flood)
+    at_once = [response for response in responses if response.status_code == 201]
+    queued = [response for response in responses if response.status_code == 202]
+    assert (len(at_once), len(queued)) == (1 + WAITING, FLOOD - 1 - WAITING)
+    for response in queued:
+        await until(partial(succeeded, client, response.headers["Location"], flooding))
+    assert await waiting(client) == 0
+
+
+async def test_a_comparison_that_finds_no_place_in_the_line_is_told_to_come_again(
+    client: httpx2.AsyncClient, tenants: list[dict[str, str]]
+) -> None:
+    flooding, _ = tenants
+    small = body(method="monte_carlo", trials=10_000)
+    earlier, later = [
+        (await client.post(FORECASTS, json=small | changes, headers=flooding)).json()["id"]
+        for changes in ({}, {"scope": {"items": 30}, "start": "2026-11-30"})
+    ]
+    comparison = f"{FORECASTS}/{later}/comparison?with={earlier}"
+    flood = [asyncio.create_task(client.post(FORECASTS, json=body(**SLOW), headers=flooding)) for _ in range(FLOOD)]
+    await until(partial(line_is_full, client))
+    refused = await client.get(comparison, headers=flooding)
+    problem(refused, 429, "too_many_at_once")
+    assert int(refused.headers["Retry-After"]) >= 1
+    await asyncio.gather(*flood)
+    assert (await client.get(comparison, headers=flooding)).status_code == 200
