@@ -106,6 +106,7 @@ def test_iterations_begin_on_their_first_day_before_and_after_it(length: int, an
             assert counted(rows, grid, Window(last=last)) == naive(rows, grid, Window(last=last))
         starts = [grid.first_day(number) for number in range(-5, 6)]
         assert [int(number) for number in grid.periods_at(np.array(starts))] == list(range(-5, 6))
+        assert grid.first_days(np.arange(-5, 6)).tolist() == starts
 
 
 GRIDS = st.builds(

@@ -46,11 +46,15 @@ class Grid:
 
     def first_day(self, number: int) -> Day:
         """Find the first day of a period by its number."""
-        wanted = self._passed(np.array([self._anchor]))[0] + number * self.period.days
-        if self._working is None:
-            return int(wanted)
-        (day,) = self._working.working_days(_EPOCH, np.array([wanted])).astype("datetime64[D]").astype(np.int64)
+        (day,) = self.first_days(np.array([number]))
         return int(day)
+
+    def first_days(self, numbers: Counts) -> Counts:
+        """Find the first days of many periods at once: with a calendar each look costs as much as all of them."""
+        wanted = self._passed(np.array([self._anchor])) + numbers * self.period.days
+        if self._working is None:
+            return wanted
+        return self._working.working_days(_EPOCH, wanted).astype("datetime64[D]").astype(np.int64)
 
     @property
     def _anchor(self) -> Day:

@@ -163,7 +163,7 @@ def flow(items: Items, span: Span, grid: Grid) -> Flow:
         InvalidInput: no whole period, or more than MOST_PERIODS.
     """
     begin, end = _whole(span, grid)
-    first_days = np.array([grid.first_day(number) for number in range(begin, end + 1)], dtype=np.int64)
+    first_days = grid.first_days(np.arange(begin, end + 1))
     edges = np.concatenate((first_days[:1] - 1, first_days[1:] - 1))  # the last day before each period, and of the last
     arrived, begun, gone = (_up_to(days, edges) for days in (items.arrived, items.begun, items.finished))
     return Flow(
