@@ -133,6 +133,17 @@ async def test_a_backlog_makes_no_search_longer(database: Database, depth: str) 
         assert efforts[1] <= 1.2 * efforts[0]
 
 
+async def test_a_tenant_that_has_its_share_makes_no_search_longer_in_however_many_lanes(database: Database) -> None:
+    held = [Waiting(endpoint=0, lane="held", due=-30, lease=LATER, id=new_id()) for _ in range(2)]
+    few, many = (
+        [*held, *(Waiting(endpoint=0, lane=str(lane), due=-30, id=new_id()) for lane in range(number))]
+        for number in (20, 400)
+    )
+    choice = fair(database.engine.dialect.name, Share(tenant=2)).params(limit=64)
+    efforts = [await _effort(database, rows, set(), choice) for rows in (few, many)]
+    assert efforts[1] <= 1.2 * efforts[0]
+
+
 async def test_who_counts_rows_sees_a_search_that_grows(database: Database) -> None:
     """What the test before rests on."""
     everything = select(DeliveryRow.id).order_by(DeliveryRow.url)

@@ -111,6 +111,14 @@ async def test_an_event_that_nobody_was_told_of_yet_is_kept(database: Database) 
     assert await forget(database) == Forgotten(forecasts=0, events=0)
 
 
+async def test_an_event_that_nobody_was_told_of_yet_keeps_no_other(database: Database) -> None:
+    unspread, old = await ended(database, 100), await ended(database, 100)
+    await told(database, unspread, "pending", spread=False)
+    await told(database, old, "delivered")
+    await forget(database)
+    assert await ids(database, EventRow) == {unspread}
+
+
 async def test_an_event_that_is_told_long_after_its_forecast_was_asked_for_is_kept_as_long(database: Database) -> None:
     await told(database, await ended(database, 100, made_days_ago=100), "delivered", days_ago=80)
     assert await forget(database) == Forgotten(forecasts=1, events=0)

@@ -72,7 +72,7 @@ def fair(dialect: str, share: Share) -> Select[Any]:
     In this order, because what waits for a lane that is full must not take the room of its tenant. Whose tenant has
     least under way comes first, then whose lane has: so a backlog waits for itself and for nobody else.
     """
-    due = _heads(dialect, share.lane).subquery("due")
+    due = _heads(dialect, share).subquery("due")
     lanes = _room(due, DeliveryRow.lane, share.lane, (due.c.due_at, due.c.id)).subquery("fitting")
     order = (lanes.c.lane_turn, lanes.c.due_at, lanes.c.id)
     chosen = _room(lanes, DeliveryRow.tenant_id, share.tenant, order).subquery("chosen")
@@ -107,11 +107,13 @@ def longest_due() -> Select[datetime]:
     return select(func.min(_first_due(lanes))).select_from(lanes)
 
 
-def _heads(dialect: str, most: int) -> Select[Any]:
-    """Find what has been due for longest in each lane, at most so many."""
-    lanes, rows = _lanes(), aliased(DeliveryRow)
+def _heads(dialect: str, share: Share) -> Select[Any]:
+    """Find what has been due for longest in each lane, no more than it may have, but for tenants that have theirs."""
+    busy = _busy(DeliveryRow.tenant_id)
+    full = select(busy.c.name).where(busy.c.busy >= share.tenant)
+    lanes, rows = _lanes(EndpointRow.tenant_id.not_in(full)), aliased(DeliveryRow)
     head = select(rows.id).where(_is_in(lanes, rows), *is_due(rows)).order_by(rows.due_at, rows.id)
-    head = head.limit(bindparam("most", most, Integer(), literal_execute=True))
+    head = head.limit(bindparam("lane", share.lane, Integer(), literal_execute=True))
     if dialect == "postgresql":
         found = head.with_only_columns(*_columns(rows)).lateral("head")
         return select(found).select_from(lanes.join(found, true()))
@@ -133,12 +135,12 @@ def _is_in(lanes: CTE, rows: Any) -> ColumnElement[bool]:
     return found
 
 
-def _lanes() -> CTE:
+def _lanes(*conditions: ColumnElement[bool]) -> CTE:
     """Find the lanes in which something waits for an endpoint that is enabled, endpoint by endpoint."""
     waited_for = _endpoints().alias()
     first = _next(DeliveryRow.lane, endpoint_id=waited_for.c.id).label("lane")
     enabled = select(EndpointRow.id.label("endpoint_id"), first).join(waited_for, waited_for.c.id == EndpointRow.id)
-    found = enabled.where(EndpointRow.enabled).cte("lanes", recursive=True)
+    found = enabled.where(EndpointRow.enabled, *conditions).cte("lanes", recursive=True)
     step = _next(DeliveryRow.lane, after=found.c.lane, endpoint_id=found.c.endpoint_id)
     return found.union_all(select(found.c.endpoint_id, step).where(found.c.lane.is_not(None)))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, select, type_coerce
+from sqlalchemy.orm import aliased
 
 from flow_forecaster.persistence.clock import Later
 from flow_forecaster.persistence.identifiers import first_id
@@ -60,6 +61,7 @@ class OldForecasts:
 
 def _is_open(event_id: Any) -> ColumnElement[bool]:
     """Tell whether an event, which has the id of its forecast, is still to be told to somebody."""
-    unspread = exists().where(EventRow.id == event_id, EventRow.spread.is_(False)).correlate_except(EventRow)
+    event = aliased(EventRow)  # for the id may be that of the very event that is to be forgotten
+    unspread = exists().where(event.id == event_id, event.spread.is_(False)).correlate_except(event)
     pending = exists().where(DeliveryRow.event_id == event_id, DeliveryRow.status == "pending", IS_HEARD)
     return unspread | pending.correlate_except(DeliveryRow)
