@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
+from flow_forecaster.errors import QueueFull
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.forecasts import ForecastRecord
 from flow_forecaster.persistence.tenants import OPEN_TENANT
@@ -23,10 +24,12 @@ async def statements(database: Database) -> AsyncIterator[list[str]]:
         if str(told[2]).startswith("INSERT"):
             seen.append(str(told[2]))
 
-    engine = database._lone.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
+    engines = {database.engine.sync_engine, database._lone.sync_engine}
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
     yield seen
-    event.remove(engine, "before_cursor_execute", note)
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 async def found(database: Database, record: ForecastRecord) -> ForecastRecord | None:
@@ -44,6 +47,30 @@ async def test_what_is_done_at_once_is_stored_by_few_statements_as_it_is_told(
     assert [record.result for record in records] == [f'{{"n": {new.seed}}}' for new in forecasts]
     assert [await found(database, record) for record in records] == records
     assert len(statements) == 2
+
+
+async def test_what_is_queued_at_once_is_stored_by_few_statements_as_far_as_there_is_room(
+    database: Database, statements: list[str]
+) -> None:
+    filing, forecasts = Filing(database), [a_forecast(seed=seed) for seed in range(MOST_AT_ONCE + 1)]
+    queueing = [filing.queue(OPEN_TENANT, new, most_unfinished=MOST_AT_ONCE - 1) for new in forecasts]
+    outcomes = await asyncio.gather(*queueing, return_exceptions=True)
+    records = [one for one in outcomes if isinstance(one, ForecastRecord)]
+    assert [type(one) for one in outcomes] == [ForecastRecord] * (MOST_AT_ONCE - 1) + [QueueFull] * 2
+    assert [(one.id, one.status) for one in records] == [(new.id, "queued") for new in forecasts[:-2]]
+    assert [await found(database, record) for record in records] == records
+    assert len(statements) == 1
+
+
+async def test_one_that_cannot_be_queued_takes_no_other_along(database: Database) -> None:
+    filing, taken = Filing(database), a_forecast()
+    await filing.queue(OPEN_TENANT, taken, most_unfinished=3)
+    wanted = [a_forecast(), a_forecast(id=taken.id), a_forecast(), a_forecast()]
+    outcomes = await asyncio.gather(
+        *(filing.queue(OPEN_TENANT, new, most_unfinished=3) for new in wanted), return_exceptions=True
+    )
+    assert [type(one) for one in outcomes] == [ForecastRecord, IntegrityError, ForecastRecord, QueueFull]
+    assert await count(database) == 3
 
 
 async def test_each_tenant_gets_its_own(database: Database) -> None:

@@ -6,7 +6,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Uuid, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Row,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from flow_forecaster.persistence.actual_tables import ActualRow
 from flow_forecaster.persistence.clock import now
@@ -91,9 +105,12 @@ class ForecastRepository:
 
     async def add_queued(self, new: NewForecast) -> ForecastRecord:
         """Accept a forecast for a worker."""
-        values = self._values(new, status="queued", progress=0.0, result=None) | {"cost": new.cost}
-        stored = (await self._connection.execute(_QUEUED, values)).one()
-        return _added(values, stored[1:])
+        return (await self.add_all_queued([new]))[0]
+
+    async def add_all_queued(self, news: Sequence[NewForecast]) -> list[ForecastRecord]:
+        """Accept forecasts for workers, all in one statement."""
+        rows = [self._values(new, status="queued", progress=0.0, result=None) | {"cost": new.cost} for new in news]
+        return await self._add_all(_QUEUED, rows)
 
     async def add_succeeded(self, new: NewForecast, result: str) -> ForecastRecord:
         """Store a forecast that was computed at once."""
@@ -102,9 +119,7 @@ class ForecastRepository:
     async def add_all_succeeded(self, done: Sequence[tuple[NewForecast, str]]) -> list[ForecastRecord]:
         """Store forecasts that were computed at once with their results, all in one statement."""
         rows = [self._values(new, status="succeeded", progress=1.0, result=result) for new, result in done]
-        stored = await self._connection.execute(_SUCCEEDED, rows if len(rows) > 1 else rows[0])
-        moments = {row[0]: row[1:] for row in stored}
-        return [_added(row, moments[row["id"]]) for row in rows]
+        return await self._add_all(_SUCCEEDED, rows)
 
     async def get(self, forecast_id: UUID) -> ForecastRecord | None:
         """Find a forecast."""
@@ -165,6 +180,11 @@ class ForecastRepository:
         """Forget a forecast; a worker that holds it will find its claim gone."""
         gone = await self._connection.execute(delete(ForecastRow).where(*self._mine(forecast_id)))
         return gone.rowcount > 0
+
+    async def _add_all(self, statement: Executable, rows: Sequence[dict[str, Any]]) -> list[ForecastRecord]:
+        stored = await self._connection.execute(statement, rows if len(rows) > 1 else rows[0])
+        moments = {row[0]: row[1:] for row in stored}
+        return [_added(row, moments[row["id"]]) for row in rows]
 
     @property
     def _owned(self) -> ColumnElement[bool]:

@@ -148,13 +148,17 @@ class Forecasts:
             raise QueueFull
 
     async def _accept(self, caller: Caller, new: NewForecast, held: Reservation | None) -> ForecastRecord:
-        async with self.database.writing(caller.tenant_id) as transaction:
-            await self._check_room(transaction)
-            if held is not None:
-                await _keep(transaction, held, new, HTTPStatus.ACCEPTED)
-            record = await transaction.forecasts.add_queued(new)
+        record = await self._filed(caller, new, held)
         await self.doorbell.ring()
         return record
+
+    async def _filed(self, caller: Caller, new: NewForecast, held: Reservation | None) -> ForecastRecord:
+        if held is None:
+            return await self.filing.queue(caller.tenant_id, new, most_unfinished=self.most_unfinished)
+        async with self.database.writing(caller.tenant_id) as transaction:
+            await self._check_room(transaction)
+            await _keep(transaction, held, new, HTTPStatus.ACCEPTED)
+            return await transaction.forecasts.add_queued(new)
 
 
 async def _keep(transaction: Transaction, held: Reservation, new: NewForecast, status_code: int) -> None:
