@@ -1,7 +1,9 @@
 """Whose deliveries are next: each receiver and each tenant has its share of the delivering, whatever waits for it.
 
-A lane is found by a probe of an index, and what comes first in it by another: so a choice takes as long as there are
-lanes in which something waits, however much that is. What waits for an endpoint that is disabled costs one probe.
+An endpoint for which something waits is found by a probe of an index, and what has been due there for longest by
+another: so a look takes as long as there are such endpoints, however much waits, and in however many lanes. Only where
+more is due than a tenant may have at a time are lanes looked at, and no more than `MOST_LANES` of an endpoint: among
+tenants the rules hold exactly, and among the lanes of a tenant that has more of them, turns are by chance.
 """
 
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    CompoundSelect,
+    FromClause,
     Integer,
     ScalarSelect,
     Select,
@@ -19,10 +23,12 @@ from sqlalchemy import (
     Subquery,
     bindparam,
     func,
+    literal,
     or_,
     select,
     true,
     type_coerce,
+    union,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
@@ -32,6 +38,8 @@ from flow_forecaster.persistence.clock import now
 from flow_forecaster.persistence.tables import Moment
 from flow_forecaster.persistence.webhook_tables import DeliveryRow, EndpointRow, is_pending
 
+MOST_LANES = 128
+"""So many lanes of an endpoint are looked at for one choice, so that whoever makes more of them delays nobody else."""
 _MOMENT = select(type_coerce(now(), Moment)).scalar_subquery()
 """The same for the whole statement: PostgreSQL searches no index by a clock that it looks at for each row."""
 
@@ -71,13 +79,21 @@ def fair(dialect: str, share: Share) -> Select[Any]:
 
     In this order, because what waits for a lane that is full must not take the room of its tenant. Whose tenant has
     least under way comes first, then whose lane has: so a backlog waits for itself and for nobody else.
+
+    Of an endpoint with more than `MOST_LANES` lanes and more due than its tenant may have, it knows what has been due
+    for longest and so many lanes after `start`, a name: each has its turn in the end if that is another every time.
     """
-    due = _heads(dialect, share).subquery("due")
+    due = _candidates(dialect, share).subquery("due")
     lanes = _room(due, DeliveryRow.lane, share.lane, (due.c.due_at, due.c.id)).subquery("fitting")
     order = (lanes.c.lane_turn, lanes.c.due_at, lanes.c.id)
     chosen = _room(lanes, DeliveryRow.tenant_id, share.tenant, order).subquery("chosen")
     turns = (chosen.c.tenant_id_turn, chosen.c.lane_turn, chosen.c.due_at, chosen.c.id)
     return select(chosen.c.id).order_by(*turns).limit(bindparam("limit", type_=Integer()))
+
+
+def start_at(chance: float) -> str:
+    """Name a place among the lanes of callbacks, whose names are digests; 0 <= chance < 1."""
+    return f"{int(chance * 16**8):08x}"
 
 
 def is_due(rows: Any) -> tuple[ColumnElement[bool], ...]:
@@ -89,60 +105,95 @@ def is_due(rows: Any) -> tuple[ColumnElement[bool], ...]:
 @cache
 def due() -> Select[Any]:
     """Find all that is due, for endpoints that are enabled."""
-    lanes = _lanes()
-    return select(DeliveryRow.id).join(lanes, _is_in(lanes, DeliveryRow)).where(*is_due(DeliveryRow))
+    endpoints = _enabled().subquery()
+    return select(DeliveryRow.id).join(endpoints, _is_of(endpoints, DeliveryRow)).where(*is_due(DeliveryRow))
 
 
 @cache
 def is_any_due() -> ColumnElement[bool]:
-    """Tell whether anything is, by a probe for each lane at most."""
-    lanes = _lanes()
-    return select(lanes.c.lane).where(_first_due(lanes).is_not(None)).exists()
+    """Tell whether anything is, by a probe for each endpoint at most."""
+    endpoints = _enabled().subquery()
+    return select(endpoints.c.endpoint_id).where(_first_due(endpoints).is_not(None)).exists()
 
 
 @cache
 def longest_due() -> Select[datetime]:
     """Find since when the delivery has been due that has been for longest."""
-    lanes = _lanes()
-    return select(func.min(_first_due(lanes))).select_from(lanes)
+    endpoints = _enabled().subquery()
+    return select(func.min(_first_due(endpoints))).select_from(endpoints)
 
 
-def _heads(dialect: str, share: Share) -> Select[Any]:
-    """Find what has been due for longest in each lane, no more than it may have, but for tenants that have theirs."""
+def _first_due(endpoints: FromClause) -> ScalarSelect[datetime]:
+    rows = aliased(DeliveryRow)
+    first = select(rows.due_at).where(_is_of(endpoints, rows), *is_due(rows)).order_by(rows.due_at, rows.id).limit(1)
+    return first.correlate(endpoints).scalar_subquery()
+
+
+def _candidates(dialect: str, share: Share) -> CompoundSelect[Any]:
+    """Find what has been due for longest at each endpoint, and in each lane of those where more is due.
+
+    Of neither more than a tenant, or a lane, may have; and nothing for tenants that have theirs. What is left out of a
+    lane comes after all that is found of it, so that what is found has the place that it would have among all.
+    """
     busy = _busy(DeliveryRow.tenant_id)
     full = select(busy.c.name).where(busy.c.busy >= share.tenant)
-    lanes, rows = _lanes(EndpointRow.tenant_id.not_in(full)), aliased(DeliveryRow)
-    head = select(rows.id).where(_is_in(lanes, rows), *is_due(rows)).order_by(rows.due_at, rows.id)
-    head = head.limit(bindparam("lane", share.lane, Integer(), literal_execute=True))
-    if dialect == "postgresql":
-        found = head.with_only_columns(*_columns(rows)).lateral("head")
-        return select(found).select_from(lanes.join(found, true()))
-    return select(*_columns(DeliveryRow)).join(lanes, DeliveryRow.id.in_(head.correlate(lanes)))
+    endpoints = _enabled(EndpointRow.tenant_id.not_in(full)).subquery()
+    oldest = _oldest(dialect, endpoints, share.tenant + 1).cte("oldest")
+    crowded = select(oldest.c.endpoint_id).group_by(oldest.c.endpoint_id).having(func.count() > share.tenant)
+    lanes = _lanes(crowded.subquery())
+    return union(select(oldest), _oldest(dialect, lanes, share.lane, _is_seen_first(lanes)))
 
 
-def _first_due(lanes: CTE) -> ScalarSelect[datetime]:
+def _oldest(dialect: str, groups: FromClause, most: int, *conditions: ColumnElement[bool]) -> Select[Any]:
+    """Find what has been due for longest, so many of each endpoint, or of each lane."""
     rows = aliased(DeliveryRow)
-    first = select(rows.due_at).where(_is_in(lanes, rows), *is_due(rows)).order_by(rows.due_at, rows.id).limit(1)
-    return first.correlate(lanes).scalar_subquery()
+    first = select(rows.id).where(_is_of(groups, rows), *is_due(rows)).order_by(rows.due_at, rows.id)
+    first = first.limit(bindparam(None, most, Integer(), unique=True, literal_execute=True))
+    if dialect == "postgresql":
+        found = first.with_only_columns(*_columns(rows)).lateral()
+        return select(found).select_from(groups.join(found, true())).where(*conditions)
+    return select(*_columns(DeliveryRow)).join(groups, DeliveryRow.id.in_(first.correlate(groups))).where(*conditions)
 
 
 def _columns(rows: Any) -> tuple[Any, ...]:
-    return rows.id, rows.due_at, rows.lane, rows.tenant_id
+    return rows.id, rows.due_at, rows.lane, rows.tenant_id, rows.endpoint_id
 
 
-def _is_in(lanes: CTE, rows: Any) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = (rows.endpoint_id == lanes.c.endpoint_id) & (rows.lane == lanes.c.lane)
+def _is_of(groups: FromClause, rows: Any) -> ColumnElement[bool]:
+    """Tell whether a delivery is one of an endpoint, or of a lane."""
+    found: ColumnElement[bool] = rows.endpoint_id == groups.c.endpoint_id
+    return found & (rows.lane == groups.c.lane) if "lane" in groups.c else found
+
+
+def _lanes(endpoints: Subquery) -> CTE:
+    """Walk through lanes in which something waits: from `start` on, and on from the first one after the last.
+
+    The walk ends where it began, or after so many steps.
+    """
+    start: Any = bindparam("start", type_=String())
+    first = select(endpoints.c.endpoint_id, _lane_after(start, endpoints).label("lane")).subquery()
+    began = select(first, first.c.lane.label("began"), literal(1, Integer()).label("place"))
+    found = began.cte("lanes", recursive=True)
+    step = select(found.c.endpoint_id, _lane_after(found.c.lane, found), found.c.began, found.c.place + 1)
+    return found.union_all(step.where(found.c.place < MOST_LANES, _is_seen_first(found)))
+
+
+def _is_seen_first(lanes: FromClause) -> ColumnElement[bool]:
+    return or_(lanes.c.place == 1, lanes.c.lane != lanes.c.began)
+
+
+def _lane_after(lane: Any, groups: FromClause) -> ColumnElement[str]:
+    endpoint_id = groups.c.endpoint_id
+    after = _next(DeliveryRow.lane, after=lane, endpoint_id=endpoint_id)
+    found: ColumnElement[str] = func.coalesce(after, _next(DeliveryRow.lane, endpoint_id=endpoint_id))
     return found
 
 
-def _lanes(*conditions: ColumnElement[bool]) -> CTE:
-    """Find the lanes in which something waits for an endpoint that is enabled, endpoint by endpoint."""
+def _enabled(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """Find the endpoints that are enabled and for which something waits."""
     waited_for = _endpoints().alias()
-    first = _next(DeliveryRow.lane, endpoint_id=waited_for.c.id).label("lane")
-    enabled = select(EndpointRow.id.label("endpoint_id"), first).join(waited_for, waited_for.c.id == EndpointRow.id)
-    found = enabled.where(EndpointRow.enabled, *conditions).cte("lanes", recursive=True)
-    step = _next(DeliveryRow.lane, after=found.c.lane, endpoint_id=found.c.endpoint_id)
-    return found.union_all(select(found.c.endpoint_id, step).where(found.c.lane.is_not(None)))
+    enabled = select(EndpointRow.id.label("endpoint_id")).join(waited_for, waited_for.c.id == EndpointRow.id)
+    return enabled.where(EndpointRow.enabled, *conditions)
 
 
 def _endpoints() -> CTE:

@@ -96,6 +96,12 @@ class DeliveryRow(Base):
             postgresql_where=_PENDING,
         ),
         Index(
+            "ix_webhook_deliveries_due",
+            *("endpoint_id", "due_at", "id"),
+            sqlite_where=_PENDING,
+            postgresql_where=_PENDING,
+        ),
+        Index(
             "ix_webhook_deliveries_lease",
             "lease_expires_at",
             sqlite_where=_UNDER_WAY,
