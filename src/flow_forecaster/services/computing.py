@@ -50,9 +50,9 @@ class TookTooLong(Stopped):
 class Computer:
     """Computes jobs on its own threads, so that the event loop is never blocked.
 
-    Small jobs and large ones have threads of their own, and so has what is done aside: none waits for the others. Tenants
-    take turns on those of small ones and of what is done aside; tiny ones of a tenant go together, and slight ones are
-    done where they are asked for.
+    Small jobs and large ones have threads of their own, and so has what is done aside: none waits for the others.
+    Tenants take turns on those of small ones and of what is done aside; tiny ones of a tenant go together, and slight
+    ones are done where they are asked for.
     """
 
     def __init__(
