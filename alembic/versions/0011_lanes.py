@@ -13,15 +13,17 @@ UNDER_WAY = sa.text("status = 'pending' AND lease_expires_at IS NOT NULL")
 
 
 def upgrade() -> None:
+    # What is dropped comes first. An index is made beside readers; were one dropped after that, a worker that has read
+    # and then writes would wait for us, and we for it.
+    op.drop_index("ix_webhook_deliveries_due", "webhook_deliveries")
     _index("ix_webhook_deliveries_waiting", ["endpoint_id", "lane", "due_at", "id"], PENDING)
     _index("ix_webhook_deliveries_lease", ["lease_expires_at"], UNDER_WAY)
-    op.drop_index("ix_webhook_deliveries_due", "webhook_deliveries")
 
 
 def downgrade() -> None:
-    _index("ix_webhook_deliveries_due", ["due_at"], PENDING)
     op.drop_index("ix_webhook_deliveries_lease", "webhook_deliveries")
     op.drop_index("ix_webhook_deliveries_waiting", "webhook_deliveries")
+    _index("ix_webhook_deliveries_due", ["due_at"], PENDING)
 
 
 def _index(name: str, columns: list[str], where: sa.TextClause) -> None:

@@ -23,6 +23,7 @@ from flow_forecaster.errors import (
     RateLimited,
 )
 from flow_forecaster.persistence.database import Database
+from flow_forecaster.persistence.forecasts import ForecastRecord
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.services.callers import ANYBODY, Caller
@@ -31,6 +32,7 @@ from flow_forecaster.services.filing import Filing
 from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.rates import LocalBuckets, Meter, Rate
 from flow_forecaster.services.readiness import Readiness
+from flow_forecaster.services.threads import TURN_SECONDS
 from persistence.rows import AN_HOUR, claim, count, row_of, unreachable
 from services import asking
 from services.asking import (
@@ -138,6 +140,42 @@ async def test_only_plain_questions_are_put_on_the_event_loop(
     dice = WatchedDice()
     await replace(forecasts, dice=dice).create(ANYBODY, a_request(**changes), respond_async=True)
     assert [name == threading.current_thread().name for name in dice.threads] == [there]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldDice:
+    """Dice that are thrown but wait until they may fall, and note in which order they did."""
+
+    name: str
+    thrown: threading.Event
+    may: threading.Event
+    fell: list[str]
+
+    def seed(self) -> int:
+        """Fall one way."""
+        self.thrown.set()
+        self.may.wait(20)
+        self.fell.append(self.name)
+        return DICE
+
+
+async def test_tenants_take_turns_where_questions_are_put_that_are_not_plain(
+    forecasts: Forecasts, database: Database
+) -> None:
+    async with database.admitting(read_only=False) as admission:
+        other = replace(ANYBODY, tenant_id=(await admission.tenants.add("other")).id)
+    thrown, may, fell = threading.Event(), threading.Event(), list[str]()
+
+    def ask(caller: Caller, name: str) -> asyncio.Task[ForecastRecord]:
+        verbs = replace(forecasts, dice=HeldDice(name=name, thrown=thrown, may=may, fell=fell))
+        return asyncio.create_task(verbs.create(caller, a_request(sampler={"kind": "weibull"}), respond_async=True))
+
+    asked = [ask(ANYBODY, "first"), ask(ANYBODY, "second"), ask(other, "other")]
+    await asyncio.to_thread(thrown.wait, 20)
+    await asyncio.sleep(2 * TURN_SECONDS)  # more than the turn of the first
+    may.set()
+    await asyncio.gather(*asked)
+    assert fell == ["first", "other", "second"]
 
 
 async def test_a_large_forecast_is_accepted_and_rung_for_once_it_is_committed(

@@ -306,11 +306,12 @@ def _is_outage(error: BaseException | None) -> bool:
 
     Connection, authorization, no such database, resources, operator's intervention (time-outs too), system error; only
     to be read, as a standby is; no privilege, and no table yet. On SQLite a file that is no database, or broken.
+    So is a transaction that was ended for the sake of another, as after a deadlock: it left no trace.
     """
     if getattr(error, "sqlite_errorname", None) in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
         return True
     state = str(getattr(error, "sqlstate", None) or "")
-    return state[:2] in {"08", "28", "3D", "53", "57", "58"} or state in {"25006", "42501", "42P01"}
+    return state[:2] in {"08", "28", "3D", "40", "53", "57", "58"} or state in {"25006", "42501", "42P01"}
 
 
 def _sqlite(url: str, pool_size: int, timeout_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:

@@ -1,7 +1,7 @@
 """Computations off the event loop, but for the slightest: kernels hold no interpreter lock, so plain threads do."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
@@ -50,8 +50,9 @@ class TookTooLong(Stopped):
 class Computer:
     """Computes jobs on its own threads, so that the event loop is never blocked.
 
-    Small jobs and large ones have threads of their own: neither waits for the other. Tenants take turns on those of the
-    small ones, tiny ones of a tenant go together, and slight ones are done where they are asked for.
+    Small jobs and large ones have threads of their own, and so has what is done aside: none waits for the others.
+    Tenants take turns on those of small ones and of what is done aside; tiny ones of a tenant go together, and slight
+    ones are done where they are asked for.
     """
 
     def __init__(
@@ -67,8 +68,17 @@ class Computer:
         self._threads, self._patience = threads, patience_seconds
         self._metrics, self._tracer = metrics or Metrics(), tracer
         self._small = Threads(threads, most_waiting=most_waiting, name="small")
+        self._aside = Threads(threads, most_waiting=most_waiting, name="aside")
         self._metrics.watch_line(self._small.waiting)
         self._large = ThreadPoolExecutor(slots, thread_name_prefix="large")
+
+    async def aside(self, tenant_id: UUID, work: Callable[[], T]) -> T:
+        """Do some brief work of a tenant that is no computation, such as to put a question, off the event loop.
+
+        Raises:
+            TooManyAtOnce: as much of this tenant waits as may.
+        """
+        return await self._aside.do(tenant_id, work, brief=True)
 
     def has_room(self, tenant_id: UUID, job: Job) -> bool:
         """Tell whether a small job of a tenant is computed or may wait for it."""
@@ -106,6 +116,7 @@ class Computer:
     def close(self) -> None:
         """Let the threads end."""
         self._small.close()
+        self._aside.close()
         self._large.shutdown(wait=False, cancel_futures=True)
 
     async def _counted(self, computing: Awaitable[T], job: Job, size: Size, draws: float) -> T:

@@ -1,6 +1,5 @@
 """Forecasts as a caller meets them: ask, look, list, cancel, delete."""
 
-import asyncio
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from uuid import UUID
@@ -61,6 +60,7 @@ class Forecasts:
             ScopeMissing: it names a project, and the caller may not look at any.
             RateLimited: the caller's key has used up its draws for now.
             QueueFull: the caller's tenant has too many forecasts that are not finished.
+            TooManyAtOnce: it asks so much at once that the question cannot be put.
             KeyInFlight: the idempotency key is held no longer; nothing was stored.
             NotReady: the kernels are still being compiled.
             DatabaseUnavailable: it was not stored.
@@ -71,7 +71,7 @@ class Forecasts:
             allowed_target(request.callback_url, self.policy, caller, "callback_url")
         if names_project(request):
             request = await Throughputs(database=self.database, clock=self.clock).resolved(caller, request)
-        job = await self._prepared(request)
+        job = await self._prepared(caller, request)
         new = _new(job, origin)
         if respond_async or job.cost > self.inline_draws or not self.computer.has_room(caller.tenant_id, job):
             return await self._queue(caller, new, held)
@@ -122,9 +122,11 @@ class Forecasts:
             if not await transaction.forecasts.delete(forecast_id):
                 raise ForecastNotFound
 
-    async def _prepared(self, request: AnyRequest) -> Job:
+    async def _prepared(self, caller: Caller, request: AnyRequest) -> Job:
         """Put the question, off the event loop if that may take longer than to ask a thread for it."""
-        return self._put(request) if is_plain(request) else await asyncio.to_thread(self._put, request)
+        if is_plain(request):
+            return self._put(request)
+        return await self.computer.aside(caller.tenant_id, lambda: self._put(request))
 
     def _put(self, request: AnyRequest) -> Job:
         return prepare(request, today=self.clock.today(), seed=self.dice.seed()).costed()

@@ -1,6 +1,5 @@
 """A forecast compared with the one before: the earlier one is asked again, with one input after the other replaced."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -95,7 +94,7 @@ class Movements:
         if before.kind != after.kind:
             detail = "Only forecasts of one kind are compared."
             raise InvalidInput("with", code="kinds_differ", detail=detail)
-        pair = await asyncio.to_thread(lambda: (_read(before), _read(after)))
+        pair = await self.computer.aside(caller.tenant_id, lambda: (_read(before), _read(after)))
         return await self._moved(caller, *pair)
 
     async def _moved(self, caller: Caller, before: _Compared, after: _Compared) -> ForecastMovement:
@@ -123,7 +122,8 @@ class Movements:
         if after.engine == ENGINE_VERSION and asked:
             asked[-1] = asked[-1][0], None
         again = before.stored.request if before.engine != ENGINE_VERSION else None
-        jobs = await asyncio.to_thread(lambda: [_job(request) for request in (again, *(each for _, each in asked))])
+        requests = (again, *(each for _, each in asked))
+        jobs = await self.computer.aside(caller.tenant_id, lambda: [_job(request) for request in requests])
         cost = sum(job.cost for job in jobs if job is not None)
         if cost > self.most_draws:
             raise _Refused(
@@ -139,7 +139,10 @@ class Movements:
 
     async def _answer(self, caller: Caller, job: Job) -> Answers:
         result = await self.computer.small(caller.tenant_id, job)
-        return await asyncio.to_thread(lambda: Answers.of(Stored.of(job.request.model_dump_json(), result)))
+        request = job.request
+        return await self.computer.aside(
+            caller.tenant_id, lambda: Answers.of(Stored.of(request.model_dump_json(), result))
+        )
 
 
 async def _before(transaction: Transaction, after: ForecastRecord, chosen: UUID | None) -> ForecastRecord:
