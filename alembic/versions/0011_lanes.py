@@ -16,6 +16,7 @@ def upgrade() -> None:
     # What is dropped comes first. An index is made beside readers; were one dropped after that, a worker that has read
     # and then writes would wait for us, and we for it.
     op.drop_index("ix_webhook_deliveries_due", "webhook_deliveries")
+    _index("ix_webhook_deliveries_due", ["endpoint_id", "due_at", "id"], PENDING)
     _index("ix_webhook_deliveries_waiting", ["endpoint_id", "lane", "due_at", "id"], PENDING)
     _index("ix_webhook_deliveries_lease", ["lease_expires_at"], UNDER_WAY)
 
@@ -23,6 +24,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_webhook_deliveries_lease", "webhook_deliveries")
     op.drop_index("ix_webhook_deliveries_waiting", "webhook_deliveries")
+    op.drop_index("ix_webhook_deliveries_due", "webhook_deliveries")
     _index("ix_webhook_deliveries_due", ["due_at"], PENDING)
 
 

@@ -18,7 +18,15 @@ from sqlalchemy import Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from flow_forecaster.persistence.database import Database
-from flow_forecaster.persistence.delivery_shares import Probing, Share, fair, is_any_due, longest_due
+from flow_forecaster.persistence.delivery_shares import (
+    MOST_LANES,
+    Probing,
+    Share,
+    fair,
+    is_any_due,
+    longest_due,
+    start_at,
+)
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.tables import TenantRow
 from flow_forecaster.persistence.tenants import OPEN_TENANT
@@ -98,6 +106,7 @@ WAITING = st.builds(
     st.sampled_from(["pending", "pending", "pending", "delivered"]),
 )
 DISABLED = st.sets(st.integers(0, ENDPOINTS - 1), max_size=2)
+STARTS = st.sampled_from(["", "0 1", "1 0", "9"])
 SHARES = st.builds(Share, lane=st.integers(1, 4), tenant=st.integers(1, 8))
 
 
@@ -107,10 +116,11 @@ def test_the_choice_is_that_of_the_rules(database_url: str) -> None:
     with asyncio.Runner() as runner:
 
         @settings(deadline=None, max_examples=examples)
-        @given(st.lists(WAITING, max_size=40), DISABLED, st.integers(1, 20), SHARES)
-        def agree(rows: list[Waiting], disabled: set[int], limit: int, share: Share) -> None:
+        @given(st.lists(WAITING, max_size=40), DISABLED, st.integers(1, 20), SHARES, STARTS)
+        def agree(rows: list[Waiting], disabled: set[int], limit: int, share: Share, start: str) -> None:
             named = [replace(row, id=new_id()) for row in rows]
-            assert runner.run(_chosen(database, named, disabled, limit, share)) == twin(named, disabled, limit, share)
+            chosen = runner.run(_chosen(database, named, disabled, limit, share, start))
+            assert chosen == twin(named, disabled, limit, share)
 
         agree()
         runner.run(database.close())
@@ -127,7 +137,7 @@ async def test_a_backlog_makes_no_search_longer(database: Database, depth: str) 
         for number in (20, 400)
     )
     disabled = set(range(ENDPOINTS)) if depth == "disabled" else set()
-    choice = fair(database.engine.dialect.name, Share()).params(limit=64)
+    choice = fair(database.engine.dialect.name, Share()).params(limit=64, start="")
     for statement in (choice, select(is_any_due()), longest_due()):
         efforts = [await _effort(database, rows, disabled, statement) for rows in (few, many)]
         assert efforts[1] <= 1.2 * efforts[0]
@@ -139,9 +149,51 @@ async def test_a_tenant_that_has_its_share_makes_no_search_longer_in_however_man
         [*held, *(Waiting(endpoint=0, lane=str(lane), due=-30, id=new_id()) for lane in range(number))]
         for number in (20, 400)
     )
-    choice = fair(database.engine.dialect.name, Share(tenant=2)).params(limit=64)
+    choice = fair(database.engine.dialect.name, Share(tenant=2)).params(limit=64, start="")
     efforts = [await _effort(database, rows, set(), choice) for rows in (few, many)]
     assert efforts[1] <= 1.2 * efforts[0]
+
+
+@pytest.mark.parametrize("due", [0, 8, 40])
+async def test_lanes_in_which_nothing_is_due_make_no_search_longer(database: Database, due: int) -> None:
+    """Be nothing due beside them, a little, or more than a tenant may have at a time."""
+    few, many = ([*_in_lanes(due, "due"), *_in_lanes(number, "later", LATER)] for number in (2 * MOST_LANES, 2_000))
+    await _same_effort(database, few, many)
+
+
+async def test_lanes_in_which_something_is_due_make_no_search_longer_beyond_so_many(database: Database) -> None:
+    await _same_effort(database, _in_lanes(2 * MOST_LANES, "due"), _in_lanes(2_000, "due"))
+
+
+async def test_whoever_has_too_many_lanes_is_held_to_the_shares_and_changes_nothing_for_others(
+    database: Database,
+) -> None:
+    flood = [*_in_lanes(MOST_LANES, "a", -20), *_in_lanes(40, "one", -30, lanes=1), *_in_lanes(MOST_LANES, "z")]
+    later = _in_lanes(MOST_LANES, "later", LATER)
+    held = [Waiting(endpoint=0, lane="held", due=-30, lease=LATER, id=new_id()) for _ in range(2)]
+    others = [replace(row, endpoint=2, lane=f"other {number % 3}") for number, row in enumerate(_in_lanes(9, "other"))]
+    rows, share = [*flood, *later, *held, *others], Share(lane=2, tenant=8)
+    for start in ("", "a 5", "later", "z 77", "zz"):
+        chosen = await _chosen(database, rows, set(), 100, share, start)
+        found = {row.id: row for row in rows}
+        of_flood = Counter(found[each].lane for each in chosen if found[each].tenant == 0)
+        assert 0 < sum(of_flood.values()) <= share.tenant - len(held)
+        assert max(of_flood.values()) <= share.lane
+        assert not [each for each in chosen if found[each].due > 0 or found[each].lease > 0]
+        of_others = [each for each in chosen if found[each].tenant == 1]
+        assert of_others == twin(others, set(), 100, share)
+
+
+async def test_each_of_too_many_lanes_has_its_turn_behind_a_backlog_that_is_older(database: Database) -> None:
+    backlog = _in_lanes(40, "f", -30, lanes=1)
+    alive = {row.id: row for row in (replace(each, lane=new_id().hex[-8:]) for each in _in_lanes(2 * MOST_LANES, "x"))}
+    rows: list[Waiting] = [*backlog, *alive.values()]
+    left = set(alive)
+    for number in range(150):
+        chosen = await _chosen(database, rows, set(), 64, Share(), start_at(number * 0.618034 % 1))
+        left.difference_update(chosen)
+        rows = [row for row in rows if row.id in left or row in backlog]
+    assert not left
 
 
 async def test_who_counts_rows_sees_a_search_that_grows(database: Database) -> None:
@@ -152,12 +204,23 @@ async def test_who_counts_rows_sees_a_search_that_grows(database: Database) -> N
     assert many > 10 * few
 
 
+def _in_lanes(number: int, name: str, due: int = -10, *, lanes: int = 2_000) -> list[Waiting]:
+    return [Waiting(endpoint=0, lane=f"{name} {each % lanes:04d}", due=due, id=new_id()) for each in range(number)]
+
+
+async def _same_effort(database: Database, few: Sequence[Waiting], many: Sequence[Waiting]) -> None:
+    choice = fair(database.engine.dialect.name, Share()).params(limit=64, start="due 0100")
+    for statement in (choice, select(is_any_due()), longest_due()):
+        efforts = [await _effort(database, rows, set(), statement) for rows in (few, many)]
+        assert efforts[1] <= 1.2 * efforts[0] + 4
+
+
 async def _chosen(
-    database: Database, rows: Sequence[Waiting], disabled: set[int], limit: int, share: Share
+    database: Database, rows: Sequence[Waiting], disabled: set[int], limit: int, share: Share, start: str = ""
 ) -> list[UUID]:
     async with _holding(database, rows, disabled) as connection:
         choice = fair(connection.dialect.name, share)
-        return list((await connection.execute(choice, {"limit": limit})).scalars())
+        return list((await connection.execute(choice, {"limit": limit, "start": start})).scalars())
 
 
 @asynccontextmanager

@@ -88,3 +88,26 @@ async def test_who_deletes_an_endpoint_and_who_forgets_take_turns(postgresql: Da
         tasks.create_task(webhooks(postgresql).delete(ANYBODY, made.record.id))
         await until(partial(waiting, postgresql, 1, "advisory"))
     assert await rows(postgresql, EndpointRow) == []
+
+
+async def test_who_spreads_passes_over_an_endpoint_that_is_being_deleted(postgresql: Database) -> None:
+    made = await endpoint(postgresql)
+    other = await endpoint(postgresql, "https://other.example/")
+    await store(postgresql)
+    async with postgresql.writing(ANYBODY.tenant_id) as transaction:
+        assert await transaction.webhooks.forget(made.record.id, most=10) is False
+        taken = await asyncio.wait_for(deliveries(postgresql, NotingCourier()).take(10), 10)
+    assert [claim.endpoint_id for claim in taken] == [other.record.id]
+
+
+async def test_callbacks_have_another_endpoint_once_theirs_is_deleted(postgresql: Database) -> None:
+    verbs = deliveries(postgresql, NotingCourier())
+    await store(postgresql, callback_url="https://callback.example/")
+    (first,) = await verbs.take(10)
+    await store(postgresql, callback_url="https://callback.example/")
+    async with postgresql.writing(ANYBODY.tenant_id) as transaction:
+        assert await transaction.webhooks.forget(first.endpoint_id, most=10) is False
+        taking = asyncio.create_task(verbs.take(10))
+        await until(partial(waiting, postgresql, 1))
+    (second,) = await taking
+    assert second.endpoint_id != first.endpoint_id

@@ -11,13 +11,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Update, delete, func, insert, or_, select, type_coerce, update
 
 from flow_forecaster.persistence.clock import Later, now
-from flow_forecaster.persistence.delivery_shares import Probing, Share, fair, is_any_due, is_due
+from flow_forecaster.persistence.delivery_shares import Probing, Share, fair, is_any_due, is_due, start_at
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.origins import UNKNOWN, Origin
 from flow_forecaster.persistence.steadiness import Statements
@@ -100,8 +101,8 @@ class DeliveryRepository:
         for event in events:
             if event.callback_url is not None:
                 endpoint_id = await self._callbacks(event.tenant_id, new_salt)
-                lane = f"{event.tenant_id.hex} {lane_of(event.callback_url)}"
-                rows.append(_delivery(event, endpoint_id, event.callback_url, lane[:300]))
+                lane = _lane(event.tenant_id, lane_of(event.callback_url))
+                rows.append(_delivery(event, endpoint_id, event.callback_url, lane))
         for start in range(0, len(rows), _INSERTED_AT_ONCE):
             await self._connection.execute(insert(DeliveryRow).values(rows[start : start + _INSERTED_AT_ONCE]))
         told = {row["event_id"] for row in rows}
@@ -111,11 +112,14 @@ class DeliveryRepository:
         await self._connection.execute(nobodys)
         return len(events)
 
-    async def claim(self, *, limit: int, share: Share, lease_seconds: float) -> list[DeliveryClaim]:
-        """Take deliveries that are due, first of those with least under way, and no more than its share for anyone."""
+    async def claim(self, *, limit: int, share: Share, lease_seconds: float, chance: float) -> list[DeliveryClaim]:
+        """Take deliveries that are due, first of those with least under way, and no more than its share for anyone.
+
+        `chance`, from 0 on and below 1, says which of very many receivers of a tenant are looked at.
+        """
         await self._connection.execute(select(Turn(), Probing()))
         choice = fair(self._connection.dialect, share)
-        chosen = list((await self._connection.execute(choice, {"limit": limit})).scalars())
+        chosen = list((await self._connection.execute(choice, {"limit": limit, "start": start_at(chance)})).scalars())
         free = select(DeliveryRow.id).where(DeliveryRow.id.in_(chosen), *is_due(DeliveryRow))
         ids = list((await self._connection.execute(free.with_for_update(skip_locked=True))).scalars())
         if not ids:
@@ -185,15 +189,19 @@ class DeliveryRepository:
         query = select(EndpointRow.id, EndpointRow.tenant_id, EndpointRow.url, EndpointRow.events).where(
             EndpointRow.tenant_id.in_(sorted(tenant_ids)), EndpointRow.enabled, EndpointRow.url.is_not(None)
         )
+        there = query.with_for_update(
+            read=True, key_share=True, skip_locked=True
+        )  # what is being deleted is told nothing
         found: dict[UUID, list[Any]] = defaultdict(list)
-        for row in await self._connection.execute(query):
+        for row in await self._connection.execute(there):
             found[row.tenant_id].append(row)
         return found
 
     async def _callbacks(self, tenant_id: UUID, new_salt: Callable[[], Salt]) -> UUID:
         """Find the endpoint that stands for a tenant's callbacks, or make it."""
         query = select(EndpointRow.id).where(EndpointRow.tenant_id == tenant_id, EndpointRow.url.is_(None))
-        found: UUID | None = (await self._connection.execute(query)).scalar_one_or_none()
+        there = query.with_for_update(read=True, key_share=True)  # once whoever deletes it is done
+        found: UUID | None = (await self._connection.execute(there)).scalar_one_or_none()
         if found is not None:
             return found
         salt, endpoint_id = new_salt(), new_id()
@@ -224,6 +232,11 @@ def _held(claim: DeliveryClaim) -> Update:
     return update(DeliveryRow).where(
         DeliveryRow.id == claim.id, DeliveryRow.status == "pending", DeliveryRow.attempt == claim.attempt
     )
+
+
+def _lane(tenant_id: UUID, receiver: str) -> str:
+    """Name a lane by a digest, so that a walk from anywhere meets any lane as likely as another."""
+    return sha256(f"{tenant_id.hex} {receiver}".encode()).hexdigest()
 
 
 def _delivery(event: Any, endpoint_id: UUID, url: str, lane: str) -> dict[str, Any]:

@@ -137,7 +137,8 @@ def _candidates(dialect: str, share: Share) -> CompoundSelect[Any]:
     """
     busy = _busy(DeliveryRow.tenant_id)
     full = select(busy.c.name).where(busy.c.busy >= share.tenant)
-    endpoints = _enabled(EndpointRow.tenant_id.not_in(full)).subquery()
+    # Not merged into what it is joined with: SQLite that has statistics would begin with all deliveries.
+    endpoints = _enabled(EndpointRow.tenant_id.not_in(full)).cte("enabled").prefix_with("MATERIALIZED")
     oldest = _oldest(dialect, endpoints, share.tenant + 1).cte("oldest")
     crowded = select(oldest.c.endpoint_id).group_by(oldest.c.endpoint_id).having(func.count() > share.tenant)
     lanes = _lanes(crowded.subquery())
@@ -204,10 +205,13 @@ def _endpoints() -> CTE:
 
 
 def _next(column: Any, *, after: Any = None, endpoint_id: Any = None) -> ScalarSelect[Any]:
-    """Find the first value of a column, or the first after another, by a probe of the index of what waits."""
+    """Find the first value of a column, or the first after another, by a probe of an index of what waits.
+
+    Its order is that of the column alone: for any further one PostgreSQL would sort, by the other index.
+    """
     rows = aliased(DeliveryRow)
     value = getattr(rows, column.key)
-    query = select(value).where(is_pending(rows)).order_by(rows.endpoint_id, rows.lane).limit(1)
+    query = select(value).where(is_pending(rows)).order_by(value).limit(1)
     if endpoint_id is not None:
         query = query.where(rows.endpoint_id == endpoint_id)
     if after is not None:

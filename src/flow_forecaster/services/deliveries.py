@@ -41,7 +41,7 @@ class Deliveries:
     seconds: Callable[[], float]
     """Seconds since 1970."""
     chance: Callable[[], float]
-    """0 <= chance < 1, for the jitter of delays."""
+    """0 <= chance < 1, for the jitter of delays, and for whose turn it is among very many receivers of a tenant."""
     share: Share = field(default_factory=Share)
     metrics: Metrics = field(default_factory=Metrics)
     tracer: Tracer = UNTRACED
@@ -72,7 +72,9 @@ class Deliveries:
         async with self.database.working() as work:
             await work.deliveries.spread(self.keyring.new_salt, lane_of)
         async with self.database.working() as work:
-            return await work.deliveries.claim(limit=limit, share=self.share, lease_seconds=self.lease_seconds)
+            return await work.deliveries.claim(
+                limit=limit, share=self.share, lease_seconds=self.lease_seconds, chance=self.chance()
+            )
 
     async def deliver(self, claim: DeliveryClaim) -> None:
         """Make one attempt. When it is cancelled, the delivery is given back untried."""
