@@ -1,7 +1,6 @@
 """Keys by which callers repeat a request without asking twice: who asked what, and what it was answered."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, tuple_, update
@@ -133,7 +132,7 @@ class OldKeys:
         return len(found)
 
 
-def old_keys(most: int) -> Select[Any]:
+def old_keys(most: int) -> Select[UUID, str]:
     """Choose at most so many keys that were kept long enough, the oldest first, but for those somebody is at."""
     old = select(*_KEY).where(_is_old()).order_by(IdempotencyRow.created_at)
     return old.limit(most).with_for_update(skip_locked=True)
