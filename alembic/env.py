@@ -22,8 +22,7 @@ def run(connection: Connection) -> None:
 
 async def connect_and_run() -> None:
     database = Database(Settings().database_url)
-    async with database.engine.begin() as connection:
-        await connection.run_sync(run)
+    await database.run(run)
     await database.close()
 
 

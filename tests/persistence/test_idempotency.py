@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, text, update
 
 from flow_forecaster.persistence.clock import Later
 from flow_forecaster.persistence.database import Database
@@ -14,6 +14,7 @@ from flow_forecaster.persistence.idempotency import (
     IdempotencyRepository,
     KeptAnswer,
     Reservation,
+    old_keys,
 )
 from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.tables import IdempotencyRow
@@ -156,11 +157,27 @@ async def test_an_old_key_that_somebody_just_takes_anew_is_left_to_them(postgres
     await database.close()
 
 
+async def test_young_keys_make_the_search_for_old_ones_no_longer(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    async with database.engine.connect() as connection:
+        await see_all(connection)
+        young = {"tenant_id": OPEN_TENANT, "body_digest": "b", "lease_expires_at": Later(0), "created_at": Later(0)}
+        rows = [{"key_digest": str(number), "token": new_id()} for number in range(2_000)]
+        await connection.execute(insert(IdempotencyRow).values(**young), rows)
+        await connection.execute(text("ANALYZE idempotency_keys"))
+        written = str(old_keys(500).compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
+        plan = "".join((await connection.exec_driver_sql(f"EXPLAIN (ANALYZE) {written}")).scalars())
+        await connection.rollback()
+    await database.close()
+    assert "Index Cond" in plan
+    assert "Rows Removed" not in plan
+
+
 async def test_old_keys_are_forgotten_though_forecasts_are_kept_for_ever(database: Database) -> None:
     for number in range(AT_ONCE + 1):
         await reserve(database, a_reservation(str(number)))
     await put_back(database, created_at=-KEPT_SECONDS - 1)
-    assert [await Retention(database=database).forget() for _ in range(2)] == [True, False]
+    assert [await Retention(database=database).forget_keys() for _ in range(2)] == [True, False]
     assert await forget(database) == 0
 
 

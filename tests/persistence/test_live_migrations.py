@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -45,6 +46,25 @@ async def test_who_has_read_and_then_writes_lets_a_migration_pass_and_is_let_pas
     assert await busy.revision() == to
 
 
+async def test_a_migration_may_take_longer_than_any_statement_of_the_service(postgres_url: str) -> None:
+    database = Database(postgres_url, statement_timeout_seconds=0.5)
+    await database.run(lambda connection: connection.execute(text("SELECT pg_sleep(1.5)")))
+    await database.close()
+
+
+async def test_nobody_waits_long_behind_a_migration_that_waits_for_a_table(busy: Database) -> None:
+    await busy.run(_moving(command.downgrade, "0010"))
+    async with busy.engine.connect() as worker:
+        await worker.execute(READING)
+        migrating = asyncio.create_task(migrations.migrate(busy))
+        await until(partial(_waits, busy))
+        async with asyncio.timeout(10), busy.engine.connect() as other:
+            await other.execute(READING)
+        assert not migrating.done()
+        await worker.commit()
+    assert await migrating == await busy.revision()
+
+
 async def test_a_transaction_that_ends_for_the_sake_of_another_is_an_outage(busy: Database) -> None:
     first, second = await queue(busy), await queue(busy)
 
@@ -62,14 +82,14 @@ async def test_a_transaction_that_ends_for_the_sake_of_another_is_an_outage(busy
 async def _begun(database: Database, work: Callable[[Connection], None]) -> AsyncIterator[None]:
     """Begin some work, go on when it waits for others, and wait for its end."""
     begun = asyncio.create_task(database.run(work))
-
-    async def waits() -> bool:
-        async with database.engine.connect() as connection:
-            return bool((await connection.execute(WAITS)).scalar_one())
-
-    await until(waits)
+    await until(partial(_waits, database))
     yield
     await begun
+
+
+async def _waits(database: Database) -> bool:
+    async with database.engine.connect() as connection:
+        return bool((await connection.execute(WAITS)).scalar_one())
 
 
 def _moving(move: Callable[..., None], revision: str) -> Callable[[Connection], None]:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from flow_forecaster.persistence.actual_tables import ActualRow
 from flow_forecaster.persistence.actuals import NewActual
@@ -16,7 +16,8 @@ from flow_forecaster.persistence.tables import ForecastRow
 from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.persistence.webhook_tables import DeliveryRow, EndpointRow, EventRow
 from flow_forecaster.services.retention import AT_ONCE, Retention
-from persistence.rows import count, queue, see_all, store
+from flow_forecaster.workers.loop import forget_forever, running
+from persistence.rows import count, queue, see_all, store, until
 
 DAYS = 90.0
 
@@ -133,13 +134,24 @@ async def test_the_service_forgets_batch_by_batch_and_only_if_told_to(database: 
             insert(ForecastRow),
             [{**row._mapping, "id": made(100), "request": "{}", "result": "{}"} for _ in range(AT_ONCE)],
         )
-    assert await Retention(database=database).forget() is False
+    assert await Retention(database=database).forget_forecasts() is False
     assert await count(database) == AT_ONCE + 1
     retention = Retention(database=database, days=DAYS)
-    assert await retention.forget() is True
+    assert await retention.forget_forecasts() is True
     assert await count(database) == 1
-    assert await retention.forget() is False
+    assert await retention.forget_forecasts() is False
     assert await count(database) == 0
+
+
+async def test_keys_that_cannot_be_forgotten_keep_no_forecasts_from_it(database: Database) -> None:
+    await ended(database, 100)
+    await write(database, text("ALTER TABLE idempotency_keys RENAME TO elsewhere"))
+
+    async def gone() -> bool:
+        return await count(database) == 0
+
+    async with running(forget_forever(Retention(database=database, days=DAYS))):
+        await until(gone, seconds=10)
 
 
 async def happenings(database: Database) -> int:

@@ -2,8 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,9 +28,10 @@ from flow_forecaster.services.sending import Message
 from flow_forecaster.services.targets import parse_target
 from flow_forecaster.services.webhooks import Webhooks
 from flow_forecaster.settings import Settings
-from flow_forecaster.workers.delivery import WatchfulCourier, delivering, policy_of
+from flow_forecaster.workers.delivery import Watch, courier_of, delivering, policy_of
+from flow_forecaster.workers.dialing import Resolver
 from persistence.rows import store, unreachable, until
-from services.messages import NotingCourier, rows
+from services.messages import rows
 from workers.receivers import receiver
 
 
@@ -61,32 +64,57 @@ async def test_the_first_key_shuts_the_way_to_the_services_own_machine(database:
         await verbs.change(keyed, made.record.id, EndpointChange(url=listening.url("/other")))
 
 
+async def test_a_first_key_that_is_made_while_a_name_is_looked_up_shuts_the_way(database: Database) -> None:
+    here, name = ["127.0.0.1"], "slow.example"
+
+    async def blocked(resolver: Resolver) -> str | None:
+        courier = courier_of(database, policy_of(Settings()), resolver)
+        target = parse_target(listening.url().replace("127.0.0.1", name))
+        return (await courier.post(Message(target=target, headers={}, body=b""))).error
+
+    async with receiver() as listening:
+        assert await blocked(Dawdling(found=here)) is None
+        dawdling = Dawdling(found=here, meanwhile=partial(add_key, database))
+        assert await blocked(dawdling) == "address_blocked"
+    assert listening.connections == 1
+
+
 async def test_whether_there_is_a_key_is_asked_once_for_many_messages_and_anew_soon(database: Database) -> None:
-    inwards, outwards, seconds = NotingCourier(), NotingCourier(), [1_000.0]
-    first_key = FirstKey(database=database, clock=lambda: seconds[0])
-    courier = WatchfulCourier(first_key=first_key, with_keys=outwards, without_keys=inwards)
-    message = Message(target=parse_target("https://receiver.example/"), headers={}, body=b"")
+    seconds = [1_000.0]
+    watch = Watch(first_key=FirstKey(database=database, clock=lambda: seconds[0]))
     with asked() as statements:
-        for _ in range(3):
-            await courier.post(message)
-        assert (len(inwards.sent), len(statements)) == (3, 1)
-        async with database.writing(OPEN_TENANT) as transaction:
-            key = NewKey(id=new_id(), name="x", scopes=(), digest="0" * 64, lasts_seconds=None)
-            await transaction.keys.add(key)
+        assert [await watch.are_there_keys() for _ in range(3)] == [False] * 3
+        assert len(statements) == 1
+        await add_key(database)
         del statements[:]
         for _ in range(3):
             seconds[0] += REMEMBERED_SECONDS
-            await courier.post(message)
-        assert (len(inwards.sent), len(outwards.sent), len(statements)) == (3, 3, 1)
+            assert await watch.are_there_keys()
+        assert len(statements) == 1
 
 
 async def test_while_nobody_knows_whether_there_is_a_key_the_way_is_shut(tmp_path: Path) -> None:
-    inwards, outwards = NotingCourier(), NotingCourier()
     async with unreachable(tmp_path) as away:
-        first_key = FirstKey(database=away, clock=time.monotonic)
-        courier = WatchfulCourier(first_key=first_key, with_keys=outwards, without_keys=inwards)
-        await courier.post(Message(target=parse_target("https://receiver.example/"), headers={}, body=b""))
-    assert (len(inwards.sent), len(outwards.sent)) == (0, 1)
+        assert await Watch(first_key=FirstKey(database=away, clock=time.monotonic)).are_there_keys()
+
+
+async def add_key(database: Database) -> None:
+    async with database.writing(OPEN_TENANT) as transaction:
+        await transaction.keys.add(NewKey(id=new_id(), name="x", scopes=(), digest="0" * 64, lasts_seconds=None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dawdling:
+    """Finds a name's addresses once something else has happened."""
+
+    found: list[str]
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    async def addresses(self, _host: str, _port: int) -> list[str]:
+        """List them."""
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        return self.found
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from flow_forecaster.errors import DatabaseUnavailable, TextNotStorable
 from flow_forecaster.persistence.actuals import ActualRepository
@@ -98,7 +99,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10, statement_timeout_seconds: float = 15.0) -> None:
         self._outer: Transaction | None = None
         opened = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
-        self.engine, self._lone = opened(url, pool_size, statement_timeout_seconds)
+        self.engine, self._lone, self._patient = opened(url, pool_size, statement_timeout_seconds)
 
     @property
     def writes_side_by_side(self) -> bool:
@@ -205,10 +206,10 @@ class Database:
             return bool(found.scalar_one())
 
     async def run(self, work: Callable[[Connection], None]) -> None:
-        """Do some synchronous work, a migration say, in a writing transaction of its own.
+        """Do a migration's synchronous work, however long it takes, in a writing transaction of its own.
 
         Raises:
-            DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+            DatabaseUnavailable: the database cannot be reached, or the work was given up for the sake of others.
         """
         async with _translated():
             await to_the_end(self._run(work))
@@ -224,7 +225,7 @@ class Database:
         return SteadyConnection(self._lone, {}, beginning(tenant_id, read_only=read_only))
 
     async def _run(self, work: Callable[[Connection], None]) -> None:
-        async with self.engine.begin() as connection:
+        async with self._patient.begin() as connection:
             await connection.run_sync(work)
 
     async def _revision(self) -> str | None:
@@ -306,28 +307,27 @@ def _is_outage(error: BaseException | None) -> bool:
 
     Connection, authorization, no such database, resources, operator's intervention (time-outs too), system error; only
     to be read, as a standby is; no privilege, and no table yet. On SQLite a file that is no database, or broken.
-    So is a transaction that was ended for the sake of another, as after a deadlock: it left no trace.
+    So is a transaction that was ended for the sake of others, by a deadlock or a lock's time-out: it left no trace.
     """
     if getattr(error, "sqlite_errorname", None) in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
         return True
     state = str(getattr(error, "sqlstate", None) or "")
-    return state[:2] in {"08", "28", "3D", "40", "53", "57", "58"} or state in {"25006", "42501", "42P01"}
+    return state[:2] in {"08", "28", "3D", "40", "53", "57", "58"} or state in {"25006", "42501", "42P01", "55P03"}
 
 
-def _sqlite(url: str, pool_size: int, timeout_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:
-    """Open a file for transactions, and for statements that are one each: these have nothing to roll back."""
+def _sqlite(url: str, pool_size: int, timeout_seconds: float) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
+    """Open a file for transactions, for statements that are one each and roll nothing back, and for migrations."""
     options: dict[str, Any] = _OPTIONS | {"pool_size": pool_size, "connect_args": {"timeout": timeout_seconds}}
     engine = create_async_engine(url, **options)
     lone = create_async_engine(url, **options, skip_autocommit_rollback=True)
     for one in (engine, lone):
         event.listen(one.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return engine, lone
+    return engine, lone, engine
 
 
-def _postgresql(url: str, pool_size: int, timeout_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:
-    """Open a server: the same connections serve transactions, and statements that are one each."""
-    milliseconds = str(int(timeout_seconds * 1000))
+def _postgresql(url: str, pool_size: int, timeout_seconds: float) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
+    """Open a server: the same connections serve transactions, and statements that are one each; others migrations."""
     lone = create_async_engine(
         url,
         **_OPTIONS,
@@ -336,18 +336,24 @@ def _postgresql(url: str, pool_size: int, timeout_seconds: float) -> tuple[Async
         pool_pre_ping=True,
         isolation_level="AUTOCOMMIT",  # unless a transaction is asked for: a ping needs none and takes a third so long
         pool_timeout=timeout_seconds,
-        connect_args={
-            "timeout": timeout_seconds,
-            "command_timeout": timeout_seconds,
-            "server_settings": {
-                "application_name": "flow-forecaster",
-                "statement_timeout": milliseconds,
-                "idle_in_transaction_session_timeout": milliseconds,
-                "timezone": "UTC",
-            },
-        },
+        connect_args=_session(timeout_seconds, timeout_seconds),
     )
-    return lone.execution_options(isolation_level="READ COMMITTED"), lone
+    patient = create_async_engine(url, **_OPTIONS, poolclass=NullPool, connect_args=_session(timeout_seconds, None))
+    return lone.execution_options(isolation_level="READ COMMITTED"), lone, patient
+
+
+def _session(timeout_seconds: float, statement_seconds: float | None) -> dict[str, Any]:
+    """Say how long a server has to answer, and a statement to end."""
+    return {
+        "timeout": timeout_seconds,
+        "command_timeout": statement_seconds,
+        "server_settings": {
+            "application_name": "flow-forecaster",
+            "statement_timeout": str(int((statement_seconds or 0.0) * 1000)),
+            "idle_in_transaction_session_timeout": str(int(timeout_seconds * 1000)),
+            "timezone": "UTC",
+        },
+    }
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

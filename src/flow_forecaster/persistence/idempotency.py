@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from flow_forecaster.persistence.clock import Later, now
+from flow_forecaster.persistence.clock import Later, moment, now
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import IdempotencyRow
 
 KEPT_SECONDS = 86_400.0
 RESERVED_SECONDS = 60.0
+_KEY = IdempotencyRow.tenant_id, IdempotencyRow.key_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +126,17 @@ class OldKeys:
 
         Those that somebody else is at are left to them.
         """
-        key = IdempotencyRow.tenant_id, IdempotencyRow.key_digest
-        old = select(*key).where(_is_old()).order_by(IdempotencyRow.created_at).limit(most)
-        found = [tuple(row) for row in await self._connection.execute(old.with_for_update(skip_locked=True))]
+        found = [tuple(row) for row in await self._connection.execute(old_keys(most))]
         if found:
-            await self._connection.execute(delete(IdempotencyRow).where(tuple_(*key).in_(found)))
+            await self._connection.execute(delete(IdempotencyRow).where(tuple_(*_KEY).in_(found)))
         return len(found)
 
 
+def old_keys(most: int) -> Select[UUID, str]:
+    """Choose at most so many keys that were kept long enough, the oldest first, but for those somebody is at."""
+    old = select(*_KEY).where(_is_old()).order_by(IdempotencyRow.created_at)
+    return old.limit(most).with_for_update(skip_locked=True)
+
+
 def _is_old() -> ColumnElement[bool]:
-    return IdempotencyRow.created_at < Later(-KEPT_SECONDS)
+    return IdempotencyRow.created_at < moment(-KEPT_SECONDS)

@@ -1,5 +1,6 @@
 """Bring the schema to the newest revision, and say whether it is there."""
 
+import asyncio
 from functools import cache
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from flow_forecaster.errors import DatabaseUnavailable
 from flow_forecaster.persistence.database import Database
 
 _NO_PRIVILEGE = "42501"
+_TRIES, _LOCK_SECONDS, _PAUSE_SECONDS = 20, 3, 2.0
+"""How often a migration is begun, how long it waits for a table, and how long others then have their turn."""
 
 
 class CannotMigrate(Exception):
@@ -41,13 +45,22 @@ def _older_revisions() -> frozenset[str]:
 async def migrate(database: Database) -> str | None:
     """Upgrade to the newest revision in one transaction, one process at a time; return that revision.
 
-    A schema of a newer version is left alone.
+    A schema of a newer version is left alone. It takes as long as it takes, and begins anew when others hold a table:
+    whoever asks for a table after us waits behind us for them.
 
     Raises:
-        DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        DatabaseUnavailable: the database cannot be reached, or others held a table each time.
         CannotMigrate: it holds other tables than its revision says; nothing was changed.
     """
-    await database.run(_upgrade)
+    if not is_current(await database.revision()):
+        for left in reversed(range(_TRIES)):
+            try:
+                await database.run(_upgrade)
+                break
+            except DatabaseUnavailable as error:
+                if not left or not _gave_way(error):
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS)
     return newest_revision()
 
 
@@ -55,6 +68,7 @@ def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         # SQLite's BEGIN IMMEDIATE lets one process through at a time; PostgreSQL is asked to.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7316029418)")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision is not None and is_current(revision):
         return
@@ -66,6 +80,11 @@ def _upgrade(connection: Connection) -> None:
         if _contradicts(error):
             raise CannotMigrate(f"the tables are not those of revision {revision}: {error.orig}") from error
         raise
+
+
+def _gave_way(error: DatabaseUnavailable) -> bool:
+    """Tell whether a migration was given up because others held what it needs: a lock's time-out, or a deadlock."""
+    return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) in {"55P03", "40P01"}
 
 
 def _contradicts(error: DBAPIError) -> bool:

@@ -17,18 +17,25 @@ class Retention:
     database: Database
     days: float | None = None
 
-    async def forget(self) -> bool:
-        """Forget one batch of each; tell whether there may be more.
+    async def forget_keys(self) -> bool:
+        """Forget one batch of keys; tell whether there may be more.
 
         Raises:
             DatabaseUnavailable: the database cannot be reached, or does not answer in time.
         """
         async with self.database.working() as work:
-            more = await work.old_keys.forget(most=AT_ONCE) == AT_ONCE
+            return await work.old_keys.forget(most=AT_ONCE) == AT_ONCE
+
+    async def forget_forecasts(self) -> bool:
+        """Forget one batch of forecasts and one of events; tell whether there may be more.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or does not answer in time.
+        """
         if self.days is None:
-            return more
+            return False
         async with self.database.working() as work:
             gone = await work.old_forecasts.forget(days=self.days, most=AT_ONCE)
         if gone.forecasts or gone.events:
             get_logger().info("old_forecasts_forgotten", forecasts=gone.forecasts, events=gone.events)
-        return more or AT_ONCE in {gone.forecasts, gone.events}
+        return AT_ONCE in {gone.forecasts, gone.events}

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from structlog import get_logger
@@ -19,10 +19,9 @@ from flow_forecaster.services.admission import FirstKey
 from flow_forecaster.services.deliveries import Deliveries
 from flow_forecaster.services.keyrings import Keyring
 from flow_forecaster.services.metrics import Metrics
-from flow_forecaster.services.sending import Answer, Courier, Message
 from flow_forecaster.services.tracing import UNTRACED, Tracer
 from flow_forecaster.settings import Settings
-from flow_forecaster.workers.dialing import Dialer, SystemResolver, trusting
+from flow_forecaster.workers.dialing import Dialer, Resolver, SystemResolver, trusting
 from flow_forecaster.workers.loop import running
 from flow_forecaster.workers.posting import HttpCourier
 
@@ -86,7 +85,7 @@ async def delivering(
         get_logger().info("webhooks_reach_loopback", why=why)
     deliveries = Deliveries(
         database=database,
-        courier=_courier(database, policy, resolver),
+        courier=courier_of(database, policy, resolver),
         keyring=keyring_of(settings),
         seconds=time.time,
         chance=random.random,
@@ -101,35 +100,26 @@ async def delivering(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WatchfulCourier:
-    """Asks before each message whether there are keys, which shut the way to loopback within some seconds."""
+class Watch:
+    """Watches for the first key, which shuts the way to loopback within some seconds."""
 
     first_key: FirstKey
-    with_keys: Courier
-    without_keys: Courier
 
-    async def post(self, message: Message) -> Answer:
-        """Post a message."""
+    async def are_there_keys(self) -> bool:
+        """Tell whether there are any."""
         try:
-            are_there = await self.first_key.is_there()
+            return await self.first_key.is_there()
         except DatabaseUnavailable:
-            are_there = True  # as the gate has it: who does not know lets nobody through
-        return await (self.with_keys if are_there else self.without_keys).post(message)
+            return True  # as the gate has it: who does not know lets nobody through
 
 
-def _courier(database: Database, policy: AddressPolicy, resolver: SystemResolver) -> Courier:
-    tls = trusting()
-    with_keys, without_keys = (
-        HttpCourier(
-            dialer=Dialer(policy=policy.among(keys=keys), resolver=resolver, tls=tls),
-            agent=f"flow-forecaster/{__version__}",
-        )
-        for keys in (True, False)
-    )
-    if not policy.loopback_without_keys:
-        return with_keys
-    first_key = FirstKey(database=database, clock=time.monotonic)
-    return WatchfulCourier(first_key=first_key, with_keys=with_keys, without_keys=without_keys)
+def courier_of(database: Database, policy: AddressPolicy, resolver: Resolver) -> HttpCourier:
+    """Make the courier, which asks for keys only where they matter."""
+    dialer = Dialer(policy=policy, resolver=resolver, tls=trusting())
+    if policy.loopback_without_keys:
+        watch = Watch(first_key=FirstKey(database=database, clock=time.monotonic))
+        dialer = replace(dialer, are_there_keys=watch.are_there_keys)
+    return HttpCourier(dialer=dialer, agent=f"flow-forecaster/{__version__}")
 
 
 def policy_of(settings: Settings) -> AddressPolicy:

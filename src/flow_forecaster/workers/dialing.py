@@ -9,7 +9,7 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ TRIED_ADDRESSES = 3
 MOST_LOOK_UPS = 256
 """Four times what is delivered at once: a look-up may outlast the patience of who asked for it some times."""
 LookUp: TypeAlias = Callable[[str, int], Sequence[str]]
+AreThereKeys: TypeAlias = Callable[[], Awaitable[bool]]
 
 
 class CannotDial(Exception):
@@ -86,6 +87,10 @@ class SystemResolver:
             asked.exception()  # which nobody may be waiting for any more
 
 
+async def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialer:
     """Opens connections to targets, where the policy lets it."""
@@ -93,6 +98,8 @@ class Dialer:
     policy: AddressPolicy
     resolver: Resolver
     tls: ssl.SSLContext
+    are_there_keys: AreThereKeys = _always
+    """Asked just before each connection, as a look-up takes its time: keys shut the way to loopback."""
     patience_seconds: float = PATIENCE_SECONDS
     """How long the connections to all addresses that are tried may take together: each has an even part of it."""
 
@@ -102,15 +109,17 @@ class Dialer:
         Raises:
             CannotDial: `address_blocked`, `name_not_resolved`, `not_connected` or `tls_failed`.
         """
-        addresses = (await self._checked(target))[:TRIED_ADDRESSES]
-        for address in addresses:
+        addresses = await self._addresses(target)
+        tried = addresses[:TRIED_ADDRESSES]
+        for address in tried:
+            await self._check(target, addresses)
             with suppress(OSError):
-                async with asyncio.timeout(self.patience_seconds / len(addresses)):
+                async with asyncio.timeout(self.patience_seconds / len(tried)):
                     opened = await _connected(address, target.port)
                 return await self._secured(opened, target)
         raise CannotDial("not_connected", "No connection could be made.")
 
-    async def _checked(self, target: Target) -> Sequence[str]:
+    async def _addresses(self, target: Target) -> Sequence[str]:
         try:
             addresses = await self.resolver.addresses(target.host, target.port)
         except (OSError, UnicodeError):
@@ -119,11 +128,14 @@ class Dialer:
             raise CannotDial(
                 "name_not_resolved", f"The name of the host has no address, or more than {MOST_ADDRESSES}."
             )
+        return addresses
+
+    async def _check(self, target: Target, addresses: Sequence[str]) -> None:
+        policy = self.policy.among(keys=await self.are_there_keys())
         for address in addresses:
-            refusal = self.policy.refusal(target.scheme, address, target.port)
+            refusal = policy.refusal(target.scheme, address, target.port)
             if refusal is not None:
                 raise CannotDial("address_blocked", refusal)
-        return addresses
 
     async def _secured(self, opened: socket.socket, target: Target) -> Line:
         line = Line(opened)

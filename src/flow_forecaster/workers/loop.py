@@ -1,7 +1,7 @@
 """The claim loop: work until nothing waits, then wait for the bell or for the next sweep."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -51,16 +51,23 @@ async def sweep_forever(jobs: Jobs, doorbell: Doorbell, *, every_seconds: float 
 
 
 async def forget_forever(retention: Retention, *, every_seconds: float = FORGET_SECONDS) -> None:
-    """Forget what was kept long enough, in batches between which others have their turn."""
+    """Forget what was kept long enough, in batches between which others have their turn.
+
+    Keys that cannot be forgotten keep no forecasts from it.
+    """
     while True:
-        more = False
-        try:
-            more = await retention.forget()
-        except ServiceError as error:
-            get_logger().warning("forgetting_failed", code=error.code)
-        except Exception:  # noqa: BLE001 - what is not forgotten today is tomorrow
-            get_logger().exception("forgetting_crashed")
-        await asyncio.sleep(BATCH_SECONDS if more else every_seconds)
+        more = [await _forgotten(some) for some in (retention.forget_keys, retention.forget_forecasts)]
+        await asyncio.sleep(BATCH_SECONDS if any(more) else every_seconds)
+
+
+async def _forgotten(some: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await some()
+    except ServiceError as error:
+        get_logger().warning("forgetting_failed", code=error.code)
+    except Exception:  # noqa: BLE001 - what is not forgotten today is tomorrow
+        get_logger().exception("forgetting_crashed")
+    return False
 
 
 async def drain(jobs: Jobs) -> None:
