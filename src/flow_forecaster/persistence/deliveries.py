@@ -189,9 +189,7 @@ class DeliveryRepository:
         query = select(EndpointRow.id, EndpointRow.tenant_id, EndpointRow.url, EndpointRow.events).where(
             EndpointRow.tenant_id.in_(sorted(tenant_ids)), EndpointRow.enabled, EndpointRow.url.is_not(None)
         )
-        there = query.with_for_update(
-            read=True, key_share=True, skip_locked=True
-        )  # what is being deleted is told nothing
+        there = query.with_for_update(read=True, key_share=True, skip_locked=True)  # not what is being deleted
         found: dict[UUID, list[Any]] = defaultdict(list)
         for row in await self._connection.execute(there):
             found[row.tenant_id].append(row)
