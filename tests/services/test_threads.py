@@ -154,6 +154,21 @@ async def test_what_fails_fails_for_its_asker_alone(bench: Bench) -> None:
     await finish(bench, *asked)
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, StopIteration])
+async def test_nothing_that_work_raises_takes_a_thread_or_another_answer(error: type[BaseException]) -> None:
+    threads = Threads(1, most_waiting=10, name="test")
+
+    def fails() -> None:
+        raise error
+
+    asked = [threads.do(A, fails, brief=True), threads.do(A, lambda: "a", brief=True), threads.do(B, lambda: "b")]
+    told = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), PATIENCE_SECONDS)
+    threads.close()
+    assert isinstance(told[0], RuntimeError)
+    assert error.__name__ in str(told[0])
+    assert told[1:] == ["a", "b"]
+
+
 async def test_nobody_waits_for_threads_that_were_closed(bench: Bench) -> None:
     holding = await bench.hold(A)
     asked = await bench.ask(A, "a1") + await bench.ask(B, "b1", brief=True)

@@ -196,10 +196,11 @@ class Backtest:
 
     def _refused(self, journal: Journal, machine: Machine) -> Iterator[Caveat]:
         """Tell who could not forecast at every origin, and why at the first: it is asked there once more."""
-        for forecaster in self.forecasters:
-            origin = journal.refused.get(forecaster.name)
-            fold = None if origin is None else self.fold(origin)
-            if origin is None or fold is None:
+        refused = [each for each in self.forecasters if each.name in journal.refused]
+        for forecaster in sorted(refused, key=lambda each: journal.refused[each.name]):
+            origin = journal.refused[forecaster.name]
+            fold = self.fold(origin)
+            if fold is None:
                 continue
             seen = {target: actual for target, actual in self._came(fold, origin).items() if actual is not None}
             try:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +38,12 @@ class WorkingCalendar:
     def works_on(self, start: date, days: int) -> list[bool]:
         """Tell of each of so many days from `start` on whether it is worked."""
         dates = np.datetime64(start) + np.arange(days)
-        worked: list[bool] = np.is_busday(dates, weekmask=self._mask, holidays=self._holidays).tolist()
+        worked: list[bool] = np.is_busday(dates, busdaycal=self._worked).tolist()
         return worked
 
     def working_days(self, start: date, numbers: NDArray[np.int64]) -> NDArray[np.datetime64]:
         """Find working days from `start` on by their numbers, 0 being the earliest."""
-        return np.busday_offset(
-            np.datetime64(start), numbers, roll="forward", weekmask=self._mask, holidays=self._holidays
-        )
+        return np.busday_offset(np.datetime64(start), numbers, roll="forward", busdaycal=self._worked)
 
     def count(self, start: date, last: date) -> int:
         """Count the working days from `start` to `last`, both included."""
@@ -57,7 +56,7 @@ class WorkingCalendar:
         """
         first, after = np.datetime64(start), np.array(last, dtype="datetime64[D]") + _ONE_DAY
         begin, end = np.minimum(first, after), np.maximum(first, after)
-        found = np.busday_count(begin, end, weekmask=self._mask, holidays=self._holidays)
+        found = np.busday_count(begin, end, busdaycal=self._worked)
         return np.where(after < first, -found, found)
 
     @property
@@ -71,12 +70,15 @@ class WorkingCalendar:
         return replace(self, days_off=kept) if kept else None
 
     @property
-    def _mask(self) -> NDArray[np.bool_]:
-        return np.array([weekday in self.weekdays for weekday in range(7)])
+    def _worked(self) -> np.busdaycalendar:
+        return _worked(self.weekdays, self.days_off)
 
-    @property
-    def _holidays(self) -> NDArray[np.datetime64]:
-        return np.array(sorted(self.days_off), dtype="datetime64[D]")
+
+@lru_cache(maxsize=64)
+def _worked(weekdays: frozenset[int], days_off: frozenset[date]) -> np.busdaycalendar:
+    """Sort the days off, of which there may be tens of thousands: once, and not at each look."""
+    mask = np.array([weekday in weekdays for weekday in range(7)])
+    return np.busdaycalendar(weekmask=mask, holidays=np.array(sorted(days_off), dtype="datetime64[D]"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

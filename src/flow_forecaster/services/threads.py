@@ -139,8 +139,15 @@ def _outcome(asked: _Asked) -> Any:
         return None
     try:
         return asked.work()
-    except Exception as error:  # noqa: BLE001 - whatever it was, it is raised where it was asked for
-        return error
+    except BaseException as error:  # noqa: BLE001 - whatever it was, it is raised where it was asked for
+        return error if isinstance(error, Exception) and not isinstance(error, StopIteration) else _ended_by(error)
+
+
+def _ended_by(error: BaseException) -> RuntimeError:
+    """Put an error that nobody can be told of as it is, as it would end the event loop, or an iteration, in words."""
+    told = RuntimeError(f"The work ended by {type(error).__name__}.")
+    told.__cause__ = error
+    return told
 
 
 def _tell(outcomes: Sequence[_Told]) -> None:

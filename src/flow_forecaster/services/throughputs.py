@@ -1,7 +1,7 @@
 """Throughput of projects: what a forecast takes from a project's past, and everyone may look at."""
 
+import asyncio
 from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 from typing import TypeAlias, TypeVar
 from uuid import UUID
@@ -30,6 +30,8 @@ from flow_forecaster.services.projects import calendar_of, found
 
 Rows: TypeAlias = list[tuple[Day, int]]
 _NOTHING = Selection()
+_MONDAY_TO_FRIDAY = WorkingCalendar(weekdays=frozenset(range(5)))
+_NEXT = np.zeros(1, dtype=np.int64)
 _NOT_YET = {"nothing_finished", "no_whole_period"}
 H = TypeVar("H", bound=HistoryFields)
 
@@ -64,8 +66,9 @@ class Throughputs:
             chosen = selection or _NOTHING
             source, rows = await _rows(transaction, project_id, chosen)
         today = day_of(self.clock.today_in(record.time_zone))
+        taking = _Taking(record=record, selection=chosen, source=source, rows=rows, today=today)
         with inside("project_id" if selection is None else "selection"):
-            return _Taking(record=record, selection=chosen, source=source, rows=rows, today=today).past(calendar)
+            return await asyncio.to_thread(taking.past, calendar)
 
     async def resolved(self, caller: Caller, request: AnyRequest) -> AnyRequest:
         """Put the history of each project that a request names in its place, so that it can be repeated.
@@ -226,12 +229,7 @@ class _Taking:
 
 def past_days_off(known: Day, yesterday: Day, period: Period, working: WorkingCalendar | None) -> Day:
     """Find the last day that is over and known: days off behind it hold nothing, so a week is known by its Friday."""
-    while known < yesterday and period != DAY and _is_off(date_of(known + 1), working):
-        known += 1
-    return min(known, yesterday)
-
-
-def _is_off(day: date, working: WorkingCalendar | None) -> bool:
-    if working is None:
-        return day.weekday() >= 5
-    return not working.works_on(day, 1)[0]
+    if period == DAY or known >= yesterday:
+        return min(known, yesterday)
+    (worked,) = (working or _MONDAY_TO_FRIDAY).working_days(date_of(known + 1), _NEXT)
+    return min(int(worked.astype(np.int64)) - 1, yesterday)
