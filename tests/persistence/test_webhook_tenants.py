@@ -45,7 +45,7 @@ async def test_what_belongs_to_another_is_not_there(database: Database) -> None:
         assert await mine.count() == 1
         assert await mine.get(her_endpoint) is None
         assert await mine.change(her_endpoint, {"enabled": False}) is None
-        assert not await mine.delete(her_endpoint)
+        assert await mine.forget(her_endpoint, most=10) is None
         assert await mine.deliveries(her_endpoint, limit=9, before=None, status=None) == []
         assert await mine.delivery(her_endpoint, delivery.id) is None
         assert await mine.attempts(delivery.id) == []
@@ -69,6 +69,6 @@ async def test_where_the_first_lock_is_broken_the_second_one_holds(locked: Datab
     async with locked.writing(his.tenant_id) as transaction:
         broken = WebhookRepository(transaction.webhooks._connection, hers.tenant_id)
         assert await broken.get(her_endpoint) is None
-        assert not await broken.delete(her_endpoint)
+        assert await broken.forget(her_endpoint, most=10) is None
     async with locked.reading(hers.tenant_id) as transaction:
         assert await transaction.webhooks.get(her_endpoint) is not None
