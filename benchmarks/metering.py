@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from benchmarks.databases import postgres
 from benchmarks.measuring import Figure, Measure, Pairs, Target
 from benchmarks.planning import Plan
-from benchmarks.posts import postgres
 from flow_forecaster.engine.work_items import WorkItem, day_of
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
