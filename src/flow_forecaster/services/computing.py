@@ -1,7 +1,7 @@
 """Computations off the event loop, but for the slightest: kernels hold no interpreter lock, so plain threads do."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
@@ -91,9 +91,9 @@ class Computer:
         """
         return await self._lengthy.do(tenant_id, work)
 
-    def has_room(self, tenant_id: UUID, job: Job) -> bool:
-        """Tell whether a small job of a tenant is computed or may wait for it."""
-        return _is_slight(job) or self._small.has_room(tenant_id, brief=_is_tiny(job))
+    def has_room(self, tenant_id: UUID, *jobs: Job) -> bool:
+        """Tell whether small jobs of a tenant are computed in one turn or may wait for it."""
+        return _are_slight(jobs) or self._small.has_room(tenant_id, brief=_are_tiny(jobs))
 
     async def small(self, tenant_id: UUID, job: Job) -> str:
         """Compute a small job of a tenant, on one thread unless it is slight; return its result as JSON text.
@@ -102,8 +102,20 @@ class Computer:
             TookTooLong: it is not done after `patience_seconds`.
             TooManyAtOnce: as many of this tenant wait as may.
         """
-        machine, cost = Machine(watch=_Patience(self._patience).watch), job.cost
-        return await self._counted(self._in_its_place(tenant_id, job, machine), job, "small", cost)
+        (result,) = await self.small_together(tenant_id, job)
+        return result
+
+    async def small_together(self, tenant_id: UUID, *jobs: Job) -> list[str]:
+        """Compute small jobs of a tenant one after the other in one turn, so that all of them have a place or none.
+
+        They are of one kind, at least one, and together as small as any.
+
+        Raises:
+            TookTooLong: they are not done after `patience_seconds`.
+            TooManyAtOnce: as many of this tenant wait as may.
+        """
+        machine = Machine(watch=_Patience(self._patience).watch)
+        return await self._counted(self._in_their_place(tenant_id, jobs, machine), jobs[0], "small", _cost(jobs))
 
     async def large(self, job: Job, vigil: Vigil, divider: Divider | None = None, draws: float | None = None) -> str:
         """Compute a large job on all threads, in chunks, under a vigil; return its result as JSON text.
@@ -141,10 +153,10 @@ class Computer:
         self._metrics.computed(job.kind.name, size, draws=draws, seconds=monotonic() - started)
         return result
 
-    async def _in_its_place(self, tenant_id: UUID, job: Job, machine: Machine) -> str:
-        if _is_slight(job):
-            return _result(job, machine)
-        return await self._small.do(tenant_id, lambda: _result(job, machine), brief=_is_tiny(job))
+    async def _in_their_place(self, tenant_id: UUID, jobs: Sequence[Job], machine: Machine) -> list[str]:
+        if _are_slight(jobs):
+            return _results(jobs, machine)
+        return await self._small.do(tenant_id, lambda: _results(jobs, machine), brief=_are_tiny(jobs))
 
 
 class _Patience:
@@ -159,12 +171,17 @@ class _Patience:
             raise TookTooLong
 
 
-def _is_slight(job: Job) -> bool:
-    return job.cost <= SLIGHT_DRAWS and is_plain(job.request)  # what else there is to do is in no estimate of draws
+def _are_slight(jobs: Sequence[Job]) -> bool:
+    # What there is to do for one that is not plain is in no estimate of draws.
+    return _cost(jobs) <= SLIGHT_DRAWS and all(is_plain(job.request) for job in jobs)
 
 
-def _is_tiny(job: Job) -> bool:
-    return job.cost <= TINY_DRAWS
+def _are_tiny(jobs: Sequence[Job]) -> bool:
+    return _cost(jobs) <= TINY_DRAWS
+
+
+def _cost(jobs: Sequence[Job]) -> float:
+    return sum(job.cost for job in jobs)
 
 
 async def _parted(computing: Awaitable[T], span: Span) -> T | Divided:
@@ -179,6 +196,10 @@ async def _parted(computing: Awaitable[T], span: Span) -> T | Divided:
 def _result(job: Job, machine: Machine) -> str:
     result: Response = job.compute(machine)
     return result.model_dump_json()
+
+
+def _results(jobs: Sequence[Job], machine: Machine) -> list[str]:
+    return [_result(job, machine) for job in jobs]
 
 
 def _part(job: Job, machine: Machine) -> bytes:

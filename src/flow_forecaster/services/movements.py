@@ -121,27 +121,32 @@ class Movements:
         asked: list[tuple[MovedBy, Asked | None]] = [*way]
         if after.engine == ENGINE_VERSION and asked:
             asked[-1] = asked[-1][0], None
-        again = before.stored.request if before.engine != ENGINE_VERSION else None
-        requests = (again, *(each for _, each in asked))
+        earlier = before.stored.request if before.engine != ENGINE_VERSION else None
+        requests = (earlier, *(each for _, each in asked))
         jobs = await self.computer.aside(caller.tenant_id, lambda: [_job(request) for request in requests])
-        cost = sum(job.cost for job in jobs if job is not None)
+        again = [job for job in jobs if job is not None]
+        cost = sum(job.cost for job in again)
         if cost > self.most_draws:
             raise _Refused(
                 "too_large", "To replay them takes more draws than a small forecast may; look at the changes."
             )
-        if not all(self.computer.has_room(caller.tenant_id, job) for job in jobs if job is not None):
+        if not self.computer.has_room(caller.tenant_id, *again):
             raise TooManyAtOnce
         await self.meter.charge_draws(caller, cost)
-        told = [None if job is None else await self._answer(caller, job) for job in jobs]
+        found = iter(await self._answers(caller, again) if again else [])
+        told = [None if job is None else next(found) for job in jobs]
         first = told[0] or before.answers
         answers = [one or after.answers for one in told[1:]]
         return _Replay(first=first, steps=[(name, one) for (name, _), one in zip(asked, answers, strict=True)])
 
-    async def _answer(self, caller: Caller, job: Job) -> Answers:
-        result = await self.computer.small(caller.tenant_id, job)
-        request = job.request
+    async def _answers(self, caller: Caller, jobs: Sequence[Job]) -> list[Answers]:
+        results = await self.computer.small_together(caller.tenant_id, *jobs)
         return await self.computer.aside(
-            caller.tenant_id, lambda: Answers.of(Stored.of(request.model_dump_json(), result))
+            caller.tenant_id,
+            lambda: [
+                Answers.of(Stored.of(job.request.model_dump_json(), result))
+                for job, result in zip(jobs, results, strict=True)
+            ],
         )
 
 
@@ -200,7 +205,7 @@ def _job(request: Asked | None) -> Job | None:
     if request is None:
         return None
     try:
-        return prepare(request, today=request.start or date.min, seed=request.seed or 0)
+        return prepare(request, today=request.start or date.min, seed=request.seed or 0).costed()
     except InvalidInput as error:
         detail = f"The inputs of the two do not go together: {error.detail}"
         raise _Refused("inputs_do_not_mix", detail) from None
