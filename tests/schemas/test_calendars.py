@@ -1,6 +1,8 @@
 """Days off, shutdowns and public holidays: what a calendar says, what it refuses, and that it stays as it was."""
 
 from datetime import date, timedelta
+from time import thread_time
+from timeit import repeat
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from pydantic import TypeAdapter
 
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.simulation import Machine
+from flow_forecaster.schemas.calendars import Shutdown
 from flow_forecaster.schemas.fields import ForecastFields
 from flow_forecaster.schemas.kinds import ForecastRequest
 from flow_forecaster.services.catalogue import prepare, restore
@@ -60,6 +63,18 @@ def test_holidays_are_written_out_from_the_history_on_and_asked_for_never_again(
     assert date(2026, 12, 24) in days
     again = restore("when", resolved.model_dump_json())
     assert again.request == resolved
+
+
+def test_the_days_of_a_shutdown_are_listed_in_about_the_time_that_it_takes_to_make_them() -> None:
+    """Twenty calendars of a request may have 2,000 shutdowns of a year."""
+    year = Shutdown(first=date(2027, 1, 1), last=date(2027, 12, 31))
+    numbers = range(year.first.toordinal(), year.last.toordinal() + 1)
+    assert list(year.days()) == [date.fromordinal(number) for number in numbers]
+    ours = min(repeat(lambda: list(year.days()), timer=thread_time, number=100, repeat=9))
+    made = min(
+        repeat(lambda: [date.fromordinal(number) for number in numbers], timer=thread_time, number=100, repeat=9)
+    )
+    assert ours < 2 * made
 
 
 def test_in_a_shutdown_nobody_works_and_both_its_ends_belong_to_it() -> None:
