@@ -1,7 +1,6 @@
 """Webhooks: the choice of what is delivered next, beside a query that ranks all that is due."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,9 +12,9 @@ from typing import Any
 from sqlalchemy import Select, Subquery, func, insert, literal_column, or_, select, text, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from benchmarks.databases import both
 from benchmarks.measuring import Figure, Pairs
 from benchmarks.planning import Plan
-from benchmarks.posts import postgres
 from flow_forecaster.persistence.clock import now
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.delivery_shares import Probing, Share, fair, is_any_due
@@ -30,10 +29,8 @@ _LIMIT, _SHARE, _TENANTS, _ENDPOINTS = 64, Share(), 10, 5
 
 def figures(plan: Plan) -> Iterator[Figure]:
     """Measure on an SQLite file and on PostgreSQL: a small backlog, a large one, one of many lanes, lanes that wait."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield from _figures(plan, "SQLite", f"sqlite+aiosqlite:///{folder}/forecasts.db")
-    with postgres() as url:
-        yield from _figures(plan, "PostgreSQL", url)
+    for database, url in both():
+        yield from _figures(plan, database, url)
 
 
 def _figures(plan: Plan, database: str, url: str) -> Iterator[Figure]:

@@ -15,11 +15,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import BinaryIO, cast
 
+from benchmarks.databases import postgres
 from benchmarks.importing import Clock, import_file, write_export
 from benchmarks.measuring import Figure
 from benchmarks.memory import peak
 from benchmarks.planning import ROOT, Plan
-from benchmarks.posts import postgres
 from flow_forecaster.errors import TooManyExports
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate

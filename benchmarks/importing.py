@@ -16,10 +16,10 @@ from time import perf_counter
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
+from benchmarks.databases import postgres
 from benchmarks.measuring import Figure, Target
 from benchmarks.memory import peak
 from benchmarks.planning import ROOT, Plan
-from benchmarks.posts import postgres
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
 from flow_forecaster.schemas.imports import ImportQuery

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from benchmarks.databases import postgres
 from benchmarks.measuring import Figure, Measure, Pairs, Target
 from benchmarks.planning import Plan
-from benchmarks.posts import postgres
 from flow_forecaster.engine.work_items import WorkItem, day_of
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.persistence.migrations import migrate
@@ -23,6 +23,7 @@ from flow_forecaster.schemas.flow_metrics import FlowMetricsQuery
 from flow_forecaster.schemas.projects import ProjectRequest
 from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.flow_metrics import Metering
+from flow_forecaster.services.ports import OwnDesk
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.throughputs import Throughputs
@@ -51,8 +52,9 @@ async def _measured(url: str, items: int, rounds: int, bare: Measure) -> Pairs:
     database, clock = Database(url), _Clock()
     await migrate(database)
     project_id = await _filled(database, items)
-    throughputs, readiness = Throughputs(database=database, clock=clock), Readiness(database=database)
-    metering = Metering(database=database, throughputs=throughputs, readiness=readiness, clock=clock)
+    throughputs = Throughputs(database=database, clock=clock, desk=OwnDesk())
+    readiness = Readiness(database=database)
+    metering = Metering(database=database, throughputs=throughputs, readiness=readiness, clock=clock, desk=OwnDesk())
     ours, theirs = [], []
     for _ in range(rounds + 1):
         began = perf_counter()

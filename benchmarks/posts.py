@@ -1,18 +1,15 @@
 """HTTP: small exact forecasts, asked for, answered and stored, beside a bare route that validates and stores."""
 
-import importlib
 import json
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import bare
+from benchmarks.databases import both
 from benchmarks.load import CONNECTIONS, ask, rate
 from benchmarks.measuring import Figure, Target, in_turn
-from benchmarks.planning import HISTORY, ROOT, Plan
+from benchmarks.planning import HISTORY, Plan
 from benchmarks.processes import Server, running
 
 PATH = "/v1/forecasts"
@@ -34,10 +31,8 @@ BODIES = [_body(number) for number in range(_HISTORIES)]
 
 def figures(plan: Plan) -> Iterator[Figure]:
     """Measure the rate of requests on an SQLite file and on PostgreSQL."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield from _figures(plan, "SQLite", f"sqlite+aiosqlite:///{folder}/forecasts.db")
-    with postgres() as url:
-        yield from _figures(plan, "PostgreSQL", url)
+    for database, url in both():
+        yield from _figures(plan, database, url)
 
 
 def _figures(plan: Plan, database: str, url: str) -> Iterator[Figure]:
@@ -73,14 +68,3 @@ class _Rounds:
 
     def _spent(self) -> float:
         return self._server.processor_seconds() if _PROC.exists() else 0.0
-
-
-@contextmanager
-def postgres() -> Iterator[str]:
-    """Run the tests' PostgreSQL."""
-    tests = str(ROOT / "tests")
-    if tests not in sys.path:
-        sys.path.append(tests)
-    with importlib.import_module("servers.postgres").running_postgres() as server:
-        server.create_database("benchmark")
-        yield str(server.url("benchmark"))

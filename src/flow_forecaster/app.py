@@ -213,18 +213,18 @@ async def _open(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, start: 
 
 def _team_data(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, clock: SystemClock) -> None:
     """Put up what projects and their data are asked by."""
-    database = workshop.database
+    database, desk = workshop.database, workshop.computer
     api.state.projects = Projects(database=database, clock=clock)
     api.state.work_items = WorkItems(database=database, clock=clock)
-    api.state.throughputs = throughputs = Throughputs(database=database, clock=clock)
+    api.state.throughputs = throughputs = Throughputs(database=database, clock=clock, desk=desk)
     api.state.inline_import_bytes = workshop.settings.inline_import_bytes
     api.state.imports = Imports(database=database, clock=clock, doorbell=workshop.jobs.doorbell)
     stack.callback(api.state.imports.close)
-    api.state.accounting = Accounting(database=database, clock=clock)
-    api.state.actuals = Actuals(database=database, clock=clock)
+    api.state.accounting = Accounting(database=database, clock=clock, desk=desk)
+    api.state.actuals = Actuals(database=database, clock=clock, desk=desk)
     turnstile = Turnstile(TooManyExports)
     api.state.exports = Exports(database=database, turnstile=turnstile, service_version=__version__)
-    api.state.tables = Tables(database=database, turnstile=Turnstile(TooManyExports))
+    api.state.tables = Tables(database=database, turnstile=Turnstile(TooManyExports), desk=desk)
     api.state.restoring = Restoring(
         database=database,
         clock=clock,
@@ -233,7 +233,7 @@ def _team_data(api: FastAPI, workshop: Workshop, stack: AsyncExitStack, clock: S
         keyring=keyring_of(workshop.settings),
     )
     api.state.flow_metrics = Metering(
-        database=database, throughputs=throughputs, readiness=workshop.readiness, clock=clock
+        database=database, throughputs=throughputs, readiness=workshop.readiness, clock=clock, desk=desk
     )
 
 

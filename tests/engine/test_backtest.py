@@ -261,6 +261,23 @@ def test_a_forecaster_that_refuses_some_origins_is_rated_and_compared_on_the_oth
     assert "choosy could not forecast at every origin. It wants 30 periods." in [each.detail for each in answer.caveats]
 
 
+def wants_short(history: ThroughputHistory, _weeks: float) -> float:
+    """Refuse to forecast from more than 40 periods."""
+    if len(history) > 40:
+        raise InvalidInput("history", code="too_long", detail="It wants 40 periods at most.")
+    return history.mean
+
+
+def test_who_refused_is_told_in_the_order_of_the_first_origins_that_they_refused() -> None:
+    late, early = Point(name="late", mean=wants_short), Point(name="early", mean=wants_thirty)
+    answer = a_backtest(forecasters=(late, early, BY_NAME["mean"])).answer(Machine(threads=2))
+    told = [each.detail for each in answer.caveats if each.code == "forecaster_refused"]
+    assert told == [
+        "early could not forecast at every origin. It wants 30 periods.",
+        "late could not forecast at every origin. It wants 40 periods at most.",
+    ]
+
+
 # Running
 
 

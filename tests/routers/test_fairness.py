@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from flow_forecaster.settings import Settings
 from persistence.rows import until
 from routers.asking import FORECASTS, body, problem
 from routers.keys import a_key, bearing, keyring, tenant_named
+from routers.test_projects import PROJECTS
 
 WAITING = 3
 FLOOD = 6
 SLOW = {"method": "monte_carlo", "trials": 20_000_000}
 """Half a second on one thread."""
+LONG_DAYS = 4_000
+"""Of a history: its trend takes a third of a second."""
 
 
 @pytest.fixture
@@ -81,6 +85,40 @@ async def test_a_flood_of_one_tenant_keeps_another_waiting_for_one_turn(
     for response in queued:
         await until(partial(succeeded, client, response.headers["Location"], flooding))
     assert await waiting(client) == 0
+
+
+async def a_trend(client: httpx2.AsyncClient, headers: dict[str, str], days: int) -> str:
+    """Make a project that finished something on so many days up to yesterday; say where its trend is."""
+    made = await client.post(PROJECTS, json={"name": "Looked at", "period": "day"}, headers=headers)
+    project, today = f"{PROJECTS}/{made.json()['id']}", datetime.now(UTC).date()
+    rows = [{"date": str(today - timedelta(days=days - day)), "completed": day % 7} for day in range(days)]
+    stored = await client.put(f"{project}/history", json={"rows": rows}, headers=headers)
+    assert stored.status_code == 200, stored.text
+    return f"{project}/trend"
+
+
+async def test_a_flood_of_looks_keeps_another_tenant_waiting_for_one_turn_and_is_bounded(
+    client: httpx2.AsyncClient, tenants: list[dict[str, str]]
+) -> None:
+    flooding, other = tenants
+    long, short = await a_trend(client, flooding, LONG_DAYS), await a_trend(client, other, 30)
+    answered: list[str] = []
+
+    async def look(who: str, trend: str, headers: dict[str, str]) -> httpx2.Response:
+        response = await client.get(trend, headers=headers)
+        answered.append(f"{who} {response.status_code}")
+        return response
+
+    flood = [asyncio.create_task(look("flooding", long, flooding)) for _ in range(2 * FLOOD)]
+    await until(partial(line_is_full, client))
+    before = answered.count("flooding 200")
+    assert (await look("other", short, other)).status_code == 200
+    assert answered[: answered.index("other 200")].count("flooding 200") - before <= 2
+    refused = [response for response in await asyncio.gather(*flood) if response.status_code != 200]
+    assert 0 < len(refused) <= 2 * FLOOD - 1 - WAITING
+    for response in refused:
+        problem(response, 429, "too_many_at_once")
+        assert int(response.headers["Retry-After"]) >= 1
 
 
 async def test_a_comparison_that_finds_no_place_in_the_line_is_told_to_come_again(

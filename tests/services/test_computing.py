@@ -10,10 +10,20 @@ from typing import Any
 import pytest
 
 from flow_forecaster.engine.simulation import Stopped
+from flow_forecaster.errors import TooManyAtOnce
+from flow_forecaster.persistence.identifiers import new_id
 from flow_forecaster.persistence.tenants import OPEN_TENANT
 from flow_forecaster.schemas.base import Response
 from flow_forecaster.services.catalogue import Job
-from flow_forecaster.services.computing import SLIGHT_DRAWS, TINY_DRAWS, Computer, TookTooLong, Vigil
+from flow_forecaster.services.computing import (
+    QUESTIONS_TOGETHER,
+    SLIGHT_DRAWS,
+    TINY_DRAWS,
+    Computer,
+    TookTooLong,
+    Vigil,
+)
+from flow_forecaster.services.metrics import Metrics
 from persistence.rows import until
 from services.asking import BRIEF, ENDLESS, a_job, answer_of
 
@@ -123,6 +133,33 @@ async def test_a_tiny_computation_whose_asker_left_leaves_those_beside_it_alone(
     answers = await asyncio.gather(*asked, return_exceptions=True)
     assert isinstance(answers[1], asyncio.CancelledError)
     assert [answers[0], answers[2]] == [answer_of(a_tiny_job(seed=seed)) for seed in (0, 2)]
+
+
+@pytest.mark.parametrize(("way", "most"), [("aside", QUESTIONS_TOGETHER), ("lengthy", 1)])
+async def test_what_is_no_job_waits_in_a_bounded_line_of_its_tenant_and_is_counted(way: str, most: int) -> None:
+    metrics, may = Metrics(), threading.Event()
+    computer = Computer(threads=1, slots=1, most_waiting=1, patience_seconds=60.0, metrics=metrics)
+    do = getattr(computer, way)
+    asked = [asyncio.create_task(do(OPEN_TENANT, lambda: may.wait(20))) for _ in range(1 + most)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyAtOnce):
+        await do(OPEN_TENANT, lambda: True)
+    assert metrics.registry.get_sample_value("flow_forecaster_small_waiting") == most
+    other = asyncio.create_task(do(new_id(), lambda: "other"))
+    may.set()
+    assert await asyncio.wait_for(other, 20) == "other"
+    assert await asyncio.wait_for(asyncio.gather(*asked), 20) == [True] * (1 + most)
+    computer.close()
+
+
+async def test_brief_work_waits_for_no_lengthy_work(computer: Computer) -> None:
+    may = threading.Event()
+    lengthy = asyncio.create_task(computer.lengthy(OPEN_TENANT, lambda: may.wait(20)))
+    await asyncio.sleep(0)
+    assert await asyncio.wait_for(computer.aside(OPEN_TENANT, lambda: "brief"), 20) == "brief"
+    assert not lengthy.done()
+    may.set()
+    assert await lengthy
 
 
 async def test_nobody_waits_for_a_computer_that_was_closed() -> None:

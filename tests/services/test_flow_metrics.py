@@ -15,6 +15,7 @@ from flow_forecaster.schemas.flow_metrics import ChartQuery, FlowMetricsQuery
 from flow_forecaster.schemas.work_items import ThroughputQuery
 from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.flow_metrics import Metering
+from flow_forecaster.services.ports import OwnDesk
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.throughputs import Throughputs
 from services.asking import TODAY, FixedClock
@@ -24,9 +25,9 @@ NEWEST = day_of(TODAY) - 1
 
 
 def metering(database: Database) -> Metering:
-    clock = FixedClock()
-    throughputs = Throughputs(database=database, clock=clock)
-    return Metering(database=database, throughputs=throughputs, readiness=Readiness(database=database), clock=clock)
+    clock, readiness = FixedClock(), Readiness(database=database)
+    throughputs = Throughputs(database=database, clock=clock, desk=OwnDesk())
+    return Metering(database=database, throughputs=throughputs, readiness=readiness, clock=clock, desk=OwnDesk())
 
 
 @contextmanager

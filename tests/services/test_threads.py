@@ -143,6 +143,20 @@ async def test_so_many_of_a_tenant_wait_and_those_of_another_are_no_matter_of_th
     bench.threads.close()
 
 
+async def test_brief_work_has_room_only_where_it_would_be_taken() -> None:
+    """It wakes no second thread, so a thread that is free is no room for it."""
+    threads, may = Threads(2, most_waiting=1, name="test", together=2), threading.Event()
+    asked = [asyncio.create_task(threads.do(A, lambda: may.wait(PATIENCE_SECONDS), brief=True)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert not threads.has_room(A, brief=True)
+    with pytest.raises(TooManyAtOnce):
+        await threads.do(A, lambda: True, brief=True)
+    assert threads.has_room(A)
+    may.set()
+    assert await asyncio.wait_for(asyncio.gather(*asked), PATIENCE_SECONDS) == [True] * 3
+    threads.close()
+
+
 async def test_what_fails_fails_for_its_asker_alone(bench: Bench) -> None:
     await bench.hold(C)
     asked = await bench.ask(A, "a1", brief=True)

@@ -179,6 +179,24 @@ async def test_a_second_address_is_tried_and_a_hundredth_is_not() -> None:
             assert (await post(url, courier=sender)).error == "name_not_resolved"
 
 
+async def test_a_first_key_that_is_made_between_two_addresses_shuts_the_way_to_the_second() -> None:
+    asked = iter([False, True])
+
+    async def are_there_keys() -> bool:
+        return next(asked)
+
+    async with receiver(hosts=("127.0.0.1",)) as listening:
+        dialer = Dialer(
+            policy=AddressPolicy(ports=frozenset(), loopback_without_keys=True),
+            resolver=ScriptedResolver(answers=[["127.0.0.9", "127.0.0.1"]]),
+            tls=trusting(),
+            are_there_keys=are_there_keys,
+        )
+        with pytest.raises(CannotDial) as refused:
+            await dialer.dial(Target(scheme="http", host=NAME, port=listening.port, path="/"))
+    assert (refused.value.code, listening.connections) == ("address_blocked", 0)
+
+
 async def test_a_second_address_is_tried_though_the_first_one_drops_packets() -> None:
     async with receiver(hosts=("127.0.0.1",)) as listening:
         with socket.socket() as deaf, ExitStack() as full:

@@ -18,6 +18,7 @@ from flow_forecaster.schemas.accuracy import AccuracyFields, AccuracyQuery, Accu
 from flow_forecaster.schemas.tables import accuracy_table
 from flow_forecaster.services.accuracy import Accounting
 from flow_forecaster.services.callers import ANYBODY
+from flow_forecaster.services.ports import OwnDesk
 
 
 def account(project: str | None, fields: Mapping[str, Any], *, json: bool, csv: bool = False) -> None:
@@ -32,7 +33,7 @@ def account(project: str | None, fields: Mapping[str, Any], *, json: bool, csv: 
     query = parsed(AccuracyQuery, fields)
 
     async def work(database: Database) -> AccuracyReport:
-        accounting = Accounting(database=database, clock=SystemClock())
+        accounting = Accounting(database=database, clock=SystemClock(), desk=OwnDesk())
         if project is None:
             return await accounting.of_tenant(ANYBODY, query)
         record = await find(database, project)

@@ -14,6 +14,7 @@ from flow_forecaster.persistence.database import Database
 from flow_forecaster.schemas.actuals import Actual, ActualRequest, ResolvedActuals
 from flow_forecaster.services.actuals import Actuals
 from flow_forecaster.services.callers import ANYBODY
+from flow_forecaster.services.ports import OwnDesk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def stored_id(text: str) -> UUID:
 
 
 def _verbs(database: Database) -> Actuals:
-    return Actuals(database=database, clock=SystemClock())
+    return Actuals(database=database, clock=SystemClock(), desk=OwnDesk())
 
 
 def _told(actual: Actual) -> str:

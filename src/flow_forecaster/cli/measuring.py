@@ -33,6 +33,7 @@ from flow_forecaster.schemas.trend import TrendReport
 from flow_forecaster.schemas.work_items import ThroughputQuery
 from flow_forecaster.services.callers import ANYBODY
 from flow_forecaster.services.flow_metrics import Metering
+from flow_forecaster.services.ports import OwnDesk
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.throughputs import Throughputs
 from flow_forecaster.settings import Settings
@@ -84,9 +85,10 @@ def _measured(name: str, look: Callable[[Metering, ProjectRecord], Awaitable[T]]
         clock = SystemClock()
         metering = Metering(
             database=database,
-            throughputs=Throughputs(database=database, clock=clock),
+            throughputs=Throughputs(database=database, clock=clock, desk=OwnDesk()),
             readiness=Readiness(database=database, kernels=True),
             clock=clock,
+            desk=OwnDesk(),
         )
         return await look(metering, await find(database, name))
 

@@ -20,6 +20,7 @@ from flow_forecaster.schemas.api_keys import SCOPES
 from flow_forecaster.schemas.exports import RestoreQuery, RestoreReport
 from flow_forecaster.services.callers import ANYBODY, Caller
 from flow_forecaster.services.exports import Exports
+from flow_forecaster.services.ports import OwnDesk
 from flow_forecaster.services.restoring import Restoring
 from flow_forecaster.services.tables import Tables
 from flow_forecaster.services.turnstiles import Turnstile
@@ -90,7 +91,7 @@ def work_items(name: str) -> None:
 
     async def work(database: Database, _: Settings) -> None:
         record = await find(database, name)
-        tables = Tables(database=database, turnstile=Turnstile(TooManyExports))
+        tables = Tables(database=database, turnstile=Turnstile(TooManyExports), desk=OwnDesk())
         await tables.work_items(ANYBODY, record.id, ItemFilter(), cast("BinaryIO", whole), "csv")
 
     with TemporaryFile() as whole:

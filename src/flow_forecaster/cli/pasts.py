@@ -7,6 +7,7 @@ from flow_forecaster.cli.projects import as_period, find, run, selected
 from flow_forecaster.persistence.database import Database
 from flow_forecaster.schemas.kinds import AnyRequest
 from flow_forecaster.services.callers import ANYBODY
+from flow_forecaster.services.ports import OwnDesk
 from flow_forecaster.services.throughputs import Throughputs
 
 
@@ -32,6 +33,6 @@ def with_histories(request: AnyRequest) -> AnyRequest:
     """
 
     async def work(database: Database) -> AnyRequest:
-        return await Throughputs(database=database, clock=SystemClock()).resolved(ANYBODY, request)
+        return await Throughputs(database=database, clock=SystemClock(), desk=OwnDesk()).resolved(ANYBODY, request)
 
     return run(work)

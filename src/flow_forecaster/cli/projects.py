@@ -24,6 +24,7 @@ from flow_forecaster.routers.pointers import field_detail
 from flow_forecaster.schemas.projects import ProjectRequest, period_of
 from flow_forecaster.schemas.selections import Selection
 from flow_forecaster.services.callers import ANYBODY
+from flow_forecaster.services.ports import OwnDesk
 from flow_forecaster.services.projects import Projects, calendar_of, tag_of
 from flow_forecaster.services.throughputs import Past, Throughputs
 from flow_forecaster.settings import Settings
@@ -95,7 +96,8 @@ def throughput(name: str, select: Sequence[str], *, json: bool) -> None:
 
     async def work(database: Database) -> Past:
         record = await find(database, name)
-        return await Throughputs(database=database, clock=SystemClock()).take(ANYBODY, record.id, selection)
+        throughputs = Throughputs(database=database, clock=SystemClock(), desk=OwnDesk())
+        return await throughputs.take(ANYBODY, record.id, selection)
 
     past = run(work)
     for caveat in past.taken_from.caveats():

@@ -178,9 +178,8 @@ class Backtest:
                 self._forecast(fold, number, pages, machine)
 
     def _forecast(self, fold: Fold, number: int, pages: Pages, machine: Machine) -> None:
-        came = self._came(fold, self.origins[number])
-        seen = {target: actual for target, actual in came.items() if actual is not None}
-        for target in came.keys() - seen.keys():
+        seen, unfinished = self._came(fold, self.origins[number])
+        for target in unfinished:
             pages.note_censored(number, target)
         for place, forecaster in enumerate(self.forecasters):
             try:
@@ -189,10 +188,12 @@ class Backtest:
             except InvalidInput:
                 pages.note_refused(number, place)
 
-    def _came(self, fold: Fold, origin: int) -> dict[Target, int | None]:
-        """Look up what came of each target that enough periods follow for; None if it is unfinished at the end."""
+    def _came(self, fold: Fold, origin: int) -> tuple[dict[Target, int], set[Target]]:
+        """Look up what came of each target that enough periods follow for, and which are unfinished at the end."""
         future = self.history.throughput[origin:]
-        return {target: target.came(fold.past, future) for target in self.targets if len(future) >= target.follow}
+        came = {target: target.came(fold.past, future) for target in self.targets if len(future) >= target.follow}
+        seen = {target: actual for target, actual in came.items() if actual is not None}
+        return seen, came.keys() - seen.keys()
 
     def _refused(self, journal: Journal, machine: Machine) -> Iterator[Caveat]:
         """Tell who could not forecast at every origin, and why at the first: it is asked there once more."""
@@ -202,7 +203,7 @@ class Backtest:
             fold = self.fold(origin)
             if fold is None:
                 continue
-            seen = {target: actual for target, actual in self._came(fold, origin).items() if actual is not None}
+            seen, _ = self._came(fold, origin)
             try:
                 for _ in _scores(forecaster, fold, seen, machine):
                     pass

@@ -1,3 +1,3 @@
 """Two engines of one version give the same bytes for the same request and seed."""
 
-ENGINE_VERSION = "2.2"
+ENGINE_VERSION = "2.3"

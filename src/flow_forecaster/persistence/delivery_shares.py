@@ -27,21 +27,18 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    type_coerce,
     union,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.functions import FunctionElement
 
-from flow_forecaster.persistence.clock import now
-from flow_forecaster.persistence.tables import Moment
+from flow_forecaster.persistence.clock import moment
 from flow_forecaster.persistence.webhook_tables import DeliveryRow, EndpointRow, is_pending
 
 MOST_LANES = 128
 """So many lanes of an endpoint are looked at for one choice, so that whoever makes more of them delays nobody else."""
-_MOMENT = select(type_coerce(now(), Moment)).scalar_subquery()
-"""The same for the whole statement: PostgreSQL searches no index by a clock that it looks at for each row."""
+_MOMENT = moment()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

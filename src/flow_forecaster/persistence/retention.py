@@ -14,7 +14,7 @@ from flow_forecaster.persistence.clock import Later
 from flow_forecaster.persistence.identifiers import first_id
 from flow_forecaster.persistence.steadiness import Statements
 from flow_forecaster.persistence.tables import ForecastRow, Moment
-from flow_forecaster.persistence.webhook_tables import IS_HEARD, DeliveryRow, EventRow
+from flow_forecaster.persistence.webhook_tables import IS_HEARD, DeliveryRow, EventRow, is_pending
 from flow_forecaster.persistence.webhooks import ForgettingTurn
 
 _DAY = 86_400.0
@@ -63,5 +63,5 @@ def _is_open(event_id: Any) -> ColumnElement[bool]:
     """Tell whether an event, which has the id of its forecast, is still to be told to somebody."""
     event = aliased(EventRow)  # for the id may be that of the very event that is to be forgotten
     unspread = exists().where(event.id == event_id, event.spread.is_(False)).correlate_except(event)
-    pending = exists().where(DeliveryRow.event_id == event_id, DeliveryRow.status == "pending", IS_HEARD)
+    pending = exists().where(DeliveryRow.event_id == event_id, is_pending(DeliveryRow), IS_HEARD)
     return unspread | pending.correlate_except(DeliveryRow)

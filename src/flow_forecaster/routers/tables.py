@@ -1,6 +1,5 @@
 """Tables to take along: the address of each ends with its form, .csv or .xlsx."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
@@ -40,8 +39,10 @@ from flow_forecaster.schemas.tables import (
     period_table,
 )
 from flow_forecaster.schemas.work_items import ThroughputQuery
+from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.flow_metrics import periods_of
-from flow_forecaster.services.spreadsheets import MEDIA, write_table
+from flow_forecaster.services.spreadsheets import MEDIA
+from flow_forecaster.services.tables import Tables
 
 Route = TypeVar("Route", bound=Callable[..., Any])
 CSV_FILE, XLSX_FILE = "CsvFile", "XlsxFile"
@@ -89,10 +90,14 @@ async def work_items(
 
 
 @_table("/projects/{project_id}/history.{form}", "getHistoryTable", "Take a plain history along", "projects", _PROJECTS)
-async def history(caller: CallerDep, project_id: UUID, form: TableForm, verbs: WorkItemsDep) -> Response:
+async def history(
+    caller: CallerDep, project_id: UUID, form: TableForm, verbs: WorkItemsDep, tables: TablesDep
+) -> Response:
     """List the rows of the plain history."""
     rows = await verbs.history(caller, project_id)
-    return await _sent(history_table((date_of(day), completed) for day, completed in rows), form)
+    return await _sent(
+        caller, tables, form, "history", lambda: history_table((date_of(day), completed) for day, completed in rows)
+    )
 
 
 @_table(
@@ -104,10 +109,11 @@ async def throughput(
     form: TableForm,
     query: Annotated[ThroughputQuery, Query()],
     verbs: ThroughputsDep,
+    tables: TablesDep,
 ) -> Response:
     """List the first days of whole periods, and what was finished in each."""
     past = await verbs.take(caller, project_id, query.selection())
-    return await _sent(history_table(periods_of(past), "throughput"), form)
+    return await _sent(caller, tables, form, "throughput", lambda: history_table(periods_of(past), "throughput"))
 
 
 @_table(
@@ -123,9 +129,11 @@ async def flow(
     form: TableForm,
     query: Annotated[FlowMetricsQuery, Query()],
     verbs: FlowMetricsDep,
+    tables: TablesDep,
 ) -> Response:
     """List what arrived, was begun and finished in each period, and how things stood at its end."""
-    return await _sent(period_table((await verbs.measure(caller, project_id, query)).periods), form)
+    found = await verbs.measure(caller, project_id, query)
+    return await _sent(caller, tables, form, "flow-metrics", lambda: period_table(found.periods))
 
 
 @_table(
@@ -137,9 +145,11 @@ async def cycle_times(
     form: TableForm,
     query: Annotated[FlowMetricsQuery, Query()],
     verbs: FlowMetricsDep,
+    tables: TablesDep,
 ) -> Response:
     """List the points of the scatter of cycle times: on a day, after so many days, so many items; all of them."""
-    return await _sent(cycle_time_table(await verbs.scatter(caller, project_id, query)), form)
+    points = await verbs.scatter(caller, project_id, query)
+    return await _sent(caller, tables, form, "cycle-times", lambda: cycle_time_table(points))
 
 
 @_table(
@@ -150,10 +160,16 @@ async def cycle_times(
     _PROJECTS,
 )
 async def chart(
-    caller: CallerDep, project_id: UUID, form: TableForm, query: Annotated[ChartQuery, Query()], verbs: FlowMetricsDep
+    caller: CallerDep,
+    project_id: UUID,
+    form: TableForm,
+    query: Annotated[ChartQuery, Query()],
+    verbs: FlowMetricsDep,
+    tables: TablesDep,
 ) -> Response:
     """List the points of the chart with the limits of their phases and the rules that they meet."""
-    return await _sent(chart_table(await verbs.chart(caller, project_id, query)), form)
+    drawn = await verbs.chart(caller, project_id, query)
+    return await _sent(caller, tables, form, "process-behavior-chart", lambda: chart_table(drawn))
 
 
 @_table(
@@ -169,17 +185,24 @@ async def accuracy_of_project(
     form: TableForm,
     query: Annotated[AccuracyFields, Query()],
     accounting: AccountingDep,
+    tables: TablesDep,
 ) -> Response:
     """List promises against what was kept, at each confidence."""
-    return await _sent(accuracy_table(await accounting.of_project(caller, project_id, query)), form)
+    report = await accounting.of_project(caller, project_id, query)
+    return await _sent(caller, tables, form, "accuracy", lambda: accuracy_table(report))
 
 
 @_table("/accuracy.{form}", "getAccuracyTable", "Take kept promises along", "forecasts", _FORECASTS)
 async def accuracy(
-    caller: CallerDep, form: TableForm, query: Annotated[AccuracyQuery, Query()], accounting: AccountingDep
+    caller: CallerDep,
+    form: TableForm,
+    query: Annotated[AccuracyQuery, Query()],
+    accounting: AccountingDep,
+    tables: TablesDep,
 ) -> Response:
     """List promises against what was kept, at each confidence."""
-    return await _sent(accuracy_table(await accounting.of_tenant(caller, query)), form)
+    report = await accounting.of_tenant(caller, query)
+    return await _sent(caller, tables, form, "accuracy", lambda: accuracy_table(report))
 
 
 @_table("/forecasts.{form}", "listForecastTable", "Take the list of forecasts along", "forecasts", _FORECASTS)
@@ -195,16 +218,17 @@ async def forecasts(
 
 
 @_table("/forecasts/{forecast_id}/export.{form}", "getForecastTable", "Take a forecast along", "forecasts", _FORECASTS)
-async def forecast(caller: CallerDep, forecast_id: UUID, form: TableForm, verbs: ForecastsDep) -> Response:
+async def forecast(
+    caller: CallerDep, forecast_id: UUID, form: TableForm, verbs: ForecastsDep, tables: TablesDep
+) -> Response:
     """List the distributions of a forecast that has succeeded; of a backtest, its scores."""
     record = await verbs.get(caller, forecast_id)
-    if record.result is None:
+    result = record.result
+    if result is None:
         raise InvalidInput("forecast_id", code="no_result", detail="The forecast has not succeeded.")
-    result = await asyncio.to_thread(json.loads, record.result)
-    return await _sent(forecast_table(result), form)
+    return await _sent(caller, tables, form, record.kind, lambda: forecast_table(json.loads(result)))
 
 
-async def _sent(table: Table, form: TableForm) -> Response:
-    return await streamed(
-        lambda file: asyncio.to_thread(write_table, file, form, table), MEDIA[form], f"{table.name}.{form}"
-    )
+async def _sent(caller: Caller, tables: Tables, form: TableForm, name: str, made: Callable[[], Table]) -> Response:
+    """Answer with a table, which is made on the thread that writes it."""
+    return await streamed(lambda file: tables.whole(caller, made, file, form), MEDIA[form], f"{name}.{form}")

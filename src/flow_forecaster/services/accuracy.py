@@ -1,6 +1,5 @@
 """How the forecasts of a project, of a tag or of a tenant turned out."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +17,7 @@ from flow_forecaster.schemas.accuracy import (
     side_accuracy,
 )
 from flow_forecaster.services.callers import Caller
-from flow_forecaster.services.ports import Clock
+from flow_forecaster.services.ports import Clock, Desk
 from flow_forecaster.services.projects import found
 
 MOST_OUTCOMES = 10_000
@@ -30,6 +29,7 @@ class Accounting:
 
     database: Database
     clock: Clock
+    desk: Desk
 
     async def of_project(self, caller: Caller, project_id: UUID, query: AccuracyFields) -> AccuracyReport:
         """Account for the forecasts that were made from a project.
@@ -37,6 +37,7 @@ class Accounting:
         Raises:
             ProjectNotFound: there is none with this id.
             ScopeMissing: the caller may not look at forecasts.
+            TooManyAtOnce: the tenant asks for too much at once.
         """
         if "forecasts:read" not in caller.scopes:
             raise ScopeMissing
@@ -45,7 +46,11 @@ class Accounting:
         return await self._report(caller, query, project_id=project_id, tag=None)
 
     async def of_tenant(self, caller: Caller, query: AccuracyQuery) -> AccuracyReport:
-        """Account for all forecasts of a tenant, or for those of projects with a tag."""
+        """Account for all forecasts of a tenant, or for those of projects with a tag.
+
+        Raises:
+            TooManyAtOnce: the tenant asks for too much at once.
+        """
         return await self._report(caller, query, project_id=None, tag=query.tag)
 
     async def _report(
@@ -59,7 +64,8 @@ class Accounting:
                 since=None if query.since is None else day_of(query.since),
                 limit=MOST_OUTCOMES,
             )
-        return await asyncio.to_thread(_summed, happened, self.clock.today(), project_id, tag)
+        today = self.clock.today()
+        return await self.desk.lengthy(caller.tenant_id, lambda: _summed(happened, today, project_id, tag))
 
 
 def _summed(happened: Sequence[Happened], today: date, project_id: UUID | None, tag: str | None) -> AccuracyReport:

@@ -1,6 +1,5 @@
 """What really happened to forecasts: told by hand, or found in a project's later data."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -30,7 +29,7 @@ from flow_forecaster.schemas.histories import period_value
 from flow_forecaster.schemas.results import HowManyResult
 from flow_forecaster.services.callers import Caller
 from flow_forecaster.services.forecasts import found as found_forecast
-from flow_forecaster.services.ports import Clock
+from flow_forecaster.services.ports import Clock, Desk
 from flow_forecaster.services.projects import calendar_of, found
 from flow_forecaster.services.throughputs import Rows, filter_of, past_days_off
 
@@ -53,6 +52,7 @@ class Actuals:
 
     database: Database
     clock: Clock
+    desk: Desk
 
     async def put(self, caller: Caller, forecast_id: UUID, given: ActualRequest) -> Actual:
         """Tell what happened to a forecast; what was told before is forgotten.
@@ -60,10 +60,12 @@ class Actuals:
         Raises:
             ForecastNotFound: there is none with this id.
             InvalidInput: the forecast has not succeeded or is of another kind, or this cannot have happened to it.
+            TooManyAtOnce: the tenant asks for too much at once.
         """
         async with self.database.reading(caller.tenant_id) as transaction:
             record = found_forecast(await transaction.forecasts.get(forecast_id))
-        judged = await asyncio.to_thread(_by_hand, record, given, self.clock.today())
+        today = self.clock.today()
+        judged = await self.desk.aside(caller.tenant_id, lambda: _by_hand(record, given, today))
         async with self.database.writing(caller.tenant_id) as transaction:
             if not await transaction.actuals.put([_new(forecast_id, judged)], over_hand=True):
                 raise ForecastNotFound
@@ -87,6 +89,7 @@ class Actuals:
         Raises:
             ProjectNotFound: there is none with this id.
             ScopeMissing: the caller may not look at projects.
+            TooManyAtOnce: the tenant asks for too much at once.
         """
         if "projects:read" not in caller.scopes:
             raise ScopeMissing
@@ -106,13 +109,15 @@ class Actuals:
         self, caller: Caller, record: ProjectRecord, page: Sequence[PastForecast]
     ) -> list[tuple[UUID, Judged | Unresolved]]:
         """Find what happened to some forecasts, and store it."""
-        forecasts = await asyncio.to_thread(lambda: [Stored.of(past.request, past.result) for past in page])
+        forecasts = await self.desk.aside(
+            caller.tenant_id, lambda: [Stored.of(past.request, past.result) for past in page]
+        )
         data = dict[ItemFilter, Rows]()
         async with self.database.reading(caller.tenant_id) as transaction:
             for which in {_which(forecast.request) for forecast in forecasts}:
                 data[which] = await transaction.work_items.finished(record.id, which)
         look = _Look(record=record, data=data, today=self.clock.today_in(record.time_zone))
-        judged = await asyncio.to_thread(lambda: [look.judged(forecast) for forecast in forecasts])
+        judged = await self.desk.aside(caller.tenant_id, lambda: [look.judged(forecast) for forecast in forecasts])
         told = [(past.id, one) for past, one in zip(page, judged, strict=True)]
         news = [_new(forecast_id, one) for forecast_id, one in told if isinstance(one, Judged)]
         async with self.database.writing(caller.tenant_id) as transaction:

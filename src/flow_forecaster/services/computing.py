@@ -21,6 +21,8 @@ from flow_forecaster.services.tracing import UNTRACED, Attributes, Span, Tracer
 T = TypeVar("T")
 TINY_DRAWS = 50_000
 """A job that costs no more takes about a millisecond, little beside what it costs to wake a thread for it."""
+QUESTIONS_TOGETHER = 8
+"""So many questions take up as much of a line as a long one: most take a millisecond, some a tenth of a second."""
 SLIGHT_DRAWS = 1_000
 """A plain job that costs no more takes less time than to wake a thread for it, and about as much as its JSON."""
 
@@ -50,8 +52,8 @@ class TookTooLong(Stopped):
 class Computer:
     """Computes jobs on its own threads, so that the event loop is never blocked.
 
-    Small jobs and large ones have threads of their own, and so has what is done aside: none waits for the others.
-    Tenants take turns on those of small ones and of what is done aside; tiny ones of a tenant go together, and slight
+    Small jobs and large ones have threads of their own, and so have brief and lengthy work that is no job: none waits
+    for the others. Tenants take turns on all but those of large jobs; tiny ones of a tenant go together, and slight
     ones are done where they are asked for.
     """
 
@@ -68,17 +70,26 @@ class Computer:
         self._threads, self._patience = threads, patience_seconds
         self._metrics, self._tracer = metrics or Metrics(), tracer
         self._small = Threads(threads, most_waiting=most_waiting, name="small")
-        self._aside = Threads(threads, most_waiting=most_waiting, name="aside")
-        self._metrics.watch_line(self._small.waiting)
+        self._aside = Threads(threads, most_waiting=most_waiting, name="aside", together=QUESTIONS_TOGETHER)
+        self._lengthy = Threads(threads, most_waiting=most_waiting, name="lengthy")
+        self._metrics.watch_lines(self._small.waiting, self._aside.waiting, self._lengthy.waiting)
         self._large = ThreadPoolExecutor(slots, thread_name_prefix="large")
 
     async def aside(self, tenant_id: UUID, work: Callable[[], T]) -> T:
-        """Do some brief work of a tenant that is no computation, such as to put a question, off the event loop.
+        """Do some brief work of a tenant that is no job, such as to put a question, off the event loop.
 
         Raises:
             TooManyAtOnce: as much of this tenant waits as may.
         """
         return await self._aside.do(tenant_id, work, brief=True)
+
+    async def lengthy(self, tenant_id: UUID, work: Callable[[], T]) -> T:
+        """Do some work of a tenant that is no job and may take seconds, such as to look at all of a project's data.
+
+        Raises:
+            TooManyAtOnce: as much of this tenant waits as may.
+        """
+        return await self._lengthy.do(tenant_id, work)
 
     def has_room(self, tenant_id: UUID, job: Job) -> bool:
         """Tell whether a small job of a tenant is computed or may wait for it."""
@@ -117,6 +128,7 @@ class Computer:
         """Let the threads end."""
         self._small.close()
         self._aside.close()
+        self._lengthy.close()
         self._large.shutdown(wait=False, cancel_futures=True)
 
     async def _counted(self, computing: Awaitable[T], job: Job, size: Size, draws: float) -> T:

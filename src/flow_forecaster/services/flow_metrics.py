@@ -1,6 +1,5 @@
 """What a project's data say about it: flow metrics, a process behaviour chart, a trend."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -35,7 +34,7 @@ from flow_forecaster.schemas.selections import Selection
 from flow_forecaster.schemas.trend import TrendReport, trend_report
 from flow_forecaster.schemas.work_items import ThroughputQuery
 from flow_forecaster.services.callers import Caller
-from flow_forecaster.services.ports import Clock
+from flow_forecaster.services.ports import Clock, Desk
 from flow_forecaster.services.projects import calendar_of, found
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.throughputs import Past, Throughputs, filter_of, past_days_off, period_for
@@ -47,12 +46,16 @@ SEED = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metering:
-    """The verbs on what a project's data say. Whatever is computed is computed on a thread."""
+    """The verbs on what a project's data say. Whatever is computed is computed on threads that tenants take turns on.
+
+    All of them raise TooManyAtOnce where the tenant asks for too much at once.
+    """
 
     database: Database
     throughputs: Throughputs
     readiness: Readiness
     clock: Clock
+    desk: Desk
 
     async def chart(self, caller: Caller, project_id: UUID, query: ChartQuery) -> ProcessBehaviorChart:
         """Draw the process behaviour chart of a project's throughput.
@@ -62,7 +65,9 @@ class Metering:
             InvalidInput: nothing of what was asked for is there, or phases that do not fit it.
         """
         past = await self.throughputs.take(caller, project_id, query.selection())
-        return await asyncio.to_thread(process_behavior_chart, query, _history(past), _calendar(past))
+        return await self.desk.lengthy(
+            caller.tenant_id, lambda: process_behavior_chart(query, _history(past), _calendar(past))
+        )
 
     async def trend(self, caller: Caller, project_id: UUID, query: ThroughputQuery) -> TrendReport:
         """Test the throughput of a project for what changes in it.
@@ -72,7 +77,7 @@ class Metering:
             InvalidInput: nothing of what was asked for is there.
         """
         past = await self.throughputs.take(caller, project_id, query.selection())
-        return await asyncio.to_thread(trend_report, _history(past), _calendar(past))
+        return await self.desk.lengthy(caller.tenant_id, lambda: trend_report(_history(past), _calendar(past)))
 
     async def measure(self, caller: Caller, project_id: UUID, query: FlowMetricsQuery) -> FlowMetrics:
         """Measure the flow of a project's work items, in three statements however many they are.
@@ -85,7 +90,9 @@ class Metering:
         if query.ahead is not None and not self.readiness.kernels:
             raise NotReady
         look, days = await self._look(caller, project_id, query)
-        return await asyncio.to_thread(lambda: flow_metrics(look.measured(_items(days)), query.confidence))
+        return await self.desk.lengthy(
+            caller.tenant_id, lambda: flow_metrics(look.measured(_items(days)), query.confidence)
+        )
 
     async def scatter(self, caller: Caller, project_id: UUID, query: FlowMetricsQuery) -> list[tuple[int, int, int]]:
         """List all cycle times as (finish day, days, items), in order of time.
@@ -95,7 +102,7 @@ class Metering:
             InvalidInput: nothing of what was asked for is there.
         """
         look, days = await self._look(caller, project_id, query.model_copy(update={"ahead": None}))
-        return await asyncio.to_thread(lambda: all_points(look.measured(_items(days))))
+        return await self.desk.lengthy(caller.tenant_id, lambda: all_points(look.measured(_items(days))))
 
     async def _look(self, caller: Caller, project_id: UUID, query: FlowMetricsQuery) -> tuple["_Look", DayColumns]:
         """Read the days of the work items, and what else is looked at."""

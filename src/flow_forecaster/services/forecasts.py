@@ -70,7 +70,7 @@ class Forecasts:
         if request.callback_url is not None:
             allowed_target(request.callback_url, self.policy, caller, "callback_url")
         if names_project(request):
-            request = await Throughputs(database=self.database, clock=self.clock).resolved(caller, request)
+            request = await self._throughputs.resolved(caller, request)
         job = await self._prepared(caller, request)
         new = _new(job, origin)
         if respond_async or job.cost > self.inline_draws or not self.computer.has_room(caller.tenant_id, job):
@@ -121,6 +121,10 @@ class Forecasts:
         async with self.database.writing(caller.tenant_id) as transaction:
             if not await transaction.forecasts.delete(forecast_id):
                 raise ForecastNotFound
+
+    @property
+    def _throughputs(self) -> Throughputs:
+        return Throughputs(database=self.database, clock=self.clock, desk=self.computer)
 
     async def _prepared(self, caller: Caller, request: AnyRequest) -> Job:
         """Put the question, off the event loop if that may take longer than to ask a thread for it."""

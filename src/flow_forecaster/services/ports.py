@@ -1,7 +1,11 @@
 """What the services need from outside. app, cli and workers plug in the real things; tests plug in fakes."""
 
+from collections.abc import Callable
 from datetime import date
-from typing import Protocol
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+T = TypeVar("T")
 
 
 class Doorbell(Protocol):
@@ -26,6 +30,28 @@ class Clock(Protocol):
 
     def today_in(self, time_zone: str) -> date:
         """Today in a time zone, by its IANA name."""
+
+
+class Desk(Protocol):
+    """Does work of tenants where the event loop does not wait for it. Both raise TooManyAtOnce when a line is full."""
+
+    async def aside(self, tenant_id: UUID, work: Callable[[], T], /) -> T:
+        """Do some brief work of a tenant."""
+
+    async def lengthy(self, tenant_id: UUID, work: Callable[[], T], /) -> T:
+        """Do some work of a tenant that may take seconds."""
+
+
+class OwnDesk:
+    """Does work at once and where it is asked for: for a command, which keeps nobody waiting but who gave it."""
+
+    async def aside(self, _: UUID, work: Callable[[], T], /) -> T:
+        """Do some brief work."""
+        return work()
+
+    async def lengthy(self, _: UUID, work: Callable[[], T], /) -> T:
+        """Do some work."""
+        return work()
 
 
 class Dice(Protocol):

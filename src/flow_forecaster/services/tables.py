@@ -14,14 +14,16 @@ from flow_forecaster.schemas.tables import (
     FORECAST_HEADER,
     WORK_ITEM_HEADER,
     Cell,
+    Table,
     TableForm,
     forecast_rows,
     work_item_rows,
 )
 from flow_forecaster.schemas.work_items import shown
 from flow_forecaster.services.callers import Caller
+from flow_forecaster.services.ports import Desk
 from flow_forecaster.services.projects import found
-from flow_forecaster.services.spreadsheets import Sheet, sheet
+from flow_forecaster.services.spreadsheets import Sheet, sheet, write_table
 from flow_forecaster.services.turnstiles import Turnstile
 
 _PAGE = 250
@@ -30,10 +32,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """The verbs of writing lists. One is written at a time; a few more may wait for their turn."""
+    """The verbs of writing tables. Of lists one is written at a time; a few more may wait for their turn."""
 
     database: Database
     turnstile: Turnstile
+    desk: Desk
+
+    async def whole(self, caller: Caller, made: Callable[[], Table], file: BinaryIO, form: TableForm) -> None:
+        """Write a table that is made for it.
+
+        Raises:
+            TooManyAtOnce: the tenant asks for too much at once.
+        """
+        await self.desk.lengthy(caller.tenant_id, lambda: write_table(file, form, made()))
 
     async def work_items(
         self, caller: Caller, project_id: UUID, which: ItemFilter, file: BinaryIO, form: TableForm

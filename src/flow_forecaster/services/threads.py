@@ -14,7 +14,7 @@ from flow_forecaster.services.lines import Lines
 
 T = TypeVar("T")
 LONG_PLACES = 64
-"""So many brief ones take up as much of a line as one that is not, and go together in one turn."""
+"""So many tiny ones take up as much of a line as one that is not brief, and go together in one turn."""
 TURN_SECONDS = 0.01
 """Brief work begins no more in a turn that has lasted so long: some of it is not as brief as it was thought to be."""
 
@@ -27,39 +27,39 @@ class _Asked:
     answer: asyncio.Future[Any]
     brief: bool
 
-    @property
-    def places(self) -> int:
-        return _places(self.brief)
-
 
 _Told: TypeAlias = tuple[_Asked, Any]
 """Work and what came of it; an error came of it if it is one."""
 
 
-def _places(brief: bool) -> int:
-    return 1 if brief else LONG_PLACES
-
-
 class Threads:
-    """Does work on threads of its own, of each tenant in turn; work of a tenant alone has all of them.
+    """Does work on threads of its own, of each tenant in turn; long work of a tenant alone has all of them.
 
     Brief work of a tenant that waits is done in one turn, and wakes no second thread during such a turn: to wake it and
     the one who waits then costs all of it one time. What nobody waits for any longer is not begun. Up to `most_waiting`
-    long ones of a tenant wait, or `LONG_PLACES` times as many brief ones.
+    long ones of a tenant wait, or `together` times as many brief ones, of which so many have one turn.
     """
 
-    def __init__(self, threads: int, *, most_waiting: int, name: str, turn_seconds: float = TURN_SECONDS) -> None:
+    def __init__(
+        self,
+        threads: int,
+        *,
+        most_waiting: int,
+        name: str,
+        together: int = LONG_PLACES,
+        turn_seconds: float = TURN_SECONDS,
+    ) -> None:
         self._most_at_work, self._at_work, self._closed = threads, 0, False
-        self._turn_seconds = turn_seconds
+        self._together, self._turn_seconds = together, turn_seconds
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._at_brief = set[UUID]()
-        self._lines = Lines[_Asked](places=LONG_PLACES * most_waiting)
+        self._lines = Lines[_Asked](places=together * most_waiting)
         self._lock = Lock()  # of the lines and of who is at work: threads take what the event loop brings
 
     def has_room(self, tenant_id: UUID, *, brief: bool = False) -> bool:
         """Tell whether work of a tenant is begun or may wait."""
         with self._lock:
-            return self._at_work < self._most_at_work or self._lines.has_room(tenant_id, _places(brief))
+            return not self._waits(tenant_id, brief) or self._lines.has_room(tenant_id, self._places(brief))
 
     def waiting(self) -> int:
         """Count what waits."""
@@ -94,12 +94,18 @@ class Threads:
         with self._lock:
             if self._closed:
                 asked.answer.cancel()
-            elif self._at_work == self._most_at_work or (asked.brief and tenant_id in self._at_brief):
-                self._lines.join(tenant_id, asked, asked.places)
+            elif self._waits(tenant_id, asked.brief):
+                self._lines.join(tenant_id, asked, self._places(asked.brief))
             else:  # and no other tenant waits for more than the end of such a turn
                 self._at_work += 1
                 self._begin(tenant_id, asked)
                 self._pool.submit(self._take_turns, tenant_id, asked)
+
+    def _waits(self, tenant_id: UUID, brief: bool) -> bool:
+        return self._at_work == self._most_at_work or (brief and tenant_id in self._at_brief)
+
+    def _places(self, brief: bool) -> int:
+        return 1 if brief else self._together
 
     def _take_turns(self, tenant_id: UUID, asked: _Asked) -> None:
         turn: tuple[UUID, _Asked] | None = (tenant_id, asked)
@@ -111,7 +117,7 @@ class Threads:
         """Do some work, and further work in the same turn while all of it is brief."""
         end = monotonic() + self._turn_seconds
         yield asked, _outcome(asked)
-        for _ in range(LONG_PLACES - 1 if asked.brief else 0):
+        for _ in range(self._together - 1 if asked.brief else 0):
             with self._lock:
                 more = self._lines.more(tenant_id) if monotonic() < end else None
             if more is None:

@@ -1,6 +1,5 @@
 """Throughput of projects: what a forecast takes from a project's past, and everyone may look at."""
 
-import asyncio
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias, TypeVar
@@ -25,7 +24,7 @@ from flow_forecaster.schemas.plans import TeamFields, TeamHistory, TeamsRequest
 from flow_forecaster.schemas.projects import period_of
 from flow_forecaster.schemas.selections import Selection, Source, TakenFrom
 from flow_forecaster.services.callers import Caller
-from flow_forecaster.services.ports import Clock
+from flow_forecaster.services.ports import Clock, Desk
 from flow_forecaster.services.projects import calendar_of, found
 
 Rows: TypeAlias = list[tuple[Day, int]]
@@ -51,6 +50,7 @@ class Throughputs:
 
     database: Database
     clock: Clock
+    desk: Desk
 
     async def take(
         self, caller: Caller, project_id: UUID, selection: Selection | None, calendar: Calendar | None = None
@@ -60,6 +60,7 @@ class Throughputs:
         Raises:
             ProjectNotFound: there is none with this id.
             InvalidInput: nothing of what was asked for is there, or it could be meant in two ways.
+            TooManyAtOnce: the tenant asks for too much at once.
         """
         async with self.database.reading(caller.tenant_id) as transaction:
             record = found(await transaction.projects.get(project_id))
@@ -68,7 +69,7 @@ class Throughputs:
         today = day_of(self.clock.today_in(record.time_zone))
         taking = _Taking(record=record, selection=chosen, source=source, rows=rows, today=today)
         with inside("project_id" if selection is None else "selection"):
-            return await asyncio.to_thread(taking.past, calendar)
+            return await self.desk.aside(caller.tenant_id, lambda: taking.past(calendar))
 
     async def resolved(self, caller: Caller, request: AnyRequest) -> AnyRequest:
         """Put the history of each project that a request names in its place, so that it can be repeated.
