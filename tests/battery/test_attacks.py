@@ -7,9 +7,12 @@ import socket
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import pytest
 from chaos import duplicates, fuzzing, hostile, load, receivers, sockets
 from chaos.ground import embedded
+from chaos.planning import Plan
 from chaos.verdicts import Verdict
 
 from battery.bearing import borne, seen
@@ -55,18 +58,44 @@ def test_what_schemathesis_finds_is_seen() -> None:
         "errors": [],
     }
     found = [{"title": "Server error", "count": 3, "operations": ["GET /v1/forecasts"]}]
-    worse = {"failures": found, "errors": ["e"], "phases": {}, "test_cases": {"generated": 99}}
+    worse = {"failures": found, "errors": ["e"], "phases": {}, "test_cases": {"generated": 99}, "complete": False}
     for change, holds in ({}, True), *(({name: value}, False) for name, value in worse.items()):
         verdict = Verdict(fault="schemathesis")
-        fuzzing.read(verdict, report | change, at_least=100)
+        fuzzing.read(verdict, [report | change], at_least=100)
         assert verdict.holds == holds, verdict.summary()
+    idle = {"phases": {}, "test_cases": {"generated": 1}}
+    verdict = Verdict(fault="schemathesis")
+    fuzzing.read(verdict, [report | {"test_cases": {"generated": 99}}, report | idle], at_least=100)
+    assert verdict.holds, verdict.summary()
+
+
+def test_cases_that_schemathesis_did_not_make_are_made_by_two_more_runs(tmp_path: Path) -> None:
+    plan = Plan(size=100_000, folder=tmp_path, kernels=tmp_path)
+    first, second = fuzzing.further(plan, [])
+    assert [first.phases, second.phases] == [fuzzing.PHASES, fuzzing.MAKING]
+    assert fuzzing.BY_HAND + fuzzing.VARIED * (first.examples + second.examples) >= 110_000
+    found = [fuzzing.Found(report={"test_cases": {"generated": 45_000}}, said="", grown=0.0, lives=True)] * 2
+    third, fourth = fuzzing.further(plan, found)
+    assert {third.phases, fourth.phases} == {fuzzing.MAKING}
+    assert [run.number for run in (first, second, third, fourth)] == [0, 1, 2, 3]
+    assert fuzzing.VARIED * (third.examples + fourth.examples) >= 10_000
+
+
+def test_what_schemathesis_says_of_failures_is_told_and_bounded() -> None:
+    said = "fine\n==== ERRORS ====\nwhy not\n=== FAILURES ===\ncurl -X GET\n=== SUMMARY ===\nmuch"
+    assert fuzzing.details(said) == "why not\n=== FAILURES ===\ncurl -X GET"
+    assert fuzzing.details("fine\n=== SUMMARY ===\nmuch") == ""
+    long = f"=== FAILURES ===\n{'x' * 100_000}\n=== SUMMARY ==="
+    assert len(fuzzing.details(long)) == fuzzing.MOST_TOLD
 
 
 async def test_what_schemathesis_makes_of_the_document_is_borne(planned: Planned) -> None:
     await borne(fuzzing.tried, planned(100))
 
 
-async def test_a_defect_and_a_leak_that_schemathesis_meets_are_seen(planned: Planned) -> None:
+async def test_a_defect_and_a_leak_that_schemathesis_meets_are_seen(
+    planned: Planned, capsys: pytest.CaptureFixture[str]
+) -> None:
     seen_so_far = "seen = _Seen(send, request_id)"
     hoarding = Broken(
         module="flow_forecaster.routers.observing",
@@ -75,6 +104,7 @@ async def test_a_defect_and_a_leak_that_schemathesis_meets_are_seen(planned: Pla
     )
     what = "failures of its checks", "mebibytes that it grew by"
     await seen(fuzzing.tried, planned(100, BLIND_TO_CURSORS, hoarding), *what)
+    assert "curl -X GET" in capsys.readouterr().out
 
 
 async def test_misbehaving_receivers_are_told_of_everything(planned: Planned) -> None:

@@ -88,6 +88,19 @@ async def test_types_tags_and_windows_narrow_what_is_measured(service: httpx2.As
     invalid(backwards, ("/first", "no_whole_period"))
 
 
+@pytest.mark.parametrize("text", ["0.8_5", " 0.85", "0.85\n", "+.85", "inf", "0.8.5", "\u0660.8", ""])
+async def test_a_number_in_an_address_is_not_all_that_python_takes_for_one(
+    service: httpx2.AsyncClient, text: str
+) -> None:
+    answer = await look(service, UNKNOWN_ID, "flow-metrics", confidence=text)
+    invalid(answer, ("/confidence", "invalid_type"))
+
+
+@pytest.mark.parametrize("text", ["0.85", ".85", "85e-2", "8.5E-1"])
+async def test_a_number_in_an_address_has_a_point_or_an_exponent(service: httpx2.AsyncClient, text: str) -> None:
+    problem(await look(service, UNKNOWN_ID, "flow-metrics", confidence=text), 404, "project_not_found")
+
+
 async def test_a_backlog_that_nobody_adds_to_is_empty_some_day(service: httpx2.AsyncClient) -> None:
     project = await a_team(service)
     metrics = await found(service, project, "flow-metrics", ahead=52, first=ago(4), last=ago(1, 6))

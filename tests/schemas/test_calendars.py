@@ -111,10 +111,11 @@ PLAN = {"name": "p", "history": WEEKLY, "calendar": OFF, "features": FEATURES}
 
 
 def weekly(kind: str, **fields: Any) -> Any:
-    """The result of a question to a team that finishes ten a week, with its working calendar."""
+    """The result of a question to a team that finishes ten a week, with its working calendar; without what is None."""
     common = {"sampler": {"kind": "bootstrap"}, "start": "2026-11-23", "confidence": [0.5], "trials": 200, "seed": 1}
     own = {} if kind == "teams" else {"history": WEEKLY, "calendar": OFF}
-    request = REQUESTS.validate_python({"kind": kind} | common | own | fields)
+    given = {name: value for name, value in (common | own | fields).items() if value is not None}
+    request = REQUESTS.validate_python({"kind": kind} | given)
     return prepare(request, today=TODAY, seed=1).compute(Machine())
 
 

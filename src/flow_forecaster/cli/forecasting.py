@@ -59,7 +59,7 @@ class Asked:
     @classmethod
     def of(cls, options: dict[str, Any], question: dict[str, Any]) -> Self:
         """Sort the options of a command: where the history is, and the fields of the request."""
-        fields = {name: options.get(name) for name in ("start", "method", "trials", "seed")}
+        fields = {name: options[name] for name in ("start", "method", "trials", "seed") if name in options}
         if "sampler" in options:
             drawn = sampler(options["sampler"], options["pace"], options["period"])
             fields |= {"confidence": _confidences(options["confidence"]), "sampler": drawn}

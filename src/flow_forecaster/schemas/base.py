@@ -1,10 +1,11 @@
 """The manners that all requests share."""
 
+import re
 from datetime import date
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from flow_forecaster.engine.work_items import has_control
 
@@ -21,6 +22,25 @@ def _distinct(confidence: list[float]) -> list[float]:
 
 Confidences = Annotated[list[Confidence], Field(min_length=1, max_length=20), AfterValidator(_distinct)]
 Count = Annotated[int, Field(strict=True)]
+
+_WHOLE = re.compile(r"-?\d+", re.ASCII)
+_DECIMAL = re.compile(r"-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+def _whole(text: Any) -> Any:
+    if isinstance(text, str) and not _WHOLE.fullmatch(text):
+        raise PydanticKnownError("int_parsing")
+    return text
+
+
+def _decimal(text: Any) -> Any:
+    if isinstance(text, str) and not _DECIMAL.fullmatch(text):
+        raise PydanticKnownError("float_parsing")
+    return text
+
+
+WHOLE, DECIMAL = BeforeValidator(_whole), BeforeValidator(_decimal)
+"""How a number is written in an address: pydantic alone takes `1_000`, ` 7` and `7.0` for whole numbers, too."""
 
 
 def without_control(text: str) -> str:
@@ -48,7 +68,7 @@ class Request(BaseModel):
                 raise PydanticCustomError(
                     "too_many_fields", "An object has at most {most} fields here", {"most": MOST_FIELDS}
                 )
-            return {name: value for name, value in data.items() if value is not None}
+            return {name: value for name, value in data.items() if value is not None or name not in cls.model_fields}
         return data
 
 

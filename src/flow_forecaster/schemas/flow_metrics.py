@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -11,7 +12,7 @@ from flow_forecaster.engine.history import MOST_PERIODS
 from flow_forecaster.engine.throughput import Grid
 from flow_forecaster.engine.work_items import WorkItem, date_of
 from flow_forecaster.metrics import arrivals, flow
-from flow_forecaster.schemas.base import Response
+from flow_forecaster.schemas.base import DECIMAL, WHOLE, Response
 from flow_forecaster.schemas.histories import Iteration, PeriodName, period_name
 from flow_forecaster.schemas.process_behavior import ChartFields
 from flow_forecaster.schemas.results import Warning  # noqa: A004 - the field's own name
@@ -24,19 +25,19 @@ MOST_AHEAD = 260
 class FlowMetricsQuery(ThroughputQuery):
     """What of a project's past to measure."""
 
-    confidence: float = Field(default=0.85, gt=0, lt=1, description="The service level: so many of all items.")
-    ahead: int | None = Field(
-        default=None, ge=1, le=MOST_AHEAD, description="Follow the backlog for so many periods, too."
+    confidence: Annotated[float, Field(gt=0, lt=1), DECIMAL] = Field(
+        default=0.85, description="The service level: so many of all items."
+    )
+    ahead: Annotated[int, Field(ge=1, le=MOST_AHEAD), WHOLE] | None = Field(
+        default=None, description="Follow the backlog for so many periods, too."
     )
 
 
 class ChartQuery(ThroughputQuery, ChartFields):
     """What of a project's past to chart, and how the limits are found."""
 
-    baseline: int | None = Field(
+    baseline: Annotated[int, Field(ge=2, le=MOST_PERIODS), WHOLE] | None = Field(
         default=None,
-        ge=2,
-        le=MOST_PERIODS,
         description="The first periods of each phase, that make its limits; or all.",
     )
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from flow_forecaster.schemas.base import Request
+from flow_forecaster.schemas.base import WHOLE, Request
 
 NextCursor = Annotated[str | None, Field(description="Pass it as `cursor` for the next page; null on the last.")]
 
@@ -12,5 +12,5 @@ NextCursor = Annotated[str | None, Field(description="Pass it as `cursor` for th
 class PageQuery(Request):
     """Which page of a list."""
 
-    limit: int = Field(default=50, ge=1, le=200)
+    limit: Annotated[int, Field(ge=1, le=200), WHOLE] = 50
     cursor: str | None = Field(default=None, max_length=64, description="`next_cursor` of the page before.")

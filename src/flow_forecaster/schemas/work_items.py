@@ -9,7 +9,7 @@ from flow_forecaster.engine import work_items as engine
 from flow_forecaster.engine.history import MOST_ITEMS_PER_PERIOD, MOST_PERIODS
 from flow_forecaster.engine.invalid import InvalidInput
 from flow_forecaster.engine.work_items import date_of, day_of
-from flow_forecaster.schemas.base import Count, Filter, Request, Response
+from flow_forecaster.schemas.base import WHOLE, Count, Filter, Request, Response
 from flow_forecaster.schemas.histories import Day, History, Iteration, PeriodName
 from flow_forecaster.schemas.paging import NextCursor
 from flow_forecaster.schemas.selections import Names, Selection, Source, TakenFrom
@@ -69,7 +69,7 @@ class WorkItem(Response):
 class WorkItemQuery(Request):
     """Which items to list."""
 
-    limit: int = Field(default=50, ge=1, le=1_000)
+    limit: Annotated[int, Field(ge=1, le=1_000), WHOLE] = 50
     cursor: str | None = Field(default=None, max_length=1_200, description="`next_cursor` of the page before.")
     type: Filter | None = Field(default=None, description="Only this type.")
     tag: Filter | None = Field(default=None, description="Only items with this tag.")
@@ -126,9 +126,13 @@ class ThroughputQuery(Request):
 
     first: Day | None = Field(default=None, description="Only whole periods from this day on.")
     last: Day | None = Field(default=None, description="Only whole periods up to the end of this day.")
-    periods: int | None = Field(default=None, ge=1, le=MOST_PERIODS, description="Only so many, the newest.")
+    periods: Annotated[int, Field(ge=1, le=MOST_PERIODS), WHOLE] | None = Field(
+        default=None, description="Only so many, the newest."
+    )
     period: Literal["day", "week"] | None = Field(default=None, description="As the project counts if absent.")
-    period_days: int | None = Field(default=None, ge=1, le=90, description="Or iterations of so many days.")
+    period_days: Annotated[int, Field(ge=1, le=90), WHOLE] | None = Field(
+        default=None, description="Or iterations of so many days."
+    )
     type: Names | None = Field(default=None, description="Only items of any of these types.")
     tag: Names | None = Field(default=None, description="Only items with any of these tags.")
     source: Source | None = Field(default=None, description="Needed where a project has both.")
