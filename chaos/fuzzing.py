@@ -66,7 +66,7 @@ async def tried(plan: Plan) -> Verdict:
     verdict.nothing("reports that were not written", [each.said[-300:] for each in found if each.report is None])
     if verdict.holds:
         read(verdict, [each.report for each in found if each.report], at_least=plan.size)
-    grown = max(each.grown for each in found)
+    grown = sum(each.grown for each in found)
     verdict.check("mebibytes that it grew by", f"{grown:.0f}", holds=grown <= MOST_MEBIBYTES)
     lives = all(each.lives for each in found)
     verdict.check("it lives", lives, holds=lives)

@@ -39,6 +39,8 @@ from flow_forecaster.schemas.what_ifs import WhatIfRequest
 from flow_forecaster.services.catalogue import Job, prepare
 from flow_forecaster.settings import Settings
 
+_AS_IT_IS = ("start", "method", "trials", "seed")
+"""Options that are fields of the request."""
 _WORTH_A_BAR = 200_000_000
 
 
@@ -59,7 +61,7 @@ class Asked:
     @classmethod
     def of(cls, options: dict[str, Any], question: dict[str, Any]) -> Self:
         """Sort the options of a command: where the history is, and the fields of the request."""
-        fields = {name: options[name] for name in ("start", "method", "trials", "seed") if name in options}
+        fields: dict[str, Any] = {name: options[name] for name in _AS_IT_IS if name in options}
         if "sampler" in options:
             drawn = sampler(options["sampler"], options["pace"], options["period"])
             fields |= {"confidence": _confidences(options["confidence"]), "sampler": drawn}

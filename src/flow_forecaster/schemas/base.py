@@ -39,8 +39,14 @@ def _decimal(text: Any) -> Any:
     return text
 
 
-WHOLE, DECIMAL = BeforeValidator(_whole), BeforeValidator(_decimal)
-"""How a number is written in an address: pydantic alone takes `1_000`, ` 7` and `7.0` for whole numbers, too."""
+def _flag(text: Any) -> Any:
+    if isinstance(text, str) and text not in {"true", "false"}:
+        raise PydanticKnownError("bool_parsing")
+    return text
+
+
+WHOLE, DECIMAL, FLAG = BeforeValidator(_whole), BeforeValidator(_decimal), BeforeValidator(_flag)
+"""As it is written in an address: pydantic alone takes `1_000`, ` 7` and `7.0` for whole, and `yes` for true."""
 
 
 def without_control(text: str) -> str:
@@ -68,7 +74,8 @@ class Request(BaseModel):
                 raise PydanticCustomError(
                     "too_many_fields", "An object has at most {most} fields here", {"most": MOST_FIELDS}
                 )
-            return {name: value for name, value in data.items() if value is not None or name not in cls.model_fields}
+            known = {field.alias or name for name, field in cls.model_fields.items()}
+            return {name: value for name, value in data.items() if value is not None or name not in known}
         return data
 
 

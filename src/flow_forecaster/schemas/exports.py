@@ -12,7 +12,7 @@ from flow_forecaster.engine.history import MOST_ITEMS_PER_PERIOD
 from flow_forecaster.engine.scoring import Side
 from flow_forecaster.engine.work_items import MOST_ID
 from flow_forecaster.schemas.actuals import Actual
-from flow_forecaster.schemas.base import Count, Request, Response, without_control
+from flow_forecaster.schemas.base import FLAG, Count, Request, Response, without_control
 from flow_forecaster.schemas.histories import Day
 from flow_forecaster.schemas.kinds import ForecastRequest, ForecastResult, KindName
 from flow_forecaster.schemas.projects import ProjectRequest
@@ -120,7 +120,7 @@ EXPORT_LINE: TypeAdapter[ExportLine] = TypeAdapter(Annotated[ExportLine, Field(d
 class RestoreQuery(Request):
     """How to take an export in."""
 
-    dry_run: bool = Field(default=False, description="Tell what would come of it, and change nothing.")
+    dry_run: Annotated[bool, FLAG] = Field(default=False, description="Tell what would come of it, and change nothing.")
 
 
 class RestoredLines(Response):

@@ -184,7 +184,7 @@ class ForecastFields(AheadFields, HistoryFields):
 class FanFields(Request):
     """How much of the path of the work is wanted."""
 
-    fan: bool = Field(default=False, description="Answer with the items done by period, too.")
+    fan: bool = Field(default=False, strict=True, description="Answer with the items done by period, too.")
     sample_paths: Annotated[Count, Field(ge=0, le=MOST_PATHS)] = Field(
         default=0, description="Answer with the fan and so many single paths, too."
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, field_validator
 
-from flow_forecaster.schemas.base import Request, Response
+from flow_forecaster.schemas.base import FLAG, Request, Response
 from flow_forecaster.schemas.histories import Day
 from flow_forecaster.schemas.records import Failure, Status
 
@@ -34,7 +34,7 @@ _NAMED = Annotated[str, Field(strict=True, min_length=3, max_length=300)]
 class ImportQuery(Request):
     """How a file is to be read; what a file says itself need not be said."""
 
-    dry_run: bool = Field(default=False, description="Tell what would come of it, and change nothing.")
+    dry_run: Annotated[bool, FLAG] = Field(default=False, description="Tell what would come of it, and change nothing.")
     date_format: DateFormat | None = Field(default=None, description="Whether 01/02/2026 begins with the day.")
     column: Annotated[list[_NAMED], Field(max_length=20)] | None = Field(
         default=None, description="`finished:Done`: which column has what, by its name; for as many as you like."
