@@ -1,6 +1,7 @@
 """A tenant that asks for too much at once keeps others waiting for no more than what is being computed already."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,11 +11,14 @@ import httpx2
 import pytest
 
 from conftest import serving
+from flow_forecaster.persistence.tenants import OPEN_TENANT
+from flow_forecaster.services.computing import QUESTIONS_TOGETHER
 from flow_forecaster.settings import Settings
 from persistence.rows import until
 from routers.asking import FORECASTS, body, problem
 from routers.keys import a_key, bearing, keyring, tenant_named
 from routers.test_projects import PROJECTS
+from routers.test_tables import in_process
 
 WAITING = 3
 FLOOD = 6
@@ -47,15 +51,15 @@ async def tenants(database_url: str) -> list[dict[str, str]]:
         return [bearing((await a_key(keys, tenant_id=tenant)).text) for tenant in others]
 
 
-async def waiting(client: httpx2.AsyncClient) -> int:
+async def waiting(client: httpx2.AsyncClient, line: str = "forecasts") -> int:
     """Read from the metrics how many wait for a thread."""
     lines = (await client.get("/metrics")).text.splitlines()
-    (told,) = [line for line in lines if line.startswith("flow_forecaster_small_waiting ")]
+    (told,) = [told for told in lines if told.startswith(f'flow_forecaster_small_waiting{{line="{line}"}} ')]
     return int(float(told.split()[1]))
 
 
-async def line_is_full(client: httpx2.AsyncClient) -> bool:
-    return await waiting(client) == WAITING
+async def line_is_full(client: httpx2.AsyncClient, line: str = "forecasts") -> bool:
+    return await waiting(client, line) == WAITING
 
 
 async def succeeded(client: httpx2.AsyncClient, location: str, headers: dict[str, str]) -> bool:
@@ -110,7 +114,7 @@ async def test_a_flood_of_looks_keeps_another_tenant_waiting_for_one_turn_and_is
         return response
 
     flood = [asyncio.create_task(look("flooding", long, flooding)) for _ in range(2 * FLOOD)]
-    await until(partial(line_is_full, client))
+    await until(partial(line_is_full, client, "looks"))
     before = answered.count("flooding 200")
     assert (await look("other", short, other)).status_code == 200
     assert answered[: answered.index("other 200")].count("flooding 200") - before <= 2
@@ -138,3 +142,21 @@ async def test_a_comparison_that_finds_no_place_in_the_line_is_told_to_come_agai
     assert int(refused.headers["Retry-After"]) >= 1
     await asyncio.gather(*flood)
     assert (await client.get(comparison, headers=flooding)).status_code == 200
+
+
+async def test_who_holds_the_transaction_of_a_key_waits_in_no_line(database_url: str, kernel_cache: Path) -> None:
+    """On SQLite everybody who writes waits for that transaction."""
+    settings = Settings(database_url=database_url, kernel_cache_dir=kernel_cache, threads=1, max_waiting=1)
+    may = threading.Event()
+    async with in_process(settings) as (state, client):
+        made = (await client.post(PROJECTS, json={"name": "Looked at"})).json()["id"]
+        actuals = f"{PROJECTS}/{made}/actuals"
+        questions = [
+            asyncio.create_task(state.actuals.desk.aside(OPEN_TENANT, lambda: may.wait(20)))
+            for _ in range(1 + QUESTIONS_TOGETHER)
+        ]
+        await asyncio.sleep(0)
+        problem(await client.post(actuals), 429, "too_many_at_once")
+        assert (await client.post(actuals, headers={"Idempotency-Key": "once"})).status_code == 200
+        may.set()
+        await asyncio.gather(*questions)

@@ -137,6 +137,7 @@ async def test_a_tiny_computation_whose_asker_left_leaves_those_beside_it_alone(
 
 @pytest.mark.parametrize(("way", "most"), [("aside", QUESTIONS_TOGETHER), ("lengthy", 1)])
 async def test_what_is_no_job_waits_in_a_bounded_line_of_its_tenant_and_is_counted(way: str, most: int) -> None:
+    line = {"aside": "questions", "lengthy": "looks"}[way]
     metrics, may = Metrics(), threading.Event()
     computer = Computer(threads=1, slots=1, most_waiting=1, patience_seconds=60.0, metrics=metrics)
     do = getattr(computer, way)
@@ -144,7 +145,7 @@ async def test_what_is_no_job_waits_in_a_bounded_line_of_its_tenant_and_is_count
     await asyncio.sleep(0)
     with pytest.raises(TooManyAtOnce):
         await do(OPEN_TENANT, lambda: True)
-    assert metrics.registry.get_sample_value("flow_forecaster_small_waiting") == most
+    assert metrics.registry.get_sample_value("flow_forecaster_small_waiting", {"line": line}) == most
     other = asyncio.create_task(do(new_id(), lambda: "other"))
     may.set()
     assert await asyncio.wait_for(other, 20) == "other"

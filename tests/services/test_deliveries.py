@@ -199,17 +199,6 @@ async def test_a_callback_that_is_gone_disables_nothing(database: Database) -> N
     assert (row.status, hidden.enabled, hidden.failing_since) == ("failed", True, None)
 
 
-async def test_what_waits_is_kept_while_its_endpoint_is_disabled(database: Database) -> None:
-    made, courier = await endpoint(database), NotingCourier()
-    verbs = deliveries(database, courier)
-    await store(database)
-    await verbs.take(0)
-    await webhooks(database).change(ANYBODY, made.record.id, EndpointChange(enabled=False))
-    assert await deliver_all(verbs) == 0
-    await webhooks(database).change(ANYBODY, made.record.id, EndpointChange(enabled=True))
-    assert await deliver_all(verbs) == 1
-
-
 async def test_a_worker_that_died_leaves_a_lease_that_runs_out_and_its_late_word_is_refused(database: Database) -> None:
     await endpoint(database)
     courier = NotingCourier()

@@ -96,7 +96,7 @@ class DeliveryRepository:
             _delivery(event, endpoint.id, endpoint.url, endpoint.id.hex)
             for event in events
             for endpoint in endpoints[event.tenant_id]
-            if event.type in endpoint.events.split() and endpoint.id != event.subject_id
+            if _hears(endpoint, event)
         ]
         for event in events:
             if event.callback_url is not None:
@@ -186,8 +186,8 @@ class DeliveryRepository:
             await self._connection.execute(first.values(failing_since=now()))
 
     async def _endpoints(self, tenant_ids: Iterable[UUID]) -> dict[UUID, list[Any]]:
-        query = select(EndpointRow.id, EndpointRow.tenant_id, EndpointRow.url, EndpointRow.events).where(
-            EndpointRow.tenant_id.in_(sorted(tenant_ids)), EndpointRow.enabled, EndpointRow.url.is_not(None)
+        query = select(EndpointRow.__table__).where(
+            EndpointRow.tenant_id.in_(sorted(tenant_ids)), EndpointRow.url.is_not(None)
         )
         there = query.with_for_update(read=True, key_share=True, skip_locked=True)  # not what is being deleted
         found: dict[UUID, list[Any]] = defaultdict(list)
@@ -224,6 +224,12 @@ class DeliveryRepository:
             .order_by(DeliveryRow.due_at, DeliveryRow.id)
         )
         return [_claim(row) for row in await self._connection.execute(query)]
+
+
+def _hears(endpoint: Any, event: Any) -> bool:
+    """Tell whether an endpoint is told of an event: one that is disabled waits for what happened before."""
+    was_there = endpoint.enabled or (endpoint.disabled_at is not None and event.created_at <= endpoint.disabled_at)
+    return was_there and event.type in endpoint.events.split() and endpoint.id != event.subject_id
 
 
 def _held(claim: DeliveryClaim) -> Update:

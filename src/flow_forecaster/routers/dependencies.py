@@ -1,7 +1,7 @@
 """What routes are given. Coroutines, because FastAPI would call plain functions on a thread."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -19,6 +19,7 @@ from flow_forecaster.services.forecasts import Forecasts
 from flow_forecaster.services.idempotency import OnceOnly
 from flow_forecaster.services.imports import Imports
 from flow_forecaster.services.movements import Movements
+from flow_forecaster.services.ports import ThreadDesk
 from flow_forecaster.services.projects import Projects
 from flow_forecaster.services.readiness import Readiness
 from flow_forecaster.services.restoring import Restoring
@@ -44,6 +45,13 @@ def _in_transaction(name: str) -> Callable[[Request], Coroutine[Any, Any, Any]]:
         return within(request, getattr(request.app.state, name))
 
     return give
+
+
+async def _actuals(request: Request) -> Actuals:
+    """Give the verbs, which wait in no line while they hold the transaction of an `Idempotency-Key`."""
+    kept: Actuals = request.app.state.actuals
+    held = within(request, kept)
+    return kept if held is kept else replace(held, desk=ThreadDesk())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +100,7 @@ ForecastsDep = Annotated[Forecasts, Depends(_in_transaction("forecasts"))]
 ProjectsDep = Annotated[Projects, Depends(_in_transaction("projects"))]
 WorkItemsDep = Annotated[WorkItems, Depends(_kept("work_items"))]
 AccountingDep = Annotated[Accounting, Depends(_kept("accounting"))]
-ActualsDep = Annotated[Actuals, Depends(_in_transaction("actuals"))]
+ActualsDep = Annotated[Actuals, Depends(_actuals)]
 FlowMetricsDep = Annotated[Metering, Depends(_kept("flow_metrics"))]
 ThroughputsDep = Annotated[Throughputs, Depends(_kept("throughputs"))]
 ExportsDep = Annotated[Exports, Depends(_kept("exports"))]

@@ -72,7 +72,9 @@ class Computer:
         self._small = Threads(threads, most_waiting=most_waiting, name="small")
         self._aside = Threads(threads, most_waiting=most_waiting, name="aside", together=QUESTIONS_TOGETHER)
         self._lengthy = Threads(threads, most_waiting=most_waiting, name="lengthy")
-        self._metrics.watch_lines(self._small.waiting, self._aside.waiting, self._lengthy.waiting)
+        self._metrics.watch_lines(
+            forecasts=self._small.waiting, questions=self._aside.waiting, looks=self._lengthy.waiting
+        )
         self._large = ThreadPoolExecutor(slots, thread_name_prefix="large")
 
     async def aside(self, tenant_id: UUID, work: Callable[[], T]) -> T:

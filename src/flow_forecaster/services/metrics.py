@@ -38,7 +38,7 @@ class Metrics:
         self._computations = self._histogram(
             "computation_seconds", "Time to compute forecasts, waiting for a thread included.", "kind", "size"
         )
-        self._small_waiting = self._made(Gauge, "small_waiting", "Small computations that wait for a thread.")
+        self._small_waiting = self._made(Gauge, "small_waiting", "What waits for a thread.", "line")
         self._draws = self._counter("draws_total", "Draws computed, by the estimate of their cost.", "kind", "size")
         self._attempts = self._counter("attempts_total", "Attempts of workers that ended.", "kind", "outcome")
         self._leases = self._counter("leases_expired_total", "Leases that ran out.", "then")
@@ -71,9 +71,10 @@ class Metrics:
         self._computations(kind, size).observe(seconds)
         self._draws(kind, size).inc(draws)
 
-    def watch_lines(self, *waiting: Callable[[], int]) -> None:
-        """Ask at each scrape how much waits in each line for a thread."""
-        self._small_waiting.set_function(lambda: sum(count() for count in waiting))
+    def watch_lines(self, **waiting: Callable[[], int]) -> None:
+        """Ask at each scrape how much waits for a thread, by the names of the lines."""
+        for line, count in waiting.items():
+            self._small_waiting.labels(line).set_function(count)
 
     def attempted(self, kind: str, outcome: Outcome) -> None:
         """Count an attempt of a worker."""

@@ -1,5 +1,6 @@
 """What the services need from outside. app, cli and workers plug in the real things; tests plug in fakes."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import date
 from typing import Protocol, TypeVar
@@ -52,6 +53,18 @@ class OwnDesk:
     async def lengthy(self, _: UUID, work: Callable[[], T], /) -> T:
         """Do some work."""
         return work()
+
+
+class ThreadDesk:
+    """Does work at once on a thread: for whoever holds a transaction, which others wait for and no line may hold up."""
+
+    async def aside(self, _: UUID, work: Callable[[], T], /) -> T:
+        """Do some brief work."""
+        return await asyncio.to_thread(work)
+
+    async def lengthy(self, _: UUID, work: Callable[[], T], /) -> T:
+        """Do some work."""
+        return await asyncio.to_thread(work)
 
 
 class Dice(Protocol):
