@@ -34,6 +34,11 @@ _FEW = (f"POST {PROJECTS}", f"GET {PROJECTS}", f"GET {PROJECTS}/{{project_id}}")
 _COMMAND = (sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run")
 UNCHECKED = "positive_data_acceptance"
 """The one check that is left out: no schema can say that a deadline comes after its start."""
+_SETTINGS = """
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 428, 429, 431, "5xx"]
+"""
+"""Its own list of what refuses, with 413 and 431: it takes a request for accepted that is refused for its length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +126,7 @@ async def _a_database(plan: Plan, stack: ExitStack) -> str:
 async def _fuzzed(plan: Plan, run: Run, url: str) -> Found:
     document, report = plan.folder / "openapi.json", plan.folder / "report.json"
     document.write_text(json.dumps(lenient(DOCUMENT)), encoding="utf-8")
+    (plan.folder / "schemathesis.toml").write_text(_SETTINGS, encoding="utf-8")
     with embedded(plan, rate_failures=0, database_url=url) as service:
         address = await service.address()
         key, before = await key_for_all(url), resident(service)

@@ -31,6 +31,7 @@ REFUSED: Responses = {
     401: problem("No key was sent, or it is not accepted."),
     403: problem("The key does not allow this."),
     429: problem("The key has used up its rate, or too much of the tenant waits already; `code` says which."),
+    431: problem("The address and the headers are too long."),
 }
 CONFLICT: Responses = {409: problem("Not as things are; `code` says what is in the way.")}
 NOT_FOUND: Responses = {404: problem("There is none with this id.")}
